@@ -1,0 +1,43 @@
+import { request } from 'node:http'
+
+/** What an engine answered. */
+export interface EngineAnswer {
+  status: number
+  text: string
+}
+
+/** Where node:http finds the engine of a DOCKER_HOST (unix:// or tcp://, no TLS). */
+function target(dockerHost: string): { socketPath: string } | { host: string; port: number } {
+  if (dockerHost.startsWith('unix://')) return { socketPath: dockerHost.slice('unix://'.length) }
+  const url = new URL(dockerHost.replace(/^tcp:/, 'http:'))
+  return { host: url.hostname, port: Number(url.port || 2375) }
+}
+
+/** One request to an engine's API. `body` is an archive to send, or a value to send as JSON. */
+export function askEngine(
+  dockerHost: string,
+  method: string,
+  path: string,
+  options: { body?: Buffer | object; seconds?: number } = {},
+): Promise<EngineAnswer> {
+  const isArchive = Buffer.isBuffer(options.body)
+  const body = isArchive ? (options.body as Buffer) : options.body ? Buffer.from(JSON.stringify(options.body)) : undefined
+  const headers = body ? { 'content-type': isArchive ? 'application/x-tar' : 'application/json', 'content-length': body.length } : {}
+  const signal = AbortSignal.timeout((options.seconds ?? 10) * 1000)
+  return new Promise((resolve, reject) => {
+    const asked = request({ ...target(dockerHost), method, path, headers, signal, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+    })
+    asked.on('error', reject)
+    asked.end(body)
+  })
+}
+
+/** Does an engine answer there? */
+export async function engineAnswers(dockerHost: string): Promise<boolean> {
+  const answer = await askEngine(dockerHost, 'GET', '/_ping', { seconds: 3 }).catch(() => undefined)
+  return answer?.status === 200
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { installPackages } from './apt.ts'
+import { engineAnswers } from './engine-api.ts'
+import { foundPart, type LocalOptions, type LocalPart } from './part.ts'
+import { answers, findProgram, startDaemon, waitUntil } from './process.ts'
+
+/** The Debian packages behind startEngine. */
+export const enginePackages = ['docker.io', 'iptables']
+
+const usualSocket = '/var/run/docker.sock'
+
+/**
+ * May a process on this machine be given a negative OOM score? Needs CAP_SYS_RESOURCE, bit 24.
+ * Kubernetes' sandboxes ask for one, and without the capability they cannot start.
+ */
+function canLowerOomScore(): boolean {
+  const bound = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  return bound === undefined || ((BigInt(`0x${bound}`) >> 24n) & 1n) === 1n
+}
+
+/** A container runtime that is runc, except that it asks for no negative OOM score. */
+function writeRuncWrapper(folder: string): string {
+  const path = join(folder, 'runc-plain-oom-score')
+  const script = `#!/bin/sh
+# Taxiway: this machine has no CAP_SYS_RESOURCE, so a negative OOM score becomes 0.
+bundle= before=
+for word in "$@"; do
+  [ "$before" = --bundle ] && bundle=$word
+  case $word in --bundle=*) bundle=\${word#--bundle=} ;; esac
+  before=$word
+done
+if [ -n "$bundle" ] && [ -f "$bundle/config.json" ]; then
+  sed -i 's/"oomScoreAdj":-[0-9][0-9]*/"oomScoreAdj":0/' "$bundle/config.json"
+fi
+exec ${findProgram('runc') ?? '/usr/sbin/runc'} "$@"
+`
+  writeFileSync(path, script, { mode: 0o755 })
+  return path
+}
+
+/** The engine of DOCKER_HOST, or the one at the usual socket; undefined when there is none. */
+export async function findEngine(): Promise<string | undefined> {
+  const given = process.env['DOCKER_HOST']
+  if (given) {
+    if (await engineAnswers(given)) return given
+    throw new Error(`DOCKER_HOST is ${given}, but no engine answers there: start it, or unset DOCKER_HOST.`)
+  }
+  return (await engineAnswers(`unix://${usualSocket}`)) ? `unix://${usualSocket}` : undefined
+}
+
+/** The usual socket when nobody listens on it, otherwise one in a short folder of our own. */
+async function chooseSocket(runFolder: string): Promise<string> {
+  return existsSync(usualSocket) && (await answers({ path: usualSocket })) ? join(runFolder, 'docker.sock') : usualSocket
+}
+
+/** Finds a Docker engine, or starts `dockerd` with its data in the folder. */
+export async function startEngine(o: LocalOptions): Promise<LocalPart> {
+  const found = await findEngine()
+  if (found) return foundPart('engine', found)
+  const isInstalled = findProgram('dockerd') !== undefined && findProgram('iptables') !== undefined
+  const installed = isInstalled ? false : await installPackages(enginePackages, o.say)
+  if (process.getuid?.() !== 0) throw new Error('No Docker engine answers: start it (systemctl start docker), or set DOCKER_HOST.')
+  const folder = resolve(o.folder)
+  // Short, because the names of the sockets in it have an end at 108 characters.
+  const runFolder = `/run/taxiway-engine-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`
+  mkdirSync(runFolder, { recursive: true })
+  mkdirSync(folder, { recursive: true })
+  const socket = await chooseSocket(runFolder)
+  const runtime = canLowerOomScore() ? [] : ['--add-runtime', `taxiway=${writeRuncWrapper(folder)}`, '--default-runtime', 'taxiway']
+  const places = ['--data-root', join(folder, 'engine'), '--exec-root', runFolder, '--pidfile', join(runFolder, 'docker.pid')]
+  const config = ['--config-file', join(runFolder, 'daemon.json')]
+  writeFileSync(config[1] ?? '', '{}')
+  const args = ['--host', `unix://${socket}`, ...places, ...config, '--shutdown-timeout', '5', ...runtime]
+  const daemon = await startDaemon({ name: 'engine', command: findProgram('dockerd') ?? 'dockerd', args, folder })
+  const address = `unix://${socket}`
+  const stop = async () => {
+    await daemon.stop(30)
+    rmSync(runFolder, { recursive: true, force: true })
+  }
+  await waitUntil('Docker engine', 60, () => engineAnswers(address), daemon).catch(async (error) => {
+    await stop()
+    throw error
+  })
+  return { name: 'engine', how: installed ? 'installed and started' : 'started', address, stop }
+}

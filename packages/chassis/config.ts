@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir, hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** Every environment variable, its default and one line of help. The README's table is made from this list. */
+export const variables = {
+  TAXIWAY_URL: { default: 'http://localhost:8080', help: 'Public address, used in links and webhook URLs.' },
+  TAXIWAY_PORT: { default: '8080', help: 'Port the api listens on.' },
+  TAXIWAY_BIND: { default: '0.0.0.0', help: 'Address the api listens on.' },
+  TAXIWAY_DATA: { default: './.taxiway/data', help: 'Folder for mirrors, workspaces and the key file.' },
+  TAXIWAY_ADMIN_TOKEN: { default: '', help: 'First admin token. Without it one is made and printed once.' },
+  TAXIWAY_SECRET_KEY: {
+    default: '',
+    help: '32 bytes as base64 or hex that encrypt secrets. Without it a key file is made in TAXIWAY_DATA.',
+  },
+  TAXIWAY_REGISTRY: { default: '127.0.0.1:5000', help: 'Where images are published: host, or host/prefix.' },
+  TAXIWAY_REGISTRY_USER: { default: '', help: 'User name for that registry.' },
+  TAXIWAY_REGISTRY_PASSWORD: { default: '', help: 'Password for that registry.' },
+  TAXIWAY_ALLOWED_ORIGINS: {
+    default: '',
+    help: 'Origins (comma-separated) of git hosts that may be plain http or on a private address.',
+  },
+  TAXIWAY_TARGET: {
+    default: 'auto',
+    help: 'kubernetes, docker, or auto: a reachable cluster if KUBECONFIG names one, else docker.',
+  },
+  TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
+  TAXIWAY_HEALTH_PORT: {
+    default: '0',
+    help: 'Port for /livez, /readyz and /metrics of a process without the api role; 0 is off.',
+  },
+  TAXIWAY_LOG_LEVEL: { default: 'info', help: 'fatal, error, warn, info, debug or trace.' },
+  TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
+  REDIS_URL: { default: 'redis://127.0.0.1:6379', help: 'The record and the queue.' },
+  DOCKER_HOST: { default: 'unix:///var/run/docker.sock', help: 'The engine of builders and of the docker target.' },
+  KUBECONFIG: { default: '', help: 'Clusters of the deployer.' },
+} as const satisfies Record<string, { default: string; help: string }>
+export type Variable = keyof typeof variables
+
+/** The whole configuration, read once and passed on. */
+export interface Config {
+  url: string
+  port: number
+  bind: string
+  dataFolder: string
+  adminToken: string | undefined
+  secretKey: Uint8Array
+  registry: { prefix: string; user: string; password: string }
+  allowedOrigins: string[]
+  target: 'auto' | 'kubernetes' | 'docker'
+  concurrency: number
+  healthPort: number
+  logLevel: string
+  retryBaseMs: number
+  redisUrl: string
+  dockerHost: string
+  kubeconfig: string | undefined
+  /** Names this process in records and messages. */
+  worker: string
+}
+
+/**
+ * Reads the configuration from the environment; makes the data folder and, when none is given, the key file (mode 0600).
+ * @throws Error with every bad variable named, one a line
+ */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const problems: string[] = []
+  const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
+  const integer = (name: Variable, least: number, most: number): number => {
+    const value = Number(text(name))
+    if (!Number.isInteger(value) || value < least || value > most)
+      problems.push(`${name} must be a whole number from ${least} to ${most}`)
+    return value
+  }
+  const oneOf = <Word extends string>(name: Variable, words: readonly Word[]): Word => {
+    const value = words.find((word) => word === text(name))
+    if (!value) problems.push(`${name} must be one of ${words.join(', ')}`)
+    return value ?? (words[0] as Word)
+  }
+  const url = (name: Variable): string => {
+    if (!URL.canParse(text(name))) problems.push(`${name} must be a URL`)
+    return text(name).replace(/\/+$/, '')
+  }
+  const dataFolder = resolve(text('TAXIWAY_DATA'))
+  const home = join(homedir(), '.kube', 'config')
+  const config = {
+    url: url('TAXIWAY_URL'),
+    port: integer('TAXIWAY_PORT', 0, 65535),
+    bind: text('TAXIWAY_BIND'),
+    dataFolder,
+    adminToken: text('TAXIWAY_ADMIN_TOKEN') || undefined,
+    registry: {
+      prefix: text('TAXIWAY_REGISTRY').replace(/\/+$/, ''),
+      user: text('TAXIWAY_REGISTRY_USER'),
+      password: text('TAXIWAY_REGISTRY_PASSWORD'),
+    },
+    allowedOrigins: text('TAXIWAY_ALLOWED_ORIGINS')
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter(Boolean),
+    target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
+    concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
+    healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
+    logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
+    retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
+    redisUrl: url('REDIS_URL'),
+    dockerHost: text('DOCKER_HOST'),
+    kubeconfig: text('KUBECONFIG') || (existsSync(home) ? home : undefined),
+    worker: `${hostname()}-${process.pid}`,
+  }
+  for (const origin of config.allowedOrigins)
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      problems.push(`TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`)
+  const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
+  if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
+  return { ...config, secretKey }
+}
+
+function readKey(given: string, dataFolder: string, problems: string[]): Uint8Array {
+  if (given) {
+    const key = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? 'hex' : 'base64')
+    if (key.length !== 32) problems.push('TAXIWAY_SECRET_KEY must be 32 bytes as base64 or hex')
+    return key
+  }
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
+  const file = join(dataFolder, 'secret.key')
+  try {
+    // Exclusive, so that processes which start together agree on one key.
+    writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  chmodSync(file, 0o600)
+  return Buffer.from(readFileSync(file, 'utf8'), 'base64')
+}

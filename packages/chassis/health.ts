@@ -1,0 +1,35 @@
+import { createServer } from 'node:http'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Part } from './lifecycle.ts'
+
+/** Why a role is not ready, or undefined when it is. */
+export type ReadinessCheck = () => Promise<string | undefined>
+
+/** Counters and gauges of this process, in the Prometheus text format. */
+export function makeMetrics(): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return registry
+}
+
+/** Serves /livez, /readyz and /metrics for a process that has no HTTP of its own. */
+export async function serveHealth(port: number, metrics: Registry, check: ReadinessCheck): Promise<Part> {
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, body: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(body)
+    if (request.url === '/livez') return answer(200, 'ok\n')
+    if (request.url === '/metrics') return answer(200, await metrics.metrics())
+    if (request.url !== '/readyz') return answer(404, 'not found\n')
+    const problem = await check()
+    return problem ? answer(503, `${problem}\n`) : answer(200, 'ok\n')
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve))
+  return {
+    name: 'health',
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

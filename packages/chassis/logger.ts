@@ -1,0 +1,26 @@
+import pino, { type Logger } from 'pino'
+
+export type { Logger } from 'pino'
+
+/** The process's log: JSON lines, or coloured text on a terminal. Tokens, secrets and keys are never written. */
+export function makeLogger(level: string, role: string): Logger {
+  const redact = {
+    paths: [
+      'token',
+      'secret',
+      'password',
+      '*.token',
+      '*.secret',
+      '*.password',
+      'req.headers.authorization',
+      'req.headers.cookie',
+    ],
+    censor: '***',
+  }
+  const options = { level, redact, base: { role } }
+  if (!process.stdout.isTTY) return pino(options)
+  return pino({
+    ...options,
+    transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' } },
+  })
+}

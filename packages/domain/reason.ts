@@ -1,0 +1,176 @@
+/**
+ * The closed list of reason codes: every refusal and failure a person can see has one of these, with one sentence that
+ * says what happened and what to do. `docs/reference/reasons.md` is held against this list by a test.
+ */
+
+const sentences = {
+  // Intake
+  signature_invalid: () => 'The signature does not match. Check the webhook secret of this repository on the git host.',
+  body_too_large: (p: { limitMb: number }) => `The body is larger than ${p.limitMb} MB.`,
+  body_invalid: (p: { detail: string }) => `The body is not what was expected: ${p.detail}.`,
+  content_type_unsupported: (p: { type: string }) => `Content type ${p.type} is not supported. Send application/json.`,
+  content_encoding_unsupported: () => 'A compressed body is not accepted. Send it as it is.',
+  delivery_id_invalid: () => 'The delivery id header is missing or malformed.',
+  request_timeout: () => 'The request took too long to arrive.',
+  rate_limited: () => 'Too many requests. Wait a moment and try again.',
+  host_unknown: (p: { host: string }) => `Git host ${p.host} is not supported. Use github.`,
+  queue_full: () => 'Redis is out of memory, so nothing new can be accepted. Raise maxmemory or remove old runs.',
+  redis_unavailable: () => 'Redis does not answer, so nothing can be promised right now. Try again shortly.',
+  redis_eviction_enabled: (p: { policy: string }) =>
+    `Redis has maxmemory-policy ${p.policy}, which may throw away accepted work. Set it to noeviction.`,
+  redis_not_durable: () => 'Redis does not write an append-only file. Set appendonly yes and appendfsync always.',
+  shutting_down: () => 'This server is shutting down. Try again shortly.',
+  // Events that start nothing
+  ignored_ping: () => 'A ping needs no run.',
+  ignored_event: (p: { event: string }) => `Event ${p.event} starts nothing.`,
+  ignored_branch: (p: { branch: string }) => `Branch ${p.branch} is not among the branches of this repository.`,
+  ignored_branch_deleted: () => 'The branch was deleted.',
+  ignored_tag: () => 'Tags start nothing yet.',
+  ignored_skip_ci: () => 'The commit message asks to skip CI.',
+  ref_invalid: (p: { ref: string }) => `${p.ref} is not a valid ref.`,
+  sha_invalid: () => 'The commit id is not a full hexadecimal object name.',
+  // API
+  unauthorized: () => 'A valid bearer token is needed. Pass it as "Authorization: Bearer <token>".',
+  forbidden: (p: { scope: string }) => `This token lacks the scope ${p.scope}.`,
+  not_found: (p: { what: string }) => `There is no such ${p.what}.`,
+  input_invalid: (p: { detail: string }) => `The input is not valid: ${p.detail}.`,
+  repository_exists: (p: { id: string }) => `This repository is registered already, as ${p.id}.`,
+  run_not_cancellable: (p: { state: string }) => `The run is ${p.state} already, so it can't be cancelled.`,
+  run_not_finished: () => "The run has not ended yet, so it can't be run again. Cancel it first.",
+  url_not_allowed: (p: { detail: string }) =>
+    `The URL is not allowed: ${p.detail}. Private addresses and plain http must be listed in TAXIWAY_ALLOWED_ORIGINS.`,
+  unknown_error: () => 'Something went wrong on our side. The log of the service has the details.',
+  // Record and attempts
+  fenced: (p: { attempt: number; current: number }) => `FENCED attempt=${p.attempt} current=${p.current}`,
+  worker_lost: (p: { worker: string; since: string }) => `Worker ${p.worker} has been silent since ${p.since}.`,
+  poisoned: (p: { workers: number }) => `The run crashed ${p.workers} workers, so it is not tried again.`,
+  drained: (p: { worker: string }) => `Worker ${p.worker} was shut down. The run goes on with another.`,
+  cancelled_by: (p: { who: string }) => `Cancelled by ${p.who}.`,
+  superseded: (p: { by: string }) => `A newer push took its place: ${p.by}.`,
+  // Checkout
+  commit_not_found: (p: { sha: string }) => `Commit ${p.sha} is not in the repository any more.`,
+  git_auth_failed: (p: { host: string }) => `${p.host} refused the token of this repository. Give it a valid one.`,
+  git_unavailable: (p: { host: string; detail: string }) => `${p.host} could not be fetched from: ${p.detail}.`,
+  git_redirected: (p: { host: string }) =>
+    `${p.host} redirects to another place. Register the repository under its new URL.`,
+  clone_too_large: (p: { limitMb: number }) => `The repository is larger than ${p.limitMb} MB.`,
+  config_invalid: (p: { detail: string }) => `.taxiway.yaml is not valid: ${p.detail}.`,
+  config_unsupported: (p: { detail: string }) => `.taxiway.yaml asks for what this version can't do: ${p.detail}.`,
+  option_not_allowed: (p: { option: string }) => `The option ${p.option} is not allowed.`,
+  nothing_to_do: () => 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
+  path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,
+  file_not_found: (p: { path: string }) => `${p.path} is not in the commit.`,
+  file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,
+  // Build and test
+  build_failed: (p: { image: string; step: string; detail: string }) => `Image ${p.image}: ${p.step}: ${p.detail}.`,
+  build_context_too_large: (p: { limitMb: number }) =>
+    `The build context is larger than ${p.limitMb} MB. Use .dockerignore.`,
+  test_failed: (p: { test: string; exit: number; detail: string }) =>
+    `Test ${p.test} failed with exit code ${p.exit}${p.detail ? `: ${p.detail}` : ''}.`,
+  timeout: (p: { step: string; seconds: number }) =>
+    `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
+  out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
+  image_not_found: (p: { image: string }) => `Image ${p.image} could not be found.`,
+  disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,
+  docker_unavailable: (p: { detail: string }) => `The Docker engine does not answer: ${p.detail}.`,
+  docker_daemon_restarted: () => 'The Docker engine went away in the middle of the work.',
+  // Publish
+  registry_auth_failed: (p: { registry: string }) => `Registry ${p.registry} refused the credentials.`,
+  registry_unavailable: (p: { registry: string; detail: string }) =>
+    `Registry ${p.registry} could not be pushed to: ${p.detail}.`,
+  // Roll-out
+  manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
+  manifest_forbidden: (p: { object: string; detail: string }) => `${p.object} is not allowed: ${p.detail}.`,
+  manifest_unsupported: (p: { object: string; detail: string }) =>
+    `${p.object} can't be carried by this target: ${p.detail}.`,
+  manifest_conflict: (p: { object: string; detail: string }) =>
+    `${p.object} is also managed by somebody else: ${p.detail}.`,
+  image_unresolved: (p: { object: string; image: string }) =>
+    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin the image by digest.`,
+  stale_generation: (p: { generation: number; live: number }) =>
+    `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
+  deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,
+  target_unavailable: (p: { detail: string }) => `No place to deploy to: ${p.detail}.`,
+  cluster_unavailable: (p: { seconds: number }) => `The Kubernetes API did not answer for ${p.seconds} s.`,
+  cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
+  not_allowed_for_ref: (p: { environment: string; branch: string }) =>
+    `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
+  // Status
+  status_undeliverable: (p: { detail: string }) => `The git host does not take the status: ${p.detail}.`,
+  host_unavailable: (p: { host: string; detail: string }) => `${p.host} did not take the status yet: ${p.detail}.`,
+} as const satisfies Record<string, (p: never) => string>
+
+/** One of the closed list of codes. */
+export type ReasonCode = keyof typeof sentences
+/** Why something was refused or failed: a stable code and one sentence a person can act on. */
+export interface Reason {
+  code: ReasonCode
+  message: string
+}
+/** Done with a value, or refused with a reason. What nobody expects is thrown instead. */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: Reason }
+
+type Parameters_<Code extends ReasonCode> = Parameters<(typeof sentences)[Code]>
+
+/** All codes, for schemas and the reference page. */
+export const reasonCodes = Object.keys(sentences) as ReasonCode[]
+
+/** Makes the reason of a code from what its sentence needs. Control characters become spaces; 2,000 characters at most. */
+export function reason<Code extends ReasonCode>(code: Code, ...parameters: Parameters_<Code>): Reason {
+  const sentence = sentences[code] as (p?: unknown) => string
+  return { code, message: oneLine(sentence(parameters[0]), 2000) }
+}
+
+/** A refusal, as an Outcome. */
+export const refuse = <Code extends ReasonCode>(
+  code: Code,
+  ...parameters: Parameters_<Code>
+): { ok: false; reason: Reason } => ({
+  ok: false,
+  reason: reason(code, ...parameters),
+})
+
+/** A result, as an Outcome. */
+export const done = <T>(value: T): { ok: true; value: T } => ({ ok: true, value })
+
+/** Codes that name the infrastructure's fault: the run ends `errored`, after one automatic retry. All others are the code's fault. */
+const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'worker_lost',
+  'poisoned',
+  'git_unavailable',
+  'git_auth_failed',
+  'disk_full',
+  'docker_unavailable',
+  'docker_daemon_restarted',
+  'registry_auth_failed',
+  'registry_unavailable',
+  'target_unavailable',
+  'cluster_unavailable',
+  'cluster_forbidden',
+  'redis_unavailable',
+  'unknown_error',
+  'stale_generation',
+])
+/** Infrastructure faults that the same try will meet again: they are not retried. */
+const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'poisoned',
+  'git_auth_failed',
+  'registry_auth_failed',
+  'cluster_forbidden',
+  'stale_generation',
+  'target_unavailable',
+])
+
+/** Whose fault is it: the infrastructure's (`errored`) or the code's (`failed`)? */
+export const isInfrastructure = (code: ReasonCode): boolean => infrastructure.has(code)
+/** May one automatic retry help? */
+export const isRetryable = (code: ReasonCode): boolean => infrastructure.has(code) && !permanent.has(code)
+
+/** Text on one line, control characters as spaces, cut to `limit` characters with an ellipsis. */
+export function oneLine(text: string, limit: number): string {
+  const flat = text
+    .replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim()
+  return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`
+}

@@ -1,0 +1,71 @@
+import Type from 'typebox'
+import type { RepositoryId } from './ids.ts'
+
+/** Where a repository's releases go: a context of the kubeconfig, and the namespace when the pipeline names none. */
+export const DeployDefaults = Type.Object(
+  {
+    cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'A context of the kubeconfig.' })),
+    namespace: Type.Optional(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' })),
+    target: Type.Optional(Type.Union([Type.Literal('kubernetes'), Type.Literal('docker')])),
+  },
+  { additionalProperties: false },
+)
+export type DeployDefaults = Type.Static<typeof DeployDefaults>
+
+/** What an admin sends to register a repository. */
+export const Registration = Type.Object(
+  {
+    host: Type.Literal('github', { description: 'The kind of git host.' }),
+    url: Type.String({ maxLength: 500, description: 'Clone URL: https://host/owner/name.git' }),
+    apiUrl: Type.Optional(
+      Type.String({ maxLength: 500, description: 'Base of the REST API, for GitHub Enterprise and compatible hosts.' }),
+    ),
+    token: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'Reads the code and posts statuses. Kept encrypted.' }),
+    ),
+    branches: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+        maxItems: 50,
+        description: 'Globs of the branches that start runs. Without it, the default branch does.',
+      }),
+    ),
+    deploy: Type.Optional(DeployDefaults),
+  },
+  { additionalProperties: false },
+)
+export type Registration = Type.Static<typeof Registration>
+
+/** What an admin may change later. */
+export const RepositoryChange = Type.Partial(Type.Omit(Registration, ['host', 'url']), {
+  additionalProperties: false,
+  minProperties: 1,
+})
+export type RepositoryChange = Type.Static<typeof RepositoryChange>
+
+/** A registered repository as the record holds it. Secret values live apart, encrypted. */
+export interface Repository {
+  id: RepositoryId
+  host: 'github'
+  /** owner/name */
+  name: string
+  url: string
+  apiUrl: string
+  branches?: string[]
+  deploy: DeployDefaults
+  createdAt: string
+}
+
+/** A registered repository as the API shows it. */
+export const RepositoryView = Type.Object(
+  {
+    id: Type.String(),
+    host: Type.Literal('github'),
+    name: Type.String({ description: 'owner/name' }),
+    url: Type.String(),
+    apiUrl: Type.String(),
+    branches: Type.Optional(Type.Array(Type.String())),
+    deploy: DeployDefaults,
+    createdAt: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'Repository' },
+)

@@ -1,0 +1,323 @@
+import Type from 'typebox'
+import { type ReleaseState, type RunEvent, releaseStates } from './event.ts'
+import type { RepositoryId, RunId, Sha } from './ids.ts'
+import type { Plan } from './plan.ts'
+import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
+
+/**
+ * What may follow each state of a run.
+ * queued: accepted by the api, or given back after its worker was lost or drained; a worker moves it on; a crash leaves it as it is.
+ * running: a worker holds it, or it waits between builder and deployer; a crash makes it queued again at the next attempt.
+ * The others are final: nothing moves a run on from there.
+ */
+export const moves = {
+  queued: ['running', 'errored', 'cancelled', 'superseded'],
+  running: ['queued', 'succeeded', 'failed', 'errored', 'cancelled', 'superseded'],
+  succeeded: [],
+  failed: [],
+  errored: [],
+  cancelled: [],
+  superseded: [],
+} as const satisfies Record<string, readonly string[]>
+export type RunState = keyof typeof moves
+export const runStates = Object.keys(moves) as RunState[]
+export const isTerminal = (state: RunState): boolean => moves[state].length === 0
+
+export const stageStates = [
+  'pending',
+  'running',
+  'succeeded',
+  'failed',
+  'errored',
+  'cancelled',
+  'superseded',
+  'skipped',
+] as const
+export type StageState = (typeof stageStates)[number]
+
+/** A stage's key is its name, or `deploy:<environment>`. */
+export const buildStages = ['checkout', 'build', 'test', 'publish'] as const
+
+export interface Stage {
+  name: string
+  environment?: string
+  state: StageState
+  startedAt?: string
+  finishedAt?: string
+  reason?: Reason
+}
+export interface RunImage {
+  name: string
+  imageId?: string
+  digest?: string
+  reference?: string
+}
+export interface RunRelease {
+  environment: string
+  generation: number
+  state: ReleaseState
+  reason?: Reason
+}
+
+/** One execution of a pipeline for one commit, as the record holds it. */
+export interface Run {
+  id: RunId
+  /** Per repository, from 1. */
+  number: number
+  /** Order of intake over all runs: newer pushes have larger ones. */
+  sequence: number
+  /** Rises with every write; the compare in compare-and-set. */
+  version: number
+  repo: RepositoryId
+  repository: string
+  event: 'push' | 'rerun'
+  sha: Sha
+  branch: string
+  defaultBranch?: string
+  message: string
+  author: string
+  state: RunState
+  reason?: Reason
+  attempt: number
+  /** Who works on it now; only that one may write. */
+  holder?: string
+  worker?: string
+  /** Workers lost while they held this run. */
+  crashes: number
+  /** Automatic retries after a fault of the infrastructure. */
+  retries: number
+  cancelRequestedBy?: string
+  plan?: Plan
+  stages: Stage[]
+  images: RunImage[]
+  releases: RunRelease[]
+  createdAt: string
+  startedAt?: string
+  finishedAt?: string
+}
+
+/** What intake knows of a new run; number, sequence and version come from the record. */
+export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
+
+/** A queued run for a pushed commit. */
+export function newRun(
+  from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> & {
+    defaultBranch?: string
+  },
+  now: string,
+): NewRun {
+  const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))
+  return {
+    ...from,
+    state: 'queued',
+    attempt: 1,
+    crashes: 0,
+    retries: 0,
+    stages,
+    images: [],
+    releases: [],
+    createdAt: now,
+  }
+}
+
+export const stageKey = (stage: Stage): string =>
+  stage.environment === undefined ? stage.name : `${stage.name}:${stage.environment}`
+export const findStage = (run: Run, key: string): Stage | undefined =>
+  run.stages.find((stage) => stageKey(stage) === key)
+
+/** Crashes after which a run is not tried again. */
+export const crashLimit = 3
+
+/** Which worker the run needs next, or undefined: it is over. */
+export function neededWork(run: Run): 'build' | 'deploy' | undefined {
+  if (isTerminal(run.state)) return undefined
+  const publish = findStage(run, 'publish')
+  return publish && (publish.state === 'succeeded' || publish.state === 'skipped') ? 'deploy' : 'build'
+}
+
+/** The next stage to deploy, in the pipeline's order. */
+export const nextDeployStage = (run: Run): Stage | undefined =>
+  run.stages.find(
+    (stage) => stage.environment !== undefined && (stage.state === 'pending' || stage.state === 'running'),
+  )
+
+/**
+ * The one writer of a run's state: what a run becomes by an event, or why it can't. Pure; the record then compares and sets.
+ * @param now ISO 8601
+ */
+export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
+  if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
+  const next = structuredClone(run)
+  switch (event.type) {
+    case 'attempt_started':
+      next.state = 'running'
+      next.holder = event.holder
+      next.worker = event.worker
+      next.startedAt ??= now
+      return done(next)
+    case 'handed_over':
+      return done(release(next))
+    case 'attempt_drained':
+      return done(requeue(next))
+    case 'worker_lost':
+      return done(afterLoss(next, event, now))
+    case 'planned':
+      next.plan = event.plan
+      next.stages.push(
+        ...event.plan.environments.map(({ name }): Stage => ({ name: 'deploy', environment: name, state: 'pending' })),
+      )
+      return done(next)
+    case 'stage_started':
+      return withStage(next, event.stage, (stage) => {
+        stage.state = 'running'
+        stage.startedAt ??= now
+      })
+    case 'stage_finished':
+      return finishStage(next, event, now)
+    case 'image_built':
+      Object.assign(imageOf(next, event.image), { imageId: event.imageId })
+      return done(next)
+    case 'image_published':
+      Object.assign(imageOf(next, event.image), { digest: event.digest, reference: event.reference })
+      return done(next)
+    case 'release_changed':
+      return done(changeRelease(next, event))
+    case 'cancel_requested':
+      next.cancelRequestedBy = event.who
+      return done(next)
+    case 'cancelled':
+      return done(close(next, 'cancelled', reason('cancelled_by', { who: event.who }), now))
+    case 'superseded':
+      return done(close(next, 'superseded', reason('superseded', { by: event.by }), now))
+    default:
+      return event satisfies never
+  }
+}
+
+function release(run: Run): Run {
+  delete run.holder
+  delete run.worker
+  return run
+}
+
+/** Back to the queue under the next attempt's number; finished stages keep their verdicts. */
+function requeue(run: Run): Run {
+  for (const stage of run.stages) if (stage.state === 'running') stage.state = 'pending'
+  run.attempt += 1
+  run.state = 'queued'
+  return release(run)
+}
+
+function afterLoss(run: Run, event: { worker: string; since: string }, now: string): Run {
+  run.crashes += 1
+  for (const stage of run.stages) if (stage.state === 'running') stage.reason = reason('worker_lost', event)
+  if (run.cancelRequestedBy) return close(run, 'cancelled', reason('cancelled_by', { who: run.cancelRequestedBy }), now)
+  if (run.crashes >= crashLimit) return close(run, 'errored', reason('poisoned', { workers: run.crashes }), now)
+  return requeue(run)
+}
+
+function withStage(run: Run, key: string, change: (stage: Stage) => void): Outcome<Run> {
+  const stage = findStage(run, key)
+  if (!stage) throw new Error(`run ${run.id} has no stage ${key}`)
+  change(stage)
+  return done(run)
+}
+
+function finishStage(run: Run, event: Extract<RunEvent, { type: 'stage_finished' }>, now: string): Outcome<Run> {
+  if (event.reason && isRetryable(event.reason.code) && run.retries < 1) {
+    run.retries += 1
+    return withStage(requeue(run), event.stage, (stage) => {
+      if (event.reason) stage.reason = event.reason
+    })
+  }
+  const moved = withStage(run, event.stage, (stage) => {
+    stage.state = event.state
+    stage.startedAt ??= now
+    stage.finishedAt = now
+    if (event.reason) stage.reason = event.reason
+    else delete stage.reason
+  })
+  if (event.state === 'failed' || event.state === 'errored')
+    return done(
+      close(run, event.reason && isInfrastructure(event.reason.code) ? 'errored' : event.state, event.reason, now),
+    )
+  const open = run.stages.some((stage) => stage.state === 'pending' || stage.state === 'running')
+  return open ? moved : done(close(run, 'succeeded', undefined, now))
+}
+
+const imageOf = (run: Run, name: string): RunImage => {
+  const known = run.images.find((image) => image.name === name)
+  if (known) return known
+  const image: RunImage = { name }
+  run.images.push(image)
+  return image
+}
+
+function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {
+  const { type: _, ...release } = event
+  run.releases = [
+    ...run.releases.filter((known) => known.generation !== event.generation || known.environment !== event.environment),
+    release,
+  ]
+  return run
+}
+
+/** Ends the run: what was open is closed with it, what never began is skipped. */
+function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Reason | undefined, now: string): Run {
+  run.state = state
+  run.finishedAt = now
+  if (why) run.reason = why
+  for (const stage of run.stages) {
+    if (stage.state === 'running') Object.assign(stage, { state, finishedAt: now, ...(why ? { reason: why } : {}) })
+    if (stage.state === 'pending')
+      stage.state = state === 'failed' || state === 'errored' || state === 'succeeded' ? 'skipped' : state
+  }
+  return release(run)
+}
+
+const When = Type.Optional(Type.String({ format: 'date-time' }))
+const ReasonView = Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' })
+const words = <T extends readonly string[]>(list: T) => Type.Union(list.map((word) => Type.Literal(word)))
+
+/** A run as the API answers it. */
+export const RunView = Type.Object(
+  {
+    id: Type.String(),
+    number: Type.Integer(),
+    sequence: Type.Integer(),
+    repo: Type.String({ description: 'Id of the repository.' }),
+    repository: Type.String({ description: 'owner/name' }),
+    event: Type.String(),
+    sha: Type.String(),
+    branch: Type.String(),
+    message: Type.String(),
+    author: Type.String(),
+    state: words(runStates),
+    reason: Type.Optional(ReasonView),
+    url: Type.String(),
+    attempt: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+    startedAt: When,
+    finishedAt: When,
+    stages: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        environment: Type.Optional(Type.String()),
+        state: words(stageStates),
+        startedAt: When,
+        finishedAt: When,
+        reason: Type.Optional(ReasonView),
+      }),
+    ),
+    images: Type.Array(Type.Object({ name: Type.String(), digest: Type.Optional(Type.String()) })),
+    releases: Type.Array(
+      Type.Object({
+        environment: Type.String(),
+        generation: Type.Integer(),
+        state: words(releaseStates),
+        reason: Type.Optional(ReasonView),
+      }),
+    ),
+  },
+  { $id: 'Run' },
+)

@@ -1,0 +1,28 @@
+import picomatch from 'picomatch'
+import { type Reason, reason } from './reason.ts'
+
+/** The part of a push that decides whether it starts a run. */
+export interface Push {
+  branch?: string
+  tag: boolean
+  deleted: boolean
+  message: string
+  defaultBranch?: string
+}
+
+/**
+ * Why this push starts nothing, or undefined when it starts a run. Without rules only the default branch does.
+ * `[skip ci]` and `[ci skip]` in the commit's message are honoured, as on other CI services.
+ */
+export function ignoredReason(push: Push, branches: readonly string[] | undefined): Reason | undefined {
+  if (push.deleted) return reason('ignored_branch_deleted')
+  if (push.tag || push.branch === undefined) return reason('ignored_tag')
+  if (/\[(skip ci|ci skip)\]/i.test(push.message)) return reason('ignored_skip_ci')
+  const wanted = branches ?? (push.defaultBranch ? [push.defaultBranch] : ['main', 'master'])
+  if (!matchesBranch(push.branch, wanted)) return reason('ignored_branch', { branch: push.branch })
+  return undefined
+}
+
+/** Does a branch match one of the globs? `*` stays within a path part, `**` crosses them. */
+export const matchesBranch = (branch: string, globs: readonly string[]): boolean =>
+  globs.some((glob) => glob === branch || picomatch.isMatch(branch, glob, { dot: true, nonegate: true }))

@@ -1,0 +1,50 @@
+import type { RunId } from '@taxiway/domain/ids.ts'
+import type { Outcome } from '@taxiway/domain/reason.ts'
+import type { Run } from '@taxiway/domain/run.ts'
+import type { Fence, Runs } from './runs.ts'
+
+/** A run in this worker's hands. */
+export interface Attempt {
+  run: Run
+  fence: Fence
+  /** Aborted when the run is taken away or to be cancelled: the reason is `fenced` or `cancelled`. */
+  signal: AbortSignal
+  abort(reason: string): void
+  /** Ends the renewal; the lease itself goes with the move that ends or hands over the attempt. */
+  end(): void
+}
+
+/** How often the lease is renewed, and a wish to cancel seen. */
+const renewMs = 1000
+
+/** Takes a run: the lease and the fence in one step. Refused while another worker's lease is good. */
+export async function beginAttempt(
+  runs: Runs,
+  runId: RunId,
+  worker: string,
+  newHolder: () => string,
+): Promise<Outcome<Attempt>> {
+  const holder = newHolder()
+  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker })
+  if (!begun.ok) return begun
+  const fence = { attempt: begun.value.attempt, holder }
+  const controller = new AbortController()
+  const renew = async () => {
+    // While Redis is away the work goes on: whether the run is still ours is found out when it is back.
+    const kept = await runs.renewLease(runId, fence).catch(() => true)
+    if (!kept) controller.abort('fenced')
+    const run = kept ? await runs.read(runId).catch(() => undefined) : undefined
+    if (run?.cancelRequestedBy) controller.abort('cancelled')
+  }
+  const timer = setInterval(() => void renew(), renewMs)
+  return {
+    ok: true,
+    value: {
+      run: begun.value,
+      fence,
+      signal: controller.signal,
+      abort: (reason) => controller.abort(reason),
+      end: () => clearInterval(timer),
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+
+/** Every key name, once. All keys start with `taxiway:`. */
+export const keys = {
+  /** Counter: order of intake over all runs. */
+  sequence: 'taxiway:sequence',
+  /** Stream: every event of every run. */
+  events: 'taxiway:events',
+  /** Sorted sets of run ids by sequence. */
+  runs: 'taxiway:runs',
+  runsOf: (repo: RepositoryId) => `taxiway:runs:repo:${repo}`,
+  runsOfSha: (sha: string) => `taxiway:runs:sha:${sha}`,
+  /** Set: ids of runs that have not ended. */
+  openRuns: 'taxiway:runs:open',
+  /** Sorted set: runs whose statuses may differ from the git host's, by when to look again (ms, the server's clock). */
+  statusDue: 'taxiway:status:due',
+  /** Hash: context -> what the git host was last told. */
+  statusPosted: (repo: RepositoryId, sha: string) => `taxiway:status:posted:${repo}:${sha}`,
+  /** Hash: doc, version, number, sequence, state, fence. */
+  run: (id: RunId) => `taxiway:run:${id}`,
+  /** String with a time to live: who holds the run. */
+  lease: (id: RunId) => `taxiway:run:${id}:lease`,
+  /** Stream: the run's log. */
+  log: (id: RunId) => `taxiway:run:${id}:log`,
+  /** Hash: the delivery as it came, and the run it made. */
+  delivery: (repo: RepositoryId, delivery: string) => `taxiway:delivery:${repo}:${delivery}`,
+  /** Counter: run numbers of a repository. */
+  runNumber: (repo: RepositoryId) => `taxiway:repo:${repo}:number`,
+  repository: (repo: RepositoryId) => `taxiway:repo:${repo}`,
+  /** Sorted set: repository ids by time of registration. */
+  repositories: 'taxiway:repos',
+  /** Hash: `host:owner/name` and origin -> repository id. */
+  repositoryNames: 'taxiway:repos:names',
+  /** Hash: wanted run, its sequence, generation, live release. */
+  environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
+  /** Hash: generation -> release. */
+  releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
+  /** String with a time to live: who rolls out to the environment. */
+  lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,
+  /** Hash: token id -> record; hash of the token -> id. */
+  tokens: 'taxiway:tokens',
+  /** Prefix of the queue library's own keys. */
+  queue: 'taxiway:queue',
+} as const

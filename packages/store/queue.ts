@@ -1,0 +1,62 @@
+import type { RunId } from '@taxiway/domain/ids.ts'
+import { Queue, Worker } from 'bullmq'
+import { keys } from './keys.ts'
+
+export type Work = 'build' | 'deploy'
+export interface Job {
+  runId: RunId
+}
+export type JobQueue = ReturnType<typeof makeQueue>
+
+const connection = (url: string) => ({
+  url,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  retryStrategy: (times: number) => Math.min(50 * times, 500),
+})
+
+/** The queues that wake workers. What is to be done stands on the run; a job says only that something is. */
+export function makeQueue(url: string) {
+  const queues = { build: make('build'), deploy: make('deploy') }
+  function make(name: Work): Queue<Job> {
+    const queue = new Queue<Job>(name, { connection: connection(url), prefix: keys.queue, skipWaitingForReady: true })
+    queue.on('error', () => {})
+    return queue
+  }
+  return {
+    /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
+    async add(work: Work, runId: RunId, attempt: number): Promise<void> {
+      await queues[work].add(
+        work,
+        { runId },
+        { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true },
+      )
+    },
+    close: async (): Promise<void> => {
+      await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))
+    },
+  }
+}
+
+/**
+ * Hands each job of a queue to `handler`, `concurrency` at a time. A handler that throws drops the job: the record of the
+ * run decides what happens next, not the queue.
+ */
+export function work(
+  url: string,
+  name: Work,
+  concurrency: number,
+  handler: (job: Job) => Promise<void>,
+): { close(): Promise<void> } {
+  const worker = new Worker<Job>(name, (job) => handler(job.data), {
+    connection: { url, maxRetriesPerRequest: null, retryStrategy: (times: number) => Math.min(50 * times, 500) },
+    prefix: keys.queue,
+    concurrency,
+    // Leases on runs tell who is alive; the queue's own lock only has to outlive a short outage of Redis.
+    lockDuration: 60_000,
+    maxStalledCount: 1_000_000,
+    stalledInterval: 15_000,
+  })
+  worker.on('error', () => {})
+  return { close: () => worker.close() }
+}

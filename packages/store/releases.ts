@@ -1,0 +1,83 @@
+import type { ReleaseState } from '@taxiway/domain/event.ts'
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { Run } from '@taxiway/domain/run.ts'
+import type { Redis } from './connection.ts'
+import { keys } from './keys.ts'
+import { loadScript } from './script.ts'
+
+/** Older releases than this many are forgotten. */
+const keptReleases = 50
+
+/** What an environment was given: enough to give it again. `order` is the target's own, with its rendered objects. */
+export interface Release<Order = unknown> {
+  runId: RunId
+  sequence: number
+  sha: string
+  generation: number
+  state: ReleaseState
+  target: string
+  order: Order
+}
+export type Releases = ReturnType<typeof makeReleases>
+
+/** Releases and generations of environments. */
+export function makeReleases(redis: Redis) {
+  const want = loadScript(redis, 'want-release')
+  const hold = loadScript(redis, 'hold-lane')
+  const read = async (
+    repo: RepositoryId,
+    environment: string,
+    generation: string | number,
+  ): Promise<Release | undefined> => {
+    const text = await redis.hget(keys.releases(repo, environment), String(generation))
+    return text ? JSON.parse(text) : undefined
+  }
+  return {
+    /** Makes the run the wanted one, unless a newer one is. @returns the id of the run that is wanted now */
+    want: async (run: Run, environment: string): Promise<RunId> =>
+      (await want([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+
+    /** The id of the run that is wanted. */
+    wanted: async (repo: RepositoryId, environment: string): Promise<RunId | null> =>
+      (await redis.hget(keys.environment(repo, environment), 'run')) as RunId | null,
+
+    /** Takes or keeps the right to roll out. @returns false while somebody else has it */
+    holdLane: async (repo: RepositoryId, environment: string, holder: string, leaseMs: number): Promise<boolean> =>
+      (await hold([keys.lane(repo, environment)], [holder, leaseMs])) === 1,
+
+    leaveLane: async (repo: RepositoryId, environment: string, holder: string): Promise<void> => {
+      if ((await redis.get(keys.lane(repo, environment))) === holder) await redis.del(keys.lane(repo, environment))
+    },
+
+    /** Claims the next generation: larger than all before it, and than `live`, the one found in the target. */
+    async claimGeneration(repo: RepositoryId, environment: string, live: number): Promise<number> {
+      const generation = await redis.hincrby(keys.environment(repo, environment), 'generation', 1)
+      if (generation > live) return generation
+      return redis.hincrby(keys.environment(repo, environment), 'generation', live - generation + 1)
+    },
+
+    /** Writes a release; one that is live becomes what a rollback restores. */
+    async save(repo: RepositoryId, environment: string, release: Release): Promise<void> {
+      const change = redis
+        .multi()
+        .hset(keys.releases(repo, environment), String(release.generation), JSON.stringify(release))
+      if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
+      change.hdel(keys.releases(repo, environment), String(release.generation - keptReleases))
+      await change.exec()
+    },
+
+    /** The last release that was healthy, if there is one. */
+    async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {
+      const generation = await redis.hget(keys.environment(repo, environment), 'live')
+      return generation ? read(repo, environment, generation) : undefined
+    },
+
+    /** All kept releases of an environment, newest first. */
+    async list(repo: RepositoryId, environment: string): Promise<Release[]> {
+      const all = Object.values(await redis.hgetall(keys.releases(repo, environment))).map(
+        (text) => JSON.parse(text) as Release,
+      )
+      return all.sort((a, b) => b.generation - a.generation)
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import type { RepositoryId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Repository } from '@taxiway/domain/repository.ts'
+import type { Redis } from './connection.ts'
+import { keys } from './keys.ts'
+import type { Secrets } from './secrets.ts'
+
+/** The two secrets of a repository; either may be absent for reading. */
+export interface RepositorySecrets {
+  webhookSecret: string
+  token?: string
+}
+export type Repositories = ReturnType<typeof makeRepositories>
+
+/** `host:origin:owner/name`, without regard to case: GitHub's names have none. */
+const nameOf = (repository: Pick<Repository, 'host' | 'name' | 'url'>) =>
+  `${repository.host}:${new URL(repository.url).origin}:${repository.name}`.toLowerCase()
+/** Repositories of one name on several servers of a host share this set. */
+const sameName = (host: string, name: string) => `${keys.repositoryNames}:${host}:${name}`.toLowerCase()
+
+/** Registered repositories. Secrets are kept encrypted, each under the repository's id. */
+export function makeRepositories(redis: Redis, secrets: Secrets) {
+  const read = async (id: RepositoryId): Promise<Repository | undefined> => {
+    const doc = await redis.hget(keys.repository(id), 'doc')
+    return doc ? JSON.parse(doc) : undefined
+  }
+  const sealed = async (id: RepositoryId, values: Partial<RepositorySecrets>) => {
+    const fields: Record<string, string> = {}
+    if (values.webhookSecret) fields.webhookSecret = await secrets.seal(`${id}/webhook`, values.webhookSecret)
+    if (values.token) fields.token = await secrets.seal(`${id}/token`, values.token)
+    return fields
+  }
+  return {
+    read,
+
+    /** Registers, unless the same repository is registered already. */
+    async add(repository: Repository, values: RepositorySecrets): Promise<Outcome<Repository>> {
+      const fields = await sealed(repository.id, values)
+      const added = await redis.hsetnx(keys.repositoryNames, nameOf(repository), repository.id)
+      if (added === 0) {
+        const id = ((await redis.hget(keys.repositoryNames, nameOf(repository))) ?? '') as RepositoryId
+        if (await read(id)) return refuse('repository_exists', { id })
+        await redis.hset(keys.repositoryNames, nameOf(repository), repository.id)
+      }
+      await redis
+        .multi()
+        .hset(keys.repository(repository.id), { doc: JSON.stringify(repository), ...fields })
+        .zadd(keys.repositories, Date.parse(repository.createdAt), repository.id)
+        .sadd(sameName(repository.host, repository.name), repository.id)
+        .exec()
+      return done(repository)
+    },
+
+    async change(repository: Repository, values: Partial<RepositorySecrets>): Promise<void> {
+      await redis.hset(keys.repository(repository.id), {
+        doc: JSON.stringify(repository),
+        ...(await sealed(repository.id, values)),
+      })
+    },
+
+    async remove(repository: Repository): Promise<void> {
+      await redis
+        .multi()
+        .del(keys.repository(repository.id))
+        .zrem(keys.repositories, repository.id)
+        .hdel(keys.repositoryNames, nameOf(repository))
+        .srem(sameName(repository.host, repository.name), repository.id)
+        .exec()
+    },
+
+    /** All repositories, oldest first. */
+    async list(): Promise<Repository[]> {
+      const found = await Promise.all(
+        (await redis.zrange(keys.repositories, 0, -1)).map((id) => read(id as RepositoryId)),
+      )
+      return found.filter((repository) => repository !== undefined)
+    },
+
+    /** Ids of the repositories with this name on any server of the host. */
+    named: async (host: string, name: string): Promise<RepositoryId[]> =>
+      (await redis.smembers(sameName(host, name))) as RepositoryId[],
+
+    /** A repository with its webhook secret, in one read. */
+    async withWebhookSecret(id: RepositoryId): Promise<{ repository: Repository; webhookSecret: string } | undefined> {
+      const [doc, secret] = await redis.hmget(keys.repository(id), 'doc', 'webhookSecret')
+      if (!doc || !secret) return undefined
+      return { repository: JSON.parse(doc), webhookSecret: await secrets.open(`${id}/webhook`, secret) }
+    },
+
+    /** The token for the git host, if the repository has one. */
+    async token(id: RepositoryId): Promise<string | undefined> {
+      const value = await redis.hget(keys.repository(id), 'token')
+      return value ? secrets.open(`${id}/token`, value) : undefined
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import type { RunEvent } from '@taxiway/domain/event.ts'
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { isTerminal, moveRun, type NewRun, type Run, type RunState } from '@taxiway/domain/run.ts'
+import type { Redis } from './connection.ts'
+import { keys } from './keys.ts'
+import { loadScript } from './script.ts'
+
+/** How long a delivery id is remembered: GitHub redelivers for 3 days. */
+const deliveryMs = 7 * 24 * 3_600_000
+/** More of a delivery's body than this is not kept. */
+const keptBodyBytes = 64 * 1024
+/** A worker that has not renewed its lease for so long is lost. */
+export const leaseMs = 10_000
+
+/** A delivery as it came. */
+export interface Delivery {
+  id: string
+  headers: Record<string, string>
+  body: Buffer
+}
+/** Who may write: one attempt in the hands of one holder. */
+export interface Fence {
+  attempt: number
+  holder: string
+}
+export type Accepted =
+  | { kind: 'accepted'; run: Run }
+  | { kind: 'duplicate'; runId: RunId }
+  | { kind: 'repository_gone' }
+export interface RunFilter {
+  repo?: RepositoryId | undefined
+  branch?: string | undefined
+  sha?: string | undefined
+  state?: RunState | undefined
+  /** Only runs with a smaller sequence. */
+  before?: number | undefined
+  limit: number
+}
+export type Runs = ReturnType<typeof makeRuns>
+
+const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `${run.attempt}:${run.holder}` : '')
+
+/** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
+export function makeRuns(redis: Redis, now: () => Date) {
+  const read = async (id: RunId): Promise<Run | undefined> => parse(await redis.hgetall(keys.run(id)))
+  const accept = loadScript(redis, 'accept-delivery')
+  const move = makeMove(redis, read, now)
+  const renew = loadScript(redis, 'renew-lease')
+
+  return {
+    read,
+    move,
+
+    /** Takes a delivery and the run it makes into the record, once, in one atomic step. */
+    async accept(run: NewRun, delivery: Delivery): Promise<Accepted> {
+      const answer = (await accept(
+        [
+          keys.delivery(run.repo, delivery.id),
+          keys.repository(run.repo),
+          keys.runNumber(run.repo),
+          keys.sequence,
+          keys.run(run.id),
+          keys.events,
+          keys.runs,
+          keys.runsOf(run.repo),
+          keys.runsOfSha(run.sha),
+          keys.openRuns,
+          keys.statusDue,
+        ],
+        [
+          run.id,
+          JSON.stringify(run),
+          JSON.stringify(delivery.headers),
+          delivery.body.subarray(0, keptBodyBytes),
+          deliveryMs,
+          JSON.stringify({ type: 'accepted' }),
+        ],
+      )) as [number, string | number, number]
+      if (answer[0] === 0) return { kind: 'duplicate', runId: answer[1] as RunId }
+      if (answer[0] === 2) return { kind: 'repository_gone' }
+      return { kind: 'accepted', run: { ...run, number: Number(answer[1]), sequence: Number(answer[2]), version: 1 } }
+    },
+
+    /** Keeps the lease of an attempt. @returns false when the run is somebody else's by now */
+    async renewLease(id: RunId, fence: Fence): Promise<boolean> {
+      return (await renew([keys.run(id), keys.lease(id)], [fenceText(fence), fence.holder, leaseMs])) === 1
+    },
+
+    /** Is anybody's lease on the run still good? */
+    isLeased: async (id: RunId): Promise<boolean> => (await redis.exists(keys.lease(id))) === 1,
+
+    /** Ids of all runs that have not ended. */
+    open: async (): Promise<RunId[]> => (await redis.smembers(keys.openRuns)) as RunId[],
+
+    list: (filter: RunFilter) => listRuns(redis, filter),
+  }
+}
+
+function parse(hash: Record<string, string>): Run | undefined {
+  if (!hash.doc) return undefined
+  return {
+    ...JSON.parse(hash.doc),
+    number: Number(hash.number),
+    sequence: Number(hash.sequence),
+    version: Number(hash.version),
+  }
+}
+
+async function readAll(redis: Redis, ids: RunId[]): Promise<Run[]> {
+  if (ids.length === 0) return []
+  const pipeline = redis.pipeline()
+  for (const id of ids) pipeline.hgetall(keys.run(id))
+  const answers = (await pipeline.exec()) ?? []
+  return answers.flatMap(([error, hash]) => {
+    if (error) throw error
+    return parse(hash as Record<string, string>) ?? []
+  })
+}
+
+/** Runs, newest first. `next` is the sequence to go on before, when there may be more. */
+async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[]; next?: number }> {
+  const index = filter.sha ? keys.runsOfSha(filter.sha) : filter.repo ? keys.runsOf(filter.repo) : keys.runs
+  const runs: Run[] = []
+  let before = filter.before
+  for (let page = 0; page < 20; page++) {
+    const ids = await redis.zrevrangebyscore(
+      index,
+      before === undefined ? '+inf' : `(${before}`,
+      '-inf',
+      'LIMIT',
+      0,
+      100,
+    )
+    for (const run of await readAll(redis, ids as RunId[])) {
+      before = run.sequence
+      const fits =
+        (!filter.repo || run.repo === filter.repo) &&
+        (!filter.branch || run.branch === filter.branch) &&
+        (!filter.state || run.state === filter.state)
+      if (fits) runs.push(run)
+      if (runs.length === filter.limit) return { runs, next: before }
+    }
+    if (ids.length < 100) return { runs }
+  }
+  return before === undefined ? { runs } : { runs, next: before }
+}
+
+/** Reads, moves by `event`, and sets if nobody wrote meanwhile; with a fence, only while the writer still holds the run. */
+function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
+  const write = loadScript(redis, 'move-run')
+  return async function move(id: RunId, event: RunEvent, fence?: Fence): Promise<Outcome<Run>> {
+    for (let tries = 0; tries < 50; tries++) {
+      const run = await read(id)
+      if (!run) return refuse('not_found', { what: 'run' })
+      if (fence && (run.attempt !== fence.attempt || run.holder !== fence.holder))
+        return refuse('fenced', { attempt: fence.attempt, current: run.attempt })
+      const moved = moveRun(run, event, now().toISOString())
+      if (!moved.ok) return moved
+      const next = moved.value
+      const lease = event.type === 'attempt_started' ? 'take' : run.holder && !next.holder ? 'drop' : 'keep'
+      const written = await write(
+        [keys.run(id), keys.events, keys.openRuns, keys.statusDue, keys.lease(id)],
+        [
+          id,
+          run.version,
+          JSON.stringify(next),
+          next.state,
+          fenceText(next),
+          JSON.stringify(event),
+          isTerminal(next.state) ? '1' : '0',
+          lease,
+          next.holder ?? '',
+          leaseMs,
+        ],
+      )
+      if (written === 1) return done({ ...next, version: run.version + 1 })
+      if (written === -1) return refuse('fenced', { attempt: run.attempt, current: run.attempt })
+    }
+    throw new Error(`run ${id} is written by too many at a time`)
+  }
+}

@@ -1,0 +1,48 @@
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { Run } from '@taxiway/domain/run.ts'
+import type { Redis } from './connection.ts'
+import { keys } from './keys.ts'
+import { loadScript } from './script.ts'
+
+/** What the git host was last told for a context of a commit. */
+export interface PostedStatus {
+  sequence: number
+  state: string
+  description: string
+  targetUrl: string
+}
+export type Statuses = ReturnType<typeof makeStatuses>
+
+/** Which runs' statuses may differ from the git host's, and what it was told. */
+export function makeStatuses(redis: Redis) {
+  const settle = loadScript(redis, 'settle-status')
+  return {
+    /** Ids of the runs to look at now, and the pause in milliseconds until the next one is due. */
+    async due(limit: number): Promise<{ ids: RunId[]; nextMs: number | undefined }> {
+      const [seconds, micros] = await redis.time()
+      const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+      const ids = (await redis.zrangebyscore(keys.statusDue, '-inf', nowMs, 'LIMIT', 0, limit)) as RunId[]
+      const [, score] = await redis.zrangebyscore(keys.statusDue, `(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+      return { ids, nextMs: score === undefined ? undefined : Number(score) - nowMs }
+    },
+
+    /** Nothing to do until the run moves again; a run that moved since it was read stays due. */
+    settle: async (run: Run): Promise<void> =>
+      void (await settle([keys.statusDue, keys.run(run.id)], [run.id, run.version])),
+
+    /** Looks again in `pauseMs`. */
+    async later(id: RunId, pauseMs: number): Promise<void> {
+      const [seconds] = await redis.time()
+      await redis.zadd(keys.statusDue, Number(seconds) * 1000 + pauseMs, id)
+    },
+
+    async posted(repo: RepositoryId, sha: string): Promise<Record<string, PostedStatus>> {
+      const all = await redis.hgetall(keys.statusPosted(repo, sha))
+      return Object.fromEntries(Object.entries(all).map(([context, text]) => [context, JSON.parse(text)]))
+    },
+
+    async savePosted(repo: RepositoryId, sha: string, context: string, status: PostedStatus): Promise<void> {
+      await redis.hset(keys.statusPosted(repo, sha), context, JSON.stringify(status))
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto'
+import { connect, type Redis } from './connection.ts'
+import { makeLogs } from './logs.ts'
+import { makeQueue } from './queue.ts'
+import { makeReleases } from './releases.ts'
+import { makeRepositories } from './repositories.ts'
+import { makeRuns } from './runs.ts'
+import { makeSecrets } from './secrets.ts'
+import { makeStatuses } from './statuses.ts'
+import { makeTokens } from './tokens.ts'
+
+export type Store = ReturnType<typeof openStore>
+
+/** Everything kept in Redis, over one connection. */
+export function openStore(options: {
+  redisUrl: string
+  secretKey: Uint8Array
+  now?: () => Date
+  random?: (bytes: number) => Uint8Array
+}) {
+  const now = options.now ?? (() => new Date())
+  const random = options.random ?? randomBytes
+  const redis: Redis = connect(options.redisUrl)
+  const queue = makeQueue(options.redisUrl)
+  return {
+    redis,
+    redisUrl: options.redisUrl,
+    now,
+    random,
+    runs: makeRuns(redis, now),
+    repositories: makeRepositories(redis, makeSecrets(options.secretKey)),
+    tokens: makeTokens(redis, now, random),
+    releases: makeReleases(redis),
+    statuses: makeStatuses(redis),
+    logs: makeLogs(redis),
+    queue,
+    async close(): Promise<void> {
+      await queue.close()
+      redis.disconnect()
+    },
+  }
+}
