@@ -9,6 +9,7 @@ let updated = false
 
 /** The packages of the list that are not installed. */
 export async function missingPackages(names: string[]): Promise<string[]> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format, not a template.
   const query = ['-W', '-f', '${Package} ${db:Status-Status}\n']
   const installed = findProgram('dpkg-query') ? await runProgram('dpkg-query', query).catch(() => '') : ''
   const lines = new Set(installed.split('\n'))
@@ -18,12 +19,14 @@ export async function missingPackages(names: string[]): Promise<string[]> {
 /** Can this process install Debian packages on this machine? */
 export function canInstall(): boolean {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
-  return process.getuid?.() === 0 && findProgram('apt-get') !== undefined && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(release)
+  return (
+    process.getuid?.() === 0 && findProgram('apt-get') !== undefined && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(release)
+  )
 }
 
-/** `apt-get update`, once in the life of this process unless forced. A broken third-party source is no failure. */
-export async function updateLists(say: (line: string) => void, force = false): Promise<void> {
-  if (updated && !force) return
+/** `apt-get update`, once in the life of this process. A broken third-party source is no failure. */
+async function updateLists(say: (line: string) => void): Promise<void> {
+  if (updated) return
   say('apt-get update')
   await runProgram('apt-get', [...aptOptions, 'update'], { seconds: 300, env: quiet }).catch((error: Error) =>
     say(`apt-get update had trouble: ${error.message.split('\n').at(-1)}`),
@@ -34,7 +37,8 @@ export async function updateLists(say: (line: string) => void, force = false): P
 /** Forbids the packages' own services to start while the task runs, the way Debian foresees it. */
 async function withoutServices(task: () => Promise<unknown>): Promise<void> {
   const ours = !existsSync(policyFile)
-  if (ours) writeFileSync(policyFile, '#!/bin/sh\n# Taxiway: remove me if no apt-get runs.\nexit 101\n', { mode: 0o755 })
+  if (ours)
+    writeFileSync(policyFile, '#!/bin/sh\n# Taxiway: remove me if no apt-get runs.\nexit 101\n', { mode: 0o755 })
   try {
     await task()
   } finally {
@@ -51,12 +55,18 @@ export async function installPackages(names: string[], say: (line: string) => vo
   const install = ['install', '-y', '--no-install-recommends']
   if (!canInstall())
     throw new Error(`Run this as root first: apt-get ${install.join(' ')} ${(await missingPackages(names)).join(' ')}`)
-  return withLock('apt', () => say('waiting for another installation'), async () => {
-    const missing = await missingPackages(names)
-    if (missing.length === 0) return true
-    await updateLists(say)
-    say(`apt-get install ${missing.join(' ')}`)
-    await withoutServices(() => runProgram('apt-get', [...aptOptions, ...install, ...missing], { seconds: 900, env: quiet }))
-    return true
-  })
+  return withLock(
+    'apt',
+    () => say('waiting for another installation'),
+    async () => {
+      const missing = await missingPackages(names)
+      if (missing.length === 0) return true
+      await updateLists(say)
+      say(`apt-get install ${missing.join(' ')}`)
+      await withoutServices(() =>
+        runProgram('apt-get', [...aptOptions, ...install, ...missing], { seconds: 900, env: quiet }),
+      )
+      return true
+    },
+  )
 }

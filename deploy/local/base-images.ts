@@ -32,11 +32,26 @@ async function pull(dockerHost: string, image: string): Promise<boolean> {
 
 /** The file system of a busybox image, from the statically linked program of Debian's busybox-static. */
 async function busyboxTree(say: BaseImageOptions['say']): Promise<TarEntry[]> {
-  const isStatic = async () => existsSync('/bin/busybox') && (await runProgram('/bin/busybox', ['--list'])).split('\n').includes('httpd')
+  const isStatic = async () =>
+    existsSync('/bin/busybox') && (await runProgram('/bin/busybox', ['--list'])).split('\n').includes('httpd')
   if (!(await isStatic())) await installPackages(baseImagePackages, say)
   const program = findProgram('busybox') ?? '/bin/busybox'
   const applets = (await runProgram(program, ['--list'])).split('\n').filter((name) => name && name !== 'busybox')
-  const folders = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'sbin', 'sys', 'usr', 'usr/bin', 'usr/sbin', 'var', 'var/www']
+  const folders = [
+    'bin',
+    'dev',
+    'etc',
+    'home',
+    'proc',
+    'root',
+    'sbin',
+    'sys',
+    'usr',
+    'usr/bin',
+    'usr/sbin',
+    'var',
+    'var/www',
+  ]
   const passwd = 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n'
   const group = 'root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\n'
   return [

@@ -21,8 +21,14 @@ export function askEngine(
   options: { body?: Buffer | object; seconds?: number } = {},
 ): Promise<EngineAnswer> {
   const isArchive = Buffer.isBuffer(options.body)
-  const body = isArchive ? (options.body as Buffer) : options.body ? Buffer.from(JSON.stringify(options.body)) : undefined
-  const headers = body ? { 'content-type': isArchive ? 'application/x-tar' : 'application/json', 'content-length': body.length } : {}
+  const body = isArchive
+    ? (options.body as Buffer)
+    : options.body
+      ? Buffer.from(JSON.stringify(options.body))
+      : undefined
+  const headers = body
+    ? { 'content-type': isArchive ? 'application/x-tar' : 'application/json', 'content-length': body.length }
+    : {}
   const signal = AbortSignal.timeout((options.seconds ?? 10) * 1000)
   return new Promise((resolve, reject) => {
     const asked = request({ ...target(dockerHost), method, path, headers, signal, agent: false }, (response) => {

@@ -42,7 +42,7 @@ exec ${findProgram('runc') ?? '/usr/sbin/runc'} "$@"
 
 /** The engine of DOCKER_HOST, or the one at the usual socket; undefined when there is none. */
 export async function findEngine(): Promise<string | undefined> {
-  const given = process.env['DOCKER_HOST']
+  const given = process.env.DOCKER_HOST
   if (given) {
     if (await engineAnswers(given)) return given
     throw new Error(`DOCKER_HOST is ${given}, but no engine answers there: start it, or unset DOCKER_HOST.`)
@@ -52,7 +52,9 @@ export async function findEngine(): Promise<string | undefined> {
 
 /** The usual socket when nobody listens on it, otherwise one in a short folder of our own. */
 async function chooseSocket(runFolder: string): Promise<string> {
-  return existsSync(usualSocket) && (await answers({ path: usualSocket })) ? join(runFolder, 'docker.sock') : usualSocket
+  return existsSync(usualSocket) && (await answers({ path: usualSocket }))
+    ? join(runFolder, 'docker.sock')
+    : usualSocket
 }
 
 /** Finds a Docker engine, or starts `dockerd` with its data in the folder. */
@@ -61,15 +63,25 @@ export async function startEngine(o: LocalOptions): Promise<LocalPart> {
   if (found) return foundPart('engine', found)
   const isInstalled = findProgram('dockerd') !== undefined && findProgram('iptables') !== undefined
   const installed = isInstalled ? false : await installPackages(enginePackages, o.say)
-  if (process.getuid?.() !== 0) throw new Error('No Docker engine answers: start it (systemctl start docker), or set DOCKER_HOST.')
+  if (process.getuid?.() !== 0)
+    throw new Error('No Docker engine answers: start it (systemctl start docker), or set DOCKER_HOST.')
   const folder = resolve(o.folder)
   // Short, because the names of the sockets in it have an end at 108 characters.
   const runFolder = `/run/taxiway-engine-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`
   mkdirSync(runFolder, { recursive: true })
   mkdirSync(folder, { recursive: true })
   const socket = await chooseSocket(runFolder)
-  const runtime = canLowerOomScore() ? [] : ['--add-runtime', `taxiway=${writeRuncWrapper(folder)}`, '--default-runtime', 'taxiway']
-  const places = ['--data-root', join(folder, 'engine'), '--exec-root', runFolder, '--pidfile', join(runFolder, 'docker.pid')]
+  const runtime = canLowerOomScore()
+    ? []
+    : ['--add-runtime', `taxiway=${writeRuncWrapper(folder)}`, '--default-runtime', 'taxiway']
+  const places = [
+    '--data-root',
+    join(folder, 'engine'),
+    '--exec-root',
+    runFolder,
+    '--pidfile',
+    join(runFolder, 'docker.pid'),
+  ]
   const config = ['--config-file', join(runFolder, 'daemon.json')]
   writeFileSync(config[1] ?? '', '{}')
   const args = ['--host', `unix://${socket}`, ...places, ...config, '--shutdown-timeout', '5', ...runtime]

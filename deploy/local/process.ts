@@ -22,6 +22,7 @@ interface Owner {
 }
 
 const running = new Map<number, Daemon>()
+const givenPorts = new Set<number>()
 
 /** When a process started, in kernel ticks: with the pid it names one process for good. Empty when it is gone. */
 function startOf(pid: number): string {
@@ -34,16 +35,20 @@ function startOf(pid: number): string {
   }
 }
 
+/** To the whole process group, which each daemon leads: a build has children. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, name)
+    process.kill(-pid, name)
   } catch {
     // It is gone already.
   }
 }
 
 async function end(pid: number, isAlive: () => boolean, graceSeconds: number): Promise<void> {
-  for (const [name, seconds] of [['SIGTERM', graceSeconds], ['SIGKILL', 5]] as const) {
+  for (const [name, seconds] of [
+    ['SIGTERM', graceSeconds],
+    ['SIGKILL', 5],
+  ] as const) {
     if (!isAlive()) return
     signal(pid, name)
     for (const until = Date.now() + seconds * 1000; isAlive() && Date.now() < until; ) await sleep(50)
@@ -62,7 +67,9 @@ async function endLeftover(name: string, pidFile: string): Promise<void> {
   const isAlive = () => owner.started !== '' && startOf(owner.pid) === owner.started
   if (isAlive()) {
     if (owner.parentStarted !== '' && startOf(owner.parent) === owner.parentStarted)
-      throw new Error(`${name} already runs for process ${owner.parent} (see ${pidFile}): stop that one or use another folder.`)
+      throw new Error(
+        `${name} already runs for process ${owner.parent} (see ${pidFile}): stop that one or use another folder.`,
+      )
     await end(owner.pid, isAlive, 20)
   }
   rmSync(pidFile, { force: true })
@@ -76,7 +83,8 @@ function readLastLines(logFile: string, lines = 15): string {
   }
 }
 
-function endAllAtExit(): void {
+/** Asks all daemons of this process to end, and waits for none. */
+export function endDaemons(): void {
   for (const daemon of running.values()) signal(daemon.pid, 'SIGTERM')
 }
 
@@ -95,7 +103,10 @@ export async function startDaemon(order: {
   await endLeftover(name, pidFile)
   const log = openSync(logFile, 'a')
   const env = { ...process.env, ...order.env }
-  const child = spawn(order.command, order.args, { stdio: ['ignore', log, log], detached: true, env })
+  // The kernel ends it when this process is gone, however that happened.
+  const setpriv = findProgram('setpriv')
+  const line = [...(setpriv ? [setpriv, '--pdeathsig', 'TERM', '--'] : []), order.command, ...order.args]
+  const child = spawn(line[0] ?? '', line.slice(1), { stdio: ['ignore', log, log], detached: true, env })
   closeSync(log)
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
@@ -112,7 +123,7 @@ export async function startDaemon(order: {
     rmSync(pidFile, { force: true })
   }
   const daemon: Daemon = { name, pid, alive, stop, lastLines: () => readLastLines(logFile) }
-  if (running.size === 0) process.off('exit', endAllAtExit).on('exit', endAllAtExit)
+  if (running.size === 0) process.off('exit', endDaemons).on('exit', endDaemons)
   running.set(pid, daemon)
   return daemon
 }
@@ -152,6 +163,8 @@ export async function freePort(preferred = 0): Promise<number> {
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
     })
   })
+  if (!preferred && givenPorts.has(port)) return freePort()
+  givenPorts.add(port)
   return port || (preferred ? freePort() : Promise.reject(new Error('No free port on 127.0.0.1.')))
 }
 
@@ -171,7 +184,7 @@ export function answers(target: { path: string } | { host: string; port: number 
 
 /** The full path of an installed program, or undefined. Looks in the sbin folders too. */
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 

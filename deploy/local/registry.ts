@@ -15,7 +15,7 @@ async function registryAnswers(url: string): Promise<boolean> {
 
 /** The registry of TAXIWAY_REGISTRY, or undefined. */
 export async function findRegistry(): Promise<string | undefined> {
-  const given = process.env['TAXIWAY_REGISTRY']
+  const given = process.env.TAXIWAY_REGISTRY
   if (!given) return undefined
   const host = given.split('/')[0] ?? given
   if ((await registryAnswers(`https://${host}`)) || (await registryAnswers(`http://${host}`))) return given
@@ -27,7 +27,11 @@ function configuration(port: number, storage: string): string {
   return JSON.stringify({
     version: 0.1,
     log: { level: 'warn', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true }, cache: { blobdescriptor: 'inmemory' } },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: true },
+      cache: { blobdescriptor: 'inmemory' },
+    },
     http: { addr: `127.0.0.1:${port}` },
   })
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { installPackages } from './apt.ts'
+import { installPackages, missingPackages } from './apt.ts'
 import { baseImagePackages, ensureBaseImages } from './base-images.ts'
 import { enginePackages, findEngine, startEngine } from './engine.ts'
 import { findKubernetes, kubernetesPackages, startKubernetes } from './kubernetes.ts'
 import type { LocalOptions, LocalPart } from './part.ts'
-import { findProgram } from './process.ts'
+import { endDaemons, findProgram } from './process.ts'
 import { findRedis, redisPackages, startRedis } from './redis.ts'
 import { findRegistry, registryPackages, startRegistry } from './registry.ts'
 
@@ -16,31 +16,42 @@ export interface Local {
   stop(): Promise<void>
 }
 
-const variables = { redis: 'REDIS_URL', engine: 'DOCKER_HOST', registry: 'TAXIWAY_REGISTRY', kubernetes: 'KUBECONFIG' } as const
+const variables = {
+  redis: 'REDIS_URL',
+  engine: 'DOCKER_HOST',
+  registry: 'TAXIWAY_REGISTRY',
+  kubernetes: 'KUBECONFIG',
+} as const
+
+type Lacking = Partial<Record<LocalPart['name'], string[]>>
 
 /** What apt-get still has to bring for those parts that are neither found nor installed. */
-async function packagesFor(wanted: Set<LocalPart['name']>, say: LocalOptions['say']): Promise<string[]> {
-  const lacks = async (name: LocalPart['name'], find: () => Promise<unknown>, program: string) =>
-    wanted.has(name) && !(await find()) && !findProgram(program)
-  return [
-    ...((await lacks('redis', () => findRedis(say), 'redis-server')) ? redisPackages : []),
-    ...((await lacks('engine', findEngine, 'dockerd')) ? enginePackages : []),
-    ...(wanted.has('engine') && !findProgram('busybox') ? baseImagePackages : []),
-    ...((await lacks('registry', findRegistry, 'docker-registry')) ? registryPackages : []),
-    ...(wanted.has('kubernetes') && !(await findKubernetes()) ? await kubernetesPackages() : []),
-  ]
+async function lackingPackages(wanted: Set<LocalPart['name']>, say: LocalOptions['say']): Promise<Lacking> {
+  const lacks = async (name: LocalPart['name'], find: () => Promise<unknown>, packages: string[]) =>
+    wanted.has(name) && !(await find()) ? missingPackages(packages) : []
+  const without = (program: string, packages: string[]) => (findProgram(program) ? [] : packages)
+  return {
+    redis: await lacks('redis', () => findRedis(say), without('redis-server', redisPackages)),
+    engine: [
+      ...(await lacks('engine', findEngine, without('dockerd', enginePackages))),
+      ...(wanted.has('engine') ? without('busybox', baseImagePackages) : []),
+    ],
+    registry: await lacks('registry', findRegistry, without('docker-registry', registryPackages)),
+    kubernetes: await lacks('kubernetes', findKubernetes, await kubernetesPackages()),
+  }
 }
 
 /** Finds or starts the parts, the independent ones at the same time; a Kubernetes brings its engine with it. */
 export async function startLocal(order: LocalOptions & { parts: LocalPart['name'][] }): Promise<Local> {
-  const { folder, say } = order
+  const { say } = order
   const wanted = new Set(order.parts)
   if (wanted.has('kubernetes')) wanted.add('engine')
-  const packages = await packagesFor(wanted, say)
-  const installed = packages.length > 0 && (await installPackages(packages, say))
+  const lacking = await lackingPackages(wanted, say)
+  await installPackages(Object.values(lacking).flat(), say)
   const parts: LocalPart[] = []
   const add = (part: LocalPart) => {
-    parts.push(installed && part.how === 'started' ? Object.assign(part, { how: 'installed and started' }) : part)
+    if (part.how === 'started' && lacking[part.name]?.length) part.how = 'installed and started'
+    parts.push(part)
     say(`${part.name} ${part.how}: ${part.address}`)
   }
   const startEngineAndCluster = async () => {
@@ -50,7 +61,8 @@ export async function startLocal(order: LocalOptions & { parts: LocalPart['name'
     if (wanted.has('kubernetes')) add(await startKubernetes({ ...order, dockerHost: engine.address }))
   }
   const stop = async () => {
-    for (const part of parts.splice(0).reverse()) await part.stop().catch((error: Error) => say(`${part.name}: ${error.message}`))
+    for (const part of parts.splice(0).reverse())
+      await part.stop().catch((error: Error) => say(`${part.name}: ${error.message}`))
   }
   const starts = await Promise.allSettled([
     wanted.has('redis') ? startRedis(order).then(add) : undefined,
@@ -71,7 +83,7 @@ Prints an export line for each, and stays until Ctrl-C, which stops what it star
   node deploy/local/start.ts [--kubernetes] [--folder FOLDER]
 
   --kubernetes   a Kubernetes too (the first time on a machine without one, this builds it: about 10 minutes)
-  --folder       where state and logs go (default: .local)
+  --folder       where state and logs go (default: .taxiway/local)
   --help         this text`
 
 async function main(): Promise<void> {
@@ -79,8 +91,13 @@ async function main(): Promise<void> {
     options: { kubernetes: { type: 'boolean' }, folder: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
   })
   if (values.help) return console.log(usage)
-  const names: LocalPart['name'][] = ['redis', 'engine', 'registry', ...(values.kubernetes ? (['kubernetes'] as const) : [])]
-  const folder = values.folder ?? join(import.meta.dirname, '../../.local')
+  const names: LocalPart['name'][] = [
+    'redis',
+    'engine',
+    'registry',
+    ...(values.kubernetes ? (['kubernetes'] as const) : []),
+  ]
+  const folder = values.folder ?? join(import.meta.dirname, '../../.taxiway/local')
   const interrupted = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve())
   })
@@ -90,12 +107,22 @@ async function main(): Promise<void> {
   if (first) {
     for (const [name, value] of Object.entries(first.env)) console.log(`export ${name}=${value}`)
     await interrupted
-  } else console.error('stopping as soon as the start is through')
-  await (await starting).stop()
+    await first.stop()
+  } else {
+    console.error('interrupted: stopping')
+    process.once('SIGINT', () => process.exit(130))
+    endDaemons()
+    await starting.then(
+      (local) => local.stop(),
+      () => undefined,
+    )
+    process.exitCode = 130
+  }
   clearInterval(keepAlive)
 }
 
-if (import.meta.main) await main().catch((error: Error) => {
-  console.error(error.message)
-  process.exit(1)
-})
+if (import.meta.main)
+  await main().catch((error: Error) => {
+    console.error(error.message)
+    process.exit(1)
+  })

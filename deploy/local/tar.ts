@@ -9,7 +9,8 @@ const typeFlags = { file: '0', link: '2', folder: '5' } as const
 
 function header(entry: TarEntry): Buffer {
   const bytes = Buffer.alloc(block)
-  const octal = (value: number, at: number, length: number) => bytes.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at)
+  const octal = (value: number, at: number, length: number) =>
+    bytes.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at)
   const mode = entry.kind === 'link' ? 0o777 : (entry.mode ?? (entry.kind === 'folder' ? 0o755 : 0o644))
   bytes.write(entry.path, 0, 100)
   octal(mode, 100, 8)

@@ -21,6 +21,8 @@ export type RunEvent =
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   | { type: 'superseded'; by: string }
+  /** Something a person should know; the only thing that may still happen to an ended run. */
+  | { type: 'noted'; reason: Reason }
 
 /** How far a release has come in its environment. */
 export const releaseStates = ['applying', 'live', 'restored', 'failed', 'superseded'] as const

@@ -63,8 +63,7 @@ const sentences = {
   file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,
   // Build and test
   build_failed: (p: { image: string; step: string; detail: string }) => `Image ${p.image}: ${p.step}: ${p.detail}.`,
-  build_context_too_large: (p: { limitMb: number }) =>
-    `The build context is larger than ${p.limitMb} MB. Use .dockerignore.`,
+  build_context_too_large: (p: { limit: string }) => `The build context is larger than ${p.limit}. Use .dockerignore.`,
   test_failed: (p: { test: string; exit: number; detail: string }) =>
     `Test ${p.test} failed with exit code ${p.exit}${p.detail ? `: ${p.detail}` : ''}.`,
   timeout: (p: { step: string; seconds: number }) =>

@@ -78,6 +78,8 @@ export interface Run {
   author: string
   state: RunState
   reason?: Reason
+  /** What a person should know though it changes no verdict. */
+  notes?: Reason[]
   attempt: number
   /** Who works on it now; only that one may write. */
   holder?: string
@@ -131,9 +133,12 @@ export const crashLimit = 3
 /** Which worker the run needs next, or undefined: it is over. */
 export function neededWork(run: Run): 'build' | 'deploy' | undefined {
   if (isTerminal(run.state)) return undefined
-  const publish = findStage(run, 'publish')
-  return publish && (publish.state === 'succeeded' || publish.state === 'skipped') ? 'deploy' : 'build'
+  const isBuilt = buildStages.every((name) => isPassed(findStage(run, name)))
+  return isBuilt ? 'deploy' : 'build'
 }
+
+/** Is the stage behind the run, with nothing left to do? */
+export const isPassed = (stage: Stage | undefined): boolean => stage?.state === 'succeeded' || stage?.state === 'skipped'
 
 /** The next stage to deploy, in the pipeline's order. */
 export const nextDeployStage = (run: Run): Stage | undefined =>
@@ -146,8 +151,12 @@ export const nextDeployStage = (run: Run): Stage | undefined =>
  * @param now ISO 8601
  */
 export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
-  if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   const next = structuredClone(run)
+  if (event.type === 'noted') {
+    next.notes = [...(run.notes ?? []).filter((note) => note.code !== event.reason.code), event.reason]
+    return done(next)
+  }
+  if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   switch (event.type) {
     case 'attempt_started':
       next.state = 'running'
@@ -267,10 +276,11 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
   run.state = state
   run.finishedAt = now
   if (why) run.reason = why
+  const isVerdict = state === 'succeeded' || state === 'failed' || state === 'errored'
   for (const stage of run.stages) {
-    if (stage.state === 'running') Object.assign(stage, { state, finishedAt: now, ...(why ? { reason: why } : {}) })
-    if (stage.state === 'pending')
-      stage.state = state === 'failed' || state === 'errored' || state === 'succeeded' ? 'skipped' : state
+    if (stage.state === 'running')
+      Object.assign(stage, { state: isVerdict ? 'cancelled' : state, finishedAt: now, ...(why ? { reason: why } : {}) })
+    if (stage.state === 'pending') stage.state = isVerdict ? 'skipped' : state
   }
   return release(run)
 }
@@ -294,6 +304,7 @@ export const RunView = Type.Object(
     author: Type.String(),
     state: words(runStates),
     reason: Type.Optional(ReasonView),
+    notes: Type.Optional(Type.Array(ReasonView)),
     url: Type.String(),
     attempt: Type.Integer(),
     createdAt: Type.String({ format: 'date-time' }),

@@ -63,3 +63,23 @@ export function redisFault(error: unknown): Outcome<never> {
     return refuse('redis_unavailable')
   throw error
 }
+
+/** A write that outlives an outage of Redis is tried again this often. */
+const patienceStepMs = 250
+
+/**
+ * Calls until Redis takes it: work that is done is not thrown away because Redis is away for a while.
+ * @throws the fault once `deadlineMs` has passed, or what is no fault of Redis at once
+ */
+export async function patiently<T>(call: () => Promise<T>, deadlineMs = 15 * 60_000): Promise<T> {
+  const until = performance.now() + deadlineMs
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      redisFault(error)
+      if (performance.now() > until) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, patienceStepMs))
+  }
+}

@@ -71,7 +71,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     /** All repositories, oldest first. */
     async list(): Promise<Repository[]> {
       const found = await Promise.all(
-        (await redis.zrange(keys.repositories, 0, -1)).map((id) => read(id as RepositoryId)),
+        (await redis.zrange(keys.repositories, '0', '-1')).map((id) => read(id as RepositoryId)),
       )
       return found.filter((repository) => repository !== undefined)
     },

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { explainBuildFailure } from './build-failure.ts'
+
+const step = (name: string, lastLine = '') => ({ number: 5, name, error: 'x', lastLine })
+const order = { image: 'web' }
+
+test('a step that fails is named with its exit code and last line', () => {
+  const message = 'executor failed running [/bin/sh -c npm test]: exit code: 3'
+  const reason = explainBuildFailure(message, step('[test 2/2] RUN npm test', '1 test failed.'), order)
+  expect(reason).toEqual({ code: 'build_failed', message: 'Image web: RUN npm test: exit code 3: 1 test failed.' })
+})
+
+test('the exit code is not taken from the command', () => {
+  const message = 'process "/bin/sh -c echo exit code: 9; false" did not complete successfully: exit code: 1'
+  expect(explainBuildFailure(message, step('[1/1] RUN x'), order).message).toContain('exit code 1')
+})
+
+test('words in the command are not taken for a cause', () => {
+  const message = 'executor failed running [/bin/sh -c echo aborted: no space left on device]: exit code: 2'
+  expect(explainBuildFailure(message, step('[1/1] RUN x'), order).code).toBe('build_failed')
+})
+
+test('a Dockerfile that is not one is told with its line', () => {
+  const message =
+    'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 2: unknown instruction: FOO'
+  expect(explainBuildFailure(message, undefined, order).message).toBe(
+    'Image web: Dockerfile: dockerfile parse error line 2: unknown instruction: FOO.',
+  )
+})
+
+test('a base image that is not there is named as the Dockerfile has it', () => {
+  const failed = step('[internal] load metadata for docker.io/library/nope:latest')
+  expect(explainBuildFailure('pull access denied', failed, order)).toMatchObject({
+    code: 'image_not_found',
+    message: 'Image nope:latest could not be found.',
+  })
+})
+
+test('memory, disk and an engine that goes away are not the code of the build', () => {
+  const killed = 'executor failed running [x]: exit code: 137'
+  expect(explainBuildFailure(killed, step('RUN x'), { image: 'web', memoryMb: 64 }).code).toBe('out_of_memory')
+  expect(explainBuildFailure(killed, step('RUN x'), order).code).toBe('build_failed')
+  const full = step('RUN x', 'cp: write error: No space left on device')
+  expect(explainBuildFailure('executor failed: exit code: 1', full, order).code).toBe('disk_full')
+  expect(explainBuildFailure('rpc error: code = Unavailable desc = transport is closing', undefined, order).code).toBe(
+    'docker_daemon_restarted',
+  )
+})

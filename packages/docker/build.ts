@@ -1,0 +1,126 @@
+import type { Readable } from 'node:stream'
+import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { explainBuildFailure } from './build-failure.ts'
+import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
+import { forbiddenBuildArg } from './dockerfile.ts'
+import { type Engine, engineFault, stream } from './engine.ts'
+import { type EngineEvent, readEvents } from './events.ts'
+
+/** What is built, and within which bounds. */
+export interface BuildOrder {
+  /** The image's name in the pipeline, for messages. */
+  image: string
+  /** From packContext; destroyed in the end. */
+  context: Readable
+  /** Path in the context. */
+  dockerfile: string
+  /** Build up to this stage. */
+  target?: string
+  /** Local names for the result: see workImage. */
+  tags: string[]
+  /** Go into the image and to every container made from it, so none of our own labels may stand here. */
+  labels?: Record<string, string>
+  args?: Record<string, string>
+  cacheFrom?: string[]
+  /** Memory of a build step. Engines whose BuildKit has no such limit ignore it. */
+  memoryMb?: number
+  signal: AbortSignal
+  deadlineMs: number
+  /** Lines as they come; a promise holds the reading back. */
+  onLine(line: BuildLine): void | Promise<void>
+}
+/** A built image, known by its id: `sha256:` and the digest of its configuration. */
+export interface Built {
+  imageId: string
+  durationMs: number
+}
+
+/**
+ * Builds an image with BuildKit (Engine API `POST /build?version=2`). Refuses with what the Dockerfile did (`build_failed`,
+ * `image_not_found`, `out_of_memory`), what the engine did (`disk_full`, `docker_unavailable`, `docker_daemon_restarted`), or
+ * `timeout`; when the signal is aborted, the build stops and the signal's reason is thrown.
+ */
+export async function buildImage(engine: Engine, order: BuildOrder): Promise<Outcome<Built>> {
+  const option = forbiddenBuildArg(order.args ?? {})
+  if (option !== undefined) {
+    order.context.destroy()
+    return refuse('option_not_allowed', { option: `build argument ${option}` })
+  }
+  order.signal.throwIfAborted()
+  const startedMs = performance.now()
+  const deadline = AbortSignal.timeout(order.deadlineMs)
+  const progress: Progress = { log: makeBuildLog(), hasStarted: false }
+  try {
+    const imageId = await follow(engine, order, AbortSignal.any([order.signal, deadline]), progress)
+    return done({ imageId, durationMs: Math.round(performance.now() - startedMs) })
+  } catch (error) {
+    order.signal.throwIfAborted()
+    if (deadline.aborted)
+      return refuse('timeout', { step: `Build of ${order.image}`, seconds: Math.round(order.deadlineMs / 1000) })
+    const reason = explain(error, order, progress)
+    if (reason) return { ok: false, reason }
+    throw error
+  } finally {
+    order.context.destroy()
+  }
+}
+
+interface Progress {
+  log: ReturnType<typeof makeBuildLog>
+  hasStarted: boolean
+}
+
+/** The engine's own report that a build failed. */
+class BuildError extends Error {}
+
+function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
+  if (error instanceof BuildError) return explainBuildFailure(error.message, progress.log.failed(), order)
+  return engineFault(error, { midWork: progress.hasStarted })
+}
+
+async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
+  const decode = await loadStatusDecoder()
+  if (order.context.destroyed) throw new Error('the build context could not be read')
+  const answer = await stream(
+    engine,
+    { method: 'POST', path: '/build?', options: query(order), file: order.context },
+    signal,
+  )
+  progress.hasStarted = true
+  let imageId: string | undefined
+  try {
+    for await (const event of readEvents(answer)) {
+      signal.throwIfAborted()
+      if (event.error !== undefined) {
+        for (const line of progress.log.end()) await order.onLine(line)
+        throw new BuildError(event.errorDetail?.message ?? event.error)
+      }
+      imageId = imageIdOf(event) ?? imageId
+      for (const line of linesOf(event, decode, progress.log)) await order.onLine(line)
+    }
+  } finally {
+    answer.destroy()
+  }
+  for (const line of progress.log.end()) await order.onLine(line)
+  if (imageId === undefined) throw new Error('docker stream ended early')
+  return imageId
+}
+
+const query = (order: BuildOrder): object => ({
+  version: '2',
+  dockerfile: order.dockerfile,
+  t: order.tags,
+  ...(order.target ? { target: order.target } : {}),
+  ...(order.labels ? { labels: order.labels } : {}),
+  ...(order.args ? { buildargs: order.args } : {}),
+  ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
+  ...(order.memoryMb ? { memory: order.memoryMb * 1024 * 1024, memswap: order.memoryMb * 1024 * 1024 } : {}),
+})
+
+const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
+
+function linesOf(event: EngineEvent, decode: (aux: string) => BuildStatus, log: Progress['log']): BuildLine[] {
+  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') return log.add(decode(event.aux))
+  const text = event.stream?.trimEnd()
+  return text ? [{ stream: 'progress', text }] : []
+}

@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { extract } from 'tar-stream'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { packContext } from './context.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'context-'))
+  put('Dockerfile', 'FROM scratch\n')
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function put(path: string, text: string | Buffer): void {
+  mkdirSync(dirname(join(folder, path)), { recursive: true })
+  writeFileSync(join(folder, path), text)
+}
+const limits = { maxMb: 1, maxFiles: 50 }
+const pack = (more: Partial<Parameters<typeof packContext>[0]> = {}) =>
+  packContext({ folder, subfolder: '.', dockerfile: 'Dockerfile', ...limits, ...more })
+
+async function packed(more: Partial<Parameters<typeof packContext>[0]> = {}): Promise<Buffer> {
+  const context = await pack(more)
+  if (!context.ok) throw new Error(context.reason.message)
+  return buffer(context.value.stream)
+}
+async function entries(tar: Buffer): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  const reader = extract()
+  reader.on('entry', async (header, stream, next) => {
+    const body = (await buffer(stream)).toString()
+    found[header.name] = header.type === 'symlink' ? `-> ${header.linkname}` : `${header.mode?.toString(8)} ${body}`
+    next()
+  })
+  reader.end(tar)
+  await new Promise<void>((resolve) => reader.on('finish', () => resolve()))
+  return found
+}
+
+test('links are packed as links and never read through', async () => {
+  put('src/a.txt', 'a')
+  symlinkSync('/etc/passwd', join(folder, 'passwd'))
+  symlinkSync('/etc', join(folder, 'etc'))
+  const found = await entries(await packed())
+  expect(found).toMatchObject({ passwd: '-> /etc/passwd', etc: '-> /etc', 'src/a.txt': '644 a' })
+  expect(Object.keys(found).some((name) => name.startsWith('etc/'))).toBe(false)
+})
+
+test('the ignore file is honoured, with exceptions, and the Dockerfile is always there', async () => {
+  put('.dockerignore', '# all but one\n*\n!src/keep.txt\n')
+  put('src/keep.txt', 'k')
+  put('src/drop.txt', 'd')
+  put('node_modules/x/index.js', 'x')
+  expect(Object.keys(await entries(await packed())).sort()).toEqual(['Dockerfile', 'src/keep.txt'])
+})
+
+test('an ignore file of the Dockerfile goes before the common one', async () => {
+  put('.dockerignore', 'a.txt\n')
+  put('Dockerfile.dockerignore', 'b.txt\n')
+  put('a.txt', 'a')
+  put('b.txt', 'b')
+  const names = Object.keys(await entries(await packed()))
+  expect(names).toContain('a.txt')
+  expect(names).not.toContain('b.txt')
+})
+
+test('the same content makes the same bytes, whatever its times', async () => {
+  put('b/c.txt', 'c')
+  put('a.txt', Buffer.alloc(200_000, 7))
+  const first = await packed()
+  utimesSync(join(folder, 'a.txt'), 1, 1)
+  expect((await packed()).equals(first)).toBe(true)
+})
+
+test('a context that is too large or has too many files is refused', async () => {
+  put('big.bin', Buffer.alloc(1024 * 1024 + 1))
+  expect(await pack()).toMatchObject({ ok: false, reason: { code: 'build_context_too_large' } })
+  expect(await pack({ maxMb: 2, maxFiles: 1 })).toMatchObject({
+    ok: false,
+    reason: { code: 'build_context_too_large' },
+  })
+})
+
+test.each(['../Dockerfile', '/etc/passwd', 'a\\..\\b', 'x/../../y', 'nul\0'])(
+  'a path out of the repository is refused: %j',
+  async (path) => {
+    expect(await pack({ dockerfile: path })).toMatchObject({ ok: false, reason: { code: 'path_outside_repo' } })
+    expect(await pack({ subfolder: path })).toMatchObject({ ok: false, reason: { code: 'path_outside_repo' } })
+  },
+)
+
+test('a Dockerfile or folder that is a link is refused and names where it leads', async () => {
+  symlinkSync('/etc/shadow', join(folder, 'Linked'))
+  symlinkSync('/etc', join(folder, 'out'))
+  const refusal = {
+    ok: false,
+    reason: { code: 'path_outside_repo', message: expect.stringContaining('Linked -> /etc/shadow') },
+  }
+  expect(await pack({ dockerfile: 'Linked' })).toMatchObject(refusal)
+  expect(await pack({ dockerfile: 'out/hostname' })).toMatchObject({ reason: { code: 'path_outside_repo' } })
+  expect(await pack({ subfolder: 'out' })).toMatchObject({ reason: { code: 'path_outside_repo' } })
+})
+
+test('a Dockerfile that is not there is named', async () => {
+  expect(await pack({ dockerfile: 'web/Dockerfile' })).toMatchObject({ reason: { code: 'file_not_found' } })
+})
+
+test('a special file is refused instead of waited for', async () => {
+  execFileSync('mkfifo', [join(folder, 'pipe')])
+  expect(await pack()).toMatchObject({ ok: false, reason: { code: 'option_not_allowed' } })
+  expect(await pack({ dockerfile: 'pipe' })).toMatchObject({ ok: false, reason: { code: 'file_not_found' } })
+})
+
+test('names with spaces, line ends and more than a hundred characters survive', async () => {
+  const long = `${'long/'.repeat(30)}ü file\n.txt`
+  put(long, 'x')
+  expect(await entries(await packed())).toMatchObject({ [long]: '644 x' })
+})

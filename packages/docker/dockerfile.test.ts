@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { checkDockerfile, dockerfileStages, forbiddenBuildArg } from './dockerfile.ts'
+
+test('named stages are listed in lower case, with and without a platform', () => {
+  const text = 'FROM node:24 AS Base\nRUN true\nfrom --platform=linux/amd64 base as test\r\nFROM base\n# FROM x AS y\n'
+  expect(dockerfileStages(text)).toEqual(['base', 'test'])
+})
+
+test("the line for Docker's own frontend is taken out and line numbers stay true", () => {
+  const checked = checkDockerfile('# syntax=docker/dockerfile:1.7\n# escape=`\nFROM scratch\n')
+  expect(checked).toEqual({ ok: true, value: '# escape=`\n\nFROM scratch\n' })
+})
+
+test.each([
+  '# syntax=evil/frontend\nFROM scratch',
+  '\ufeff#syntax = evil.example/docker/dockerfile:1\nFROM scratch',
+  '#!/bin/x\n// syntax=evil/frontend\nFROM scratch',
+  '{"syntax": "evil/frontend"}',
+  '# escape=`\n#SYNTAX=docker/dockerfile-evil:1\nFROM scratch',
+])('a foreign frontend is refused: %j', (text) => {
+  expect(checkDockerfile(text)).toMatchObject({ ok: false, reason: { code: 'option_not_allowed' } })
+})
+
+test.each(['RUN --security=insecure id', 'run --mount=type=cache,target=/x \\\n --network=host id'])(
+  'an entitlement is refused: %j',
+  (line) => {
+    const checked = checkDockerfile(`FROM scratch\n${line}\n`)
+    expect(checked).toMatchObject({ ok: false, reason: { code: 'option_not_allowed' } })
+  },
+)
+
+test('a plain Dockerfile is left as it is', () => {
+  const text = '# The app\nFROM busybox:stable\nRUN echo syntax=x --network=host\n'
+  expect(checkDockerfile(text)).toEqual({ ok: true, value: text })
+})
+
+test('a build argument that chooses the frontend is forbidden, a plain one is not', () => {
+  expect(forbiddenBuildArg({ VERSION: '1', BUILDKIT_SYNTAX: 'evil/frontend' })).toBe('BUILDKIT_SYNTAX')
+  expect(forbiddenBuildArg({ VERSION: '1', BUILDKIT_INLINE_CACHE: '1' })).toBeUndefined()
+})

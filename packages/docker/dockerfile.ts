@@ -1,0 +1,42 @@
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+
+/** The named build stages of a Dockerfile, lower case as the builder has them: `FROM base AS test` gives `test`. */
+export function dockerfileStages(text: string): string[] {
+  const stages = text.split(/\r?\n/).flatMap((line) => {
+    const name = line.match(/^\s*FROM\s+(?:--\S+\s+)*\S+\s+AS\s+([a-z][a-z0-9_.-]*)\s*$/i)?.[1]
+    return name === undefined ? [] : [name.toLowerCase()]
+  })
+  return [...new Set(stages)]
+}
+
+/**
+ * Checks a Dockerfile before it is given to the engine and returns the text to build. A `# syntax=` line makes the builder
+ * pull and run a frontend image (docs.docker.com/build/buildkit/frontend): for Docker's own frontend the line is taken out, as
+ * the engine's built-in one is used; any other is refused, and so are entitlements beyond a plain build.
+ */
+export function checkDockerfile(text: string): Outcome<string> {
+  const lines = text.replace(/^\ufeff/, '').split('\n')
+  // A whole Dockerfile in JSON form can name a frontend, too.
+  if (/^\s*\{/.test(lines[0] ?? '')) return refuse('option_not_allowed', { option: 'syntax in the Dockerfile' })
+  let head = lines.findIndex((line) => line.trim() !== '' && !/^\s*(#|\/\/)/.test(line))
+  if (head === -1) head = lines.length
+  const syntax = /^\s*(?:#|\/\/)\s*syntax\s*=\s*(\S*)\s*$/i
+  for (const line of lines.slice(0, head)) {
+    const frontend = line.match(syntax)?.[1]
+    if (
+      frontend !== undefined &&
+      !/^(docker\.io\/)?docker\/dockerfile:1(\.\d+){0,2}(@sha256:[0-9a-f]{64})?$/.test(frontend)
+    )
+      return refuse('option_not_allowed', { option: `syntax=${frontend} in the Dockerfile` })
+  }
+  const flag = text.replace(/\\\r?\n/g, ' ').match(/^\s*RUN\s+(?:--\S+\s+)*--(security=insecure|network=host)\b/im)?.[1]
+  if (flag !== undefined) return refuse('option_not_allowed', { option: `RUN --${flag}` })
+  // Other directives must stay at the top, and line numbers in messages must stay true: the emptied lines move down.
+  const kept = lines.slice(0, head).filter((line) => !syntax.test(line))
+  const emptied = Array.from({ length: head - kept.length }, () => '')
+  return done([...kept, ...emptied, ...lines.slice(head)].join('\n'))
+}
+
+/** Build arguments that change the builder itself instead of the build, or undefined. */
+export const forbiddenBuildArg = (args: Readonly<Record<string, string>>): string | undefined =>
+  Object.keys(args).find((name) => /^BUILDKIT_/i.test(name) && name !== 'BUILDKIT_INLINE_CACHE')

@@ -1,0 +1,99 @@
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, stream, within } from './engine.ts'
+import { readEvents } from './events.ts'
+
+/** Name and password for a registry. */
+export interface RegistryAuth {
+  username: string
+  password: string
+}
+/** A parsed image reference; without a registry in it, Docker Hub is meant. */
+export interface ImageReference {
+  registry: string
+  repository: string
+  tag?: string
+  digest?: string
+}
+
+/** Parses `host:port/path/name:tag@sha256:…` by the grammar of distribution/reference; undefined when it is none. */
+export function parseImageReference(text: string): ImageReference | undefined {
+  const match = text.match(/^([^@]+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/)
+  const name = match?.[1]
+  if (!match || name === undefined || text.length > 500) return undefined
+  const [first = '', ...rest] = name.split('/')
+  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
+  const registry = hasRegistry ? first : 'docker.io'
+  const path = hasRegistry ? rest.join('/') : name
+  const part = '[a-z0-9]+(?:(?:\\.|_{1,2}|-+)[a-z0-9]+)*'
+  if (!new RegExp(`^${part}(?:/${part})*$`).test(path) || !/^[A-Za-z0-9.-]+(:\d{1,5})?$/.test(registry))
+    return undefined
+  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path
+  return { registry, repository, ...(match[2] ? { tag: match[2] } : {}), ...(match[3] ? { digest: match[3] } : {}) }
+}
+
+/** How the engine wants credentials: as an object that becomes the X-Registry-Auth header. */
+export const authHeader = (auth: RegistryAuth | undefined, registry: string): { authconfig: object } | object =>
+  auth ? { authconfig: { ...auth, serveraddress: registry } } : {}
+
+/** What a registry's or the engine's words say about credentials. */
+export const isAuthFailure = (message: string): boolean =>
+  /unauthorized|authentication required|no basic auth credentials|denied|forbidden|incorrect username or password/i.test(
+    message,
+  )
+
+/** Pulls an image into the engine. Refuses `image_not_found`, `registry_auth_failed`, `registry_unavailable`, or the engine's faults. */
+export async function pullImage(
+  engine: Engine,
+  reference: string,
+  { auth, signal, deadlineMs }: { auth?: RegistryAuth; signal: AbortSignal; deadlineMs: number },
+): Promise<Outcome<{ imageId: string }>> {
+  const parsed = parseImageReference(reference)
+  if (!parsed) return refuse('image_not_found', { image: reference })
+  const full = parsed.tag || parsed.digest ? reference : `${reference}:latest`
+  const path = `/images/create?fromImage=${encodeURIComponent(full)}`
+  try {
+    const failure = await within(deadlineMs, signal, async (abortSignal) => {
+      const answer = await stream(engine, { method: 'POST', path, ...authHeader(auth, parsed.registry) }, abortSignal)
+      for await (const event of readEvents(answer)) if (event.error !== undefined) return event.error
+      return undefined
+    })
+    if (failure !== undefined) return explainPull(failure, reference, parsed.registry)
+    const found = await within(callDeadlineMs, signal, () => engine.docker.getImage(full).inspect())
+    return done({ imageId: found.Id })
+  } catch (error) {
+    signal.throwIfAborted()
+    const reason = engineFault(error, { midWork: false })
+    if (reason?.code === 'disk_full') return { ok: false, reason }
+    if (hasStatus(error, 404, 500)) return explainPull(engineMessage(error), reference, parsed.registry)
+    if (reason) return { ok: false, reason }
+    throw error
+  }
+}
+
+function explainPull(message: string, image: string, registry: string): Outcome<never> {
+  if (/not found|manifest unknown|does not exist|no such image/i.test(message))
+    return refuse('image_not_found', { image })
+  if (isAuthFailure(message)) return refuse('registry_auth_failed', { registry })
+  const reason = engineFault(new Error(message), { midWork: true })
+  return reason?.code === 'disk_full'
+    ? { ok: false, reason }
+    : refuse('registry_unavailable', { registry, detail: message })
+}
+
+/** Is the image in the engine, under this name or id? */
+export async function imageExists(engine: Engine, name: string, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await within(callDeadlineMs, signal, () => engine.docker.getImage(name).inspect())
+    return true
+  } catch (error) {
+    if (hasStatus(error, 404)) return false
+    throw error
+  }
+}
+
+/** Removes a local name, and the image when it was its last. Gone, or in use, is success. */
+export async function removeImage(engine: Engine, name: string): Promise<void> {
+  await within(callDeadlineMs, undefined, () => engine.docker.getImage(name).remove()).catch((error) => {
+    if (!hasStatus(error, 404, 409)) throw error
+  })
+}

@@ -1,0 +1,237 @@
+import type { IncomingMessage, RequestOptions } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { KubeConfig } from '@kubernetes/client-node'
+import { done, type Outcome, oneLine, reason, refuse } from '@taxiway/domain/reason.ts'
+
+/** How long somebody waits for the cluster, and who is told about it. */
+export interface Wait {
+  /** On the clock of `performance.now()`, in milliseconds. */
+  untilMs: number
+  signal: AbortSignal
+  say: (line: string) => void
+}
+/** Waits `forMs` from now. */
+export const waitFor = (forMs: number, wait: Pick<Wait, 'signal' | 'say'>): Wait => ({
+  untilMs: performance.now() + forMs,
+  signal: wait.signal,
+  say: wait.say,
+})
+
+/** One call of the API, in plain JSON. */
+export interface Call {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  path: string
+  query?: Record<string, string>
+  body?: unknown
+  contentType?: string
+  /** Hand 403 back as an answer, instead of refusing with `cluster_forbidden`. */
+  may403?: boolean
+}
+/** The cluster's answer: its status code, and an object, a list or a `Status`. A log comes as text. */
+export interface Answer<Body = unknown> {
+  status: number
+  body: Body
+}
+/** The fields of a `Status` that are read. */
+export interface Status {
+  message?: string
+  reason?: string
+  details?: { kind?: string; name?: string; causes?: { reason?: string; message?: string; field?: string }[] }
+}
+
+/** A connected cluster. Nothing is sent before the first call. */
+export interface Cluster {
+  /** Address of the API server, for messages. */
+  where: string
+  /**
+   * Calls, and while the API can't be reached calls again until the wait is over (`cluster_unavailable`), saying so
+   * every 10 s. So every call must stand being sent twice.
+   */
+  call<Body>(call: Call, wait: Wait): Promise<Outcome<Answer<Body>>>
+  /** Opens a watch: lines of JSON until it ends. Undefined when it can't be opened now. */
+  follow(path: string, query: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage | undefined>
+  close(): void
+}
+
+const readDeadlineMs = 10_000
+/** Longer, because admission webhooks may take up to 30 s. */
+const writeDeadlineMs = 32_000
+const outageLineEveryMs = 10_000
+const longestPauseMs = 2_000
+const answerLimitBytes = 64 * 1024 * 1024
+
+/**
+ * Connects to a cluster from a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account).
+ * Throws when there is no such file or context.
+ */
+export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; context?: string } = {}): Cluster {
+  const config = new KubeConfig()
+  if (kubeconfig) config.loadFromFile(kubeconfig)
+  else config.loadFromDefault()
+  if (context) config.setCurrentContext(context)
+  const server = config.getCurrentCluster()
+  if (!server) throw new Error(`the kubeconfig has no context ${context ?? config.getCurrentContext()}`)
+  const pool = makePool(config)
+  const open = async (call: Call, signal: AbortSignal) =>
+    send(await pool.options(new URL(server.server), call, signal), call)
+  return {
+    where: server.server,
+    call: <Body>(call: Call, wait: Wait) => callUntil<Body>((signal) => open(call, signal).then(read), call, wait),
+    async follow(path, query, signal) {
+      try {
+        const answer = await open({ method: 'GET', path, query: { ...query, watch: 'true' } }, signal)
+        if (answer.statusCode === 200) return answer
+        answer.destroy()
+      } catch {
+        // Whoever follows asks again, and learns by its own calls what is wrong.
+      }
+      return undefined
+    },
+    close: () => pool.close(),
+  }
+}
+
+/** Connections that are kept; credentials are asked of the kubeconfig for every call, as they may expire. */
+function makePool(config: KubeConfig) {
+  const proxied = config.getCurrentCluster()?.proxyUrl !== undefined
+  const agent = new Agent({ keepAlive: true, maxSockets: 12, timeout: 120_000 })
+  return {
+    async options(base: URL, call: Call, signal: AbortSignal): Promise<RequestOptions> {
+      const options: RequestOptions = {}
+      await config.applyToHTTPSOptions(options)
+      const url = new URL(base.pathname.replace(/\/$/, '') + call.path, base)
+      for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value)
+      return {
+        ...options,
+        ...(!proxied && base.protocol === 'https:' ? { agent } : {}),
+        protocol: url.protocol,
+        host: url.hostname.replace(/^\[|\]$/g, ''),
+        port: url.port || 443,
+        path: url.pathname + url.search,
+        method: call.method,
+        signal,
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+function send(options: RequestOptions, call: Call): Promise<IncomingMessage> {
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+  const headers: RequestOptions['headers'] = {
+    ...(options.headers as Record<string, string>),
+    accept: 'application/json',
+    'user-agent': 'taxiway',
+    ...(body === undefined
+      ? {}
+      : { 'content-type': call.contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
+  }
+  return new Promise((resolve, reject) => {
+    httpsRequest({ ...options, headers }, resolve)
+      .on('error', reject)
+      .end(body)
+  })
+}
+
+async function read(answer: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer) {
+    size += chunk.length
+    if (size > answerLimitBytes) throw new Error('the answer of the Kubernetes API is too large')
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  const isJson = /json/.test(answer.headers['content-type'] ?? '')
+  return { status: answer.statusCode ?? 0, body: isJson ? JSON.parse(text) : text }
+}
+
+/** Tries until an answer comes that says something about the call itself. */
+async function callUntil<Body>(
+  attempt: (signal: AbortSignal) => Promise<Answer>,
+  call: Call,
+  wait: Wait,
+): Promise<Outcome<Answer<Body>>> {
+  const begin = performance.now()
+  const seconds = () => Math.round((performance.now() - begin) / 1000)
+  const talk = setInterval(() => wait.say(`Kubernetes API unreachable for ${seconds()} s, retrying`), outageLineEveryMs)
+  try {
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      wait.signal.throwIfAborted()
+      const leftMs = wait.untilMs - performance.now()
+      if (leftMs <= 0) return refuse('cluster_unavailable', { seconds: seconds() })
+      const limitMs = Math.min(leftMs, call.method === 'GET' ? readDeadlineMs : writeDeadlineMs)
+      const outcome = await attempt(AbortSignal.any([wait.signal, AbortSignal.timeout(Math.ceil(limitMs))])).catch(
+        (error: NodeJS.ErrnoException) => afterError(error, wait.signal),
+      )
+      if (outcome && !isPassing(outcome)) return settle<Body>(outcome as Answer<Body>, call)
+      const restMs = Math.max(wait.untilMs - performance.now(), 0)
+      await sleep(Math.min(pauseMs, restMs), undefined, { signal: wait.signal }).catch(() => undefined)
+    }
+  } finally {
+    clearInterval(talk)
+  }
+}
+
+/** Errors that another try may heal become undefined; those of trust become an answer; those of ours are thrown. */
+function afterError(error: NodeJS.ErrnoException, signal: AbortSignal): Answer<Status> | undefined {
+  if (signal.aborted) throw signal.reason
+  const code = error.code ?? ''
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|^EPROTO$/.test(code))
+    return { status: 495, body: { message: `no trusted connection to its API (${code})` } }
+  if (code || error.name === 'AbortError' || error.name === 'TimeoutError') return undefined
+  throw error
+}
+
+/** Is it an answer of a server that is starting, overloaded, or cut off from its own store? */
+function isPassing({ status, body }: Answer): boolean {
+  if (status === 429 || status === 502 || status === 503 || status === 504) return true
+  return status === 500 && /etcdserver|timed? ?out|connection refused|leader/i.test(messageOf(body))
+}
+
+function settle<Body>(answer: Answer<Body>, call: Call): Outcome<Answer<Body>> {
+  if (answer.status === 495) return refuse('cluster_forbidden', { detail: messageOf(answer.body) })
+  if (answer.status === 401) return refuse('cluster_forbidden', { detail: 'the credentials are not accepted' })
+  if (answer.status === 403 && !call.may403)
+    return { ok: false, reason: reason('cluster_forbidden', { detail: messageOf(answer.body) }) }
+  return done(answer)
+}
+
+/** The sentence in a `Status`, on one line. */
+export const messageOf = (body: unknown): string =>
+  oneLine(typeof body === 'string' ? body : ((body as Status | undefined)?.message ?? ''), 600)
+
+/** The cluster's version, like `v1.20.2`. */
+export async function clusterVersion(cluster: Cluster, wait: Wait): Promise<Outcome<string>> {
+  const answer = await cluster.call<{ gitVersion: string }>({ method: 'GET', path: '/version' }, wait)
+  return answer.ok ? done(answer.value.body.gitVersion) : answer
+}
+
+/** Makes the namespace if it is missing. An account that may not even look is taken to have been given one. */
+export async function ensureNamespace(cluster: Cluster, name: string, wait: Wait): Promise<Outcome<void>> {
+  const path = '/api/v1/namespaces'
+  const found = await cluster.call<{ status?: { phase?: string } }>(
+    { method: 'GET', path: `${path}/${encodeURIComponent(name)}`, may403: true },
+    wait,
+  )
+  if (!found.ok) return found
+  if (found.value.body.status?.phase === 'Terminating')
+    return refuse('cluster_forbidden', { detail: `namespace ${name} is being deleted` })
+  if (found.value.status !== 404) return done(undefined)
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'taxiway' } },
+  }
+  const made = await cluster.call({ method: 'POST', path, body, may403: true }, wait)
+  if (!made.ok) return made
+  if (made.value.status === 403)
+    return refuse('cluster_forbidden', {
+      detail: `namespace ${name} does not exist and this account may not make it; make it with "kubectl create namespace ${name}"`,
+    })
+  if (made.value.status === 201) wait.say(`namespace ${name} made`)
+  return made.value.status === 201 || made.value.status === 409
+    ? done(undefined)
+    : refuse('cluster_forbidden', { detail: messageOf(made.value.body) })
+}

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from './cluster.ts'
+import {
+  type ClusterRelease,
+  generationOf,
+  isNewer,
+  isOurs,
+  type KubeObject,
+  keys,
+  type ObjectRef,
+  pathOf,
+  refKey,
+  refOf,
+} from './object.ts'
+
+/** Names beginning so are ours; manifests may not use them. */
+export const recordPrefix = 'taxiway-release-'
+const claimTries = 20
+
+/** Which environment of which repository. */
+export type Place = Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace'>
+
+/** What the cluster itself remembers of an environment: which release was applied last, and every object it may have. */
+export interface Inventory {
+  generation: number
+  runId: string
+  objects: ObjectRef[]
+  resourceVersion: string
+}
+
+const recordName = ({ repositoryId, environment }: Place): string =>
+  `${recordPrefix}${environment}-${createHash('sha256').update(`${repositoryId}/${environment}`).digest('hex').slice(0, 10)}`
+const recordPath = (place: Place, name?: string) =>
+  pathOf(place.namespace, { apiVersion: 'v1', kind: 'ConfigMap', ...(name ? { name } : {}) })
+
+/** Reads the inventory, kept in a ConfigMap of the namespace. */
+export async function readInventory(
+  cluster: Cluster,
+  place: Place,
+  wait: Wait,
+): Promise<Outcome<Inventory | undefined>> {
+  const answer = await cluster.call<KubeObject & { data?: Record<string, string> }>(
+    { method: 'GET', path: recordPath(place, recordName(place)) },
+    wait,
+  )
+  if (!answer.ok) return answer
+  if (answer.value.status === 404) return done(undefined)
+  if (answer.value.status !== 200) throw unexpected('read the inventory', answer.value)
+  const { data, metadata } = answer.value.body
+  return done({
+    generation: Number(data?.generation) || 0,
+    runId: data?.run ?? '',
+    objects: JSON.parse(data?.objects ?? '[]'),
+    resourceVersion: metadata.resourceVersion ?? '',
+  })
+}
+
+/**
+ * Takes the environment for this release, before any object is touched: a compare-and-set, after which older releases are
+ * stale. Until `prune`, the inventory names the objects of the earlier releases as well.
+ */
+export async function claim(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
+  for (let tries = 0; tries < claimTries; tries++) {
+    const known = await readInventory(cluster, release, wait)
+    if (!known.ok) return known
+    if (known.value && isNewer(known.value, release)) return stale(release, known.value.generation)
+    const written = await writeInventory(cluster, release, known.value, wait)
+    if (!written.ok || written.value) return written.ok ? done(undefined) : written
+  }
+  throw new Error(`the inventory of ${release.namespace} changes faster than it can be claimed`)
+}
+
+/** @returns false when somebody else wrote in between */
+async function writeInventory(
+  cluster: Cluster,
+  release: ClusterRelease,
+  known: Inventory | undefined,
+  wait: Wait,
+  { only = false } = {},
+): Promise<Outcome<boolean>> {
+  const refs = new Map(
+    [...(only ? [] : (known?.objects ?? [])), ...release.objects.map(refOf)].map((r) => [refKey(r), r]),
+  )
+  const name = recordName(release)
+  const body = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace: release.namespace,
+      labels: {
+        [keys.managedBy]: 'taxiway',
+        [keys.repository]: release.repositoryId,
+        [keys.environment]: release.environment,
+      },
+      ...(known ? { resourceVersion: known.resourceVersion } : {}),
+    },
+    data: { generation: String(release.generation), run: release.runId, objects: JSON.stringify([...refs.values()]) },
+  }
+  const answer = await cluster.call(
+    known
+      ? { method: 'PUT', path: recordPath(release, name), body }
+      : { method: 'POST', path: recordPath(release), body },
+    wait,
+  )
+  if (!answer.ok) return answer
+  if (answer.value.status === 200 || answer.value.status === 201) return done(true)
+  if (answer.value.status === 409 || (answer.value.status === 404 && known)) return done(false)
+  throw unexpected('write the inventory', answer.value)
+}
+
+/** Is this release still the newest? Asked between claim and end. */
+export async function stillOurs(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
+  const known = await readInventory(cluster, release, wait)
+  if (!known.ok) return known
+  return known.value && isNewer(known.value, release) ? stale(release, known.value.generation) : done(undefined)
+}
+
+/** Deletes what the inventory names and the release has not, as far as it carries our labels and an older generation. */
+export async function prune(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<string[]>> {
+  const known = await readInventory(cluster, release, wait)
+  if (!known.ok) return known
+  if (!known.value) return done([])
+  if (isNewer(known.value, release)) return stale(release, known.value.generation)
+  const kept = new Set(release.objects.map((object) => refKey(refOf(object))))
+  const removed: string[] = []
+  for (const ref of known.value.objects.filter((ref) => !kept.has(refKey(ref)))) {
+    const gone = await remove(cluster, release, ref, wait)
+    if (!gone.ok) return gone
+    if (gone.value) removed.push(refKey(ref))
+  }
+  if (known.value.objects.length > kept.size) {
+    const written = await writeInventory(cluster, release, known.value, wait, { only: true })
+    if (!written.ok) return written
+  }
+  return done(removed)
+}
+
+async function remove(
+  cluster: Cluster,
+  release: ClusterRelease,
+  ref: ObjectRef,
+  wait: Wait,
+): Promise<Outcome<boolean>> {
+  const path = pathOf(release.namespace, ref)
+  const live = await cluster.call<KubeObject>({ method: 'GET', path }, wait)
+  if (!live.ok) return live
+  const { status, body } = live.value
+  if (status !== 200 || !isOurs(body, release) || generationOf(body) >= release.generation) return done(false)
+  const answer = await deleteObject(cluster, release.namespace, body, wait)
+  return answer.ok ? done(answer.value.status < 300) : answer
+}
+
+/** Deletes exactly this object, not one made later under its name; its pods go after it. */
+export function deleteObject(
+  cluster: Cluster,
+  namespace: string,
+  object: KubeObject,
+  wait: Wait,
+): Promise<Outcome<Answer>> {
+  const { uid, resourceVersion } = object.metadata
+  const body = { propagationPolicy: 'Background', preconditions: { uid, resourceVersion } }
+  return cluster.call({ method: 'DELETE', path: pathOf(namespace, refOf(object)), body }, wait)
+}
+
+/** The refusal of an older release. */
+export const stale = (release: Pick<ClusterRelease, 'generation'>, live: number) =>
+  refuse('stale_generation', { generation: release.generation, live })
+
+const unexpected = (what: string, answer: Answer) =>
+  new Error(`could not ${what}: ${answer.status} ${messageOf(answer.body)}`)

@@ -1,0 +1,108 @@
+/** An object of the cluster, as the plain JSON that goes over the wire. */
+export interface KubeObject {
+  apiVersion: string
+  kind: string
+  metadata: {
+    name: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+    uid?: string
+    resourceVersion?: string
+    generation?: number
+    creationTimestamp?: string
+    deletionTimestamp?: string
+    managedFields?: { manager?: string; operation?: string; subresource?: string }[]
+    [key: string]: unknown
+  }
+  [key: string]: unknown
+}
+
+/** Where an object is: enough to read and to delete it. */
+export interface ObjectRef {
+  apiVersion: string
+  kind: string
+  name: string
+}
+
+/** A release as the cluster is to have it: objects in order of application, already stamped. */
+export interface ClusterRelease {
+  repositoryId: string
+  environment: string
+  namespace: string
+  runId: string
+  generation: number
+  objects: KubeObject[]
+  /** References with digest that this run built. */
+  digests: string[]
+}
+
+/** The kinds a release may hold, the API versions known for each, and their plural in URLs. */
+export const kinds: Readonly<Record<string, { plural: string; versions: readonly string[] }>> = {
+  ConfigMap: { plural: 'configmaps', versions: ['v1'] },
+  Service: { plural: 'services', versions: ['v1'] },
+  Job: { plural: 'jobs', versions: ['batch/v1'] },
+  StatefulSet: { plural: 'statefulsets', versions: ['apps/v1'] },
+  Deployment: { plural: 'deployments', versions: ['apps/v1'] },
+  DaemonSet: { plural: 'daemonsets', versions: ['apps/v1'] },
+  Ingress: { plural: 'ingresses', versions: ['networking.k8s.io/v1', 'networking.k8s.io/v1beta1'] },
+  HorizontalPodAutoscaler: {
+    plural: 'horizontalpodautoscalers',
+    versions: ['autoscaling/v2', 'autoscaling/v1', 'autoscaling/v2beta2', 'autoscaling/v2beta1'],
+  },
+  PodDisruptionBudget: { plural: 'poddisruptionbudgets', versions: ['policy/v1', 'policy/v1beta1'] },
+}
+
+/** Kinds that run pods, and so can be unhealthy. */
+export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'] as const
+export const isWorkload = (object: { kind: string }): boolean =>
+  (workloadKinds as readonly string[]).includes(object.kind)
+
+/** Labels and annotations by which our objects are known. */
+export const keys = {
+  managedBy: 'app.kubernetes.io/managed-by',
+  repository: 'taxiway.dev/repository',
+  environment: 'taxiway.dev/environment',
+  run: 'taxiway.dev/run',
+  sha: 'taxiway.dev/sha',
+  generation: 'taxiway.dev/generation',
+} as const
+
+/** `Kind/name`, as people write it. */
+export const describe = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`
+export const refOf = (object: KubeObject): ObjectRef => ({
+  apiVersion: object.apiVersion,
+  kind: object.kind,
+  name: object.metadata.name,
+})
+/** Same object, whatever the API version. */
+export const refKey = (ref: ObjectRef): string => `${ref.kind}/${ref.name}`
+
+/** URL path of a namespaced object, or of all of its kind without a name. Kinds and versions come from the table. */
+export function pathOf(namespace: string, { apiVersion, kind, name }: Omit<ObjectRef, 'name'> & { name?: string }) {
+  const known = kinds[kind]
+  if (!known?.versions.includes(apiVersion)) throw new Error(`no path for ${apiVersion} ${kind}`)
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+  const all = `${root}/namespaces/${encodeURIComponent(namespace)}/${known.plural}`
+  return name === undefined ? all : `${all}/${encodeURIComponent(name)}`
+}
+
+/** Label selector of everything that belongs to an environment of a repository. */
+export const selectorOf = (release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): string =>
+  `${keys.repository}=${release.repositoryId},${keys.environment}=${release.environment}`
+
+/** Does the live object belong to this environment of this repository? */
+export const isOurs = (live: KubeObject, release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): boolean =>
+  live.metadata.labels?.[keys.repository] === release.repositoryId &&
+  live.metadata.labels?.[keys.environment] === release.environment
+
+/** The generation that a live object carries; 0 when it carries none. */
+export const generationOf = (live: KubeObject): number => Number(live.metadata.annotations?.[keys.generation]) || 0
+
+/** Is the live one newer, or of the same generation by another run? */
+export const isNewer = (
+  live: { generation: number; runId?: string | undefined },
+  release: Pick<ClusterRelease, 'generation' | 'runId'>,
+): boolean =>
+  live.generation > release.generation ||
+  (live.generation === release.generation && live.runId !== undefined && live.runId !== release.runId)

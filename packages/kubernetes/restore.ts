@@ -1,0 +1,71 @@
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { applyRelease } from './apply.ts'
+import type { Cluster, Wait } from './cluster.ts'
+import { prune } from './inventory.ts'
+import { type ClusterRelease, keys, selectorOf } from './object.ts'
+import { isReady, type Pod } from './pod.ts'
+import { type ClusterVerdict, watchRelease } from './watch.ts'
+
+/** An earlier release as it is given again: Jobs have done their work and are not run a second time. */
+export const withoutJobs = (release: ClusterRelease): ClusterRelease => ({
+  ...release,
+  objects: release.objects.filter(({ kind }) => kind !== 'Job'),
+})
+
+/** A release that runs nothing: Deployments and StatefulSets at 0 replicas; what can't be scaled is left out, so pruned. */
+export const stopped = (release: ClusterRelease): ClusterRelease => ({
+  ...release,
+  objects: release.objects
+    .filter(({ kind }) => !['Job', 'DaemonSet', 'HorizontalPodAutoscaler'].includes(kind))
+    .map((object) =>
+      object.kind === 'Deployment' || object.kind === 'StatefulSet'
+        ? { ...object, spec: { ...(object.spec as object), replicas: 0 } }
+        : object,
+    ),
+})
+
+/** Applies a release over one that failed, waits until it is healthy, and removes what only the failed one had. */
+export async function putBack(
+  cluster: Cluster,
+  release: ClusterRelease,
+  failedRunId: string,
+  wait: Wait,
+): Promise<Outcome<ClusterVerdict>> {
+  const applied = await applyRelease(cluster, release, wait)
+  if (!applied.ok) return applied
+  const unstuck = await unstickStatefulSets(cluster, release, failedRunId, wait)
+  if (!unstuck.ok) return unstuck
+  const verdict = await watchRelease(cluster, release, wait)
+  if (!verdict.ok || !verdict.value.healthy) return verdict
+  const pruned = await prune(cluster, release, wait)
+  return pruned.ok ? verdict : pruned
+}
+
+/** A StatefulSet waits for its broken pod to become ready before it replaces it (kubernetes/kubernetes#67250). */
+async function unstickStatefulSets(
+  cluster: Cluster,
+  release: ClusterRelease,
+  failedRunId: string,
+  wait: Wait,
+): Promise<Outcome<void>> {
+  const sets = new Set(
+    release.objects.filter(({ kind }) => kind === 'StatefulSet').map(({ metadata }) => metadata.name),
+  )
+  if (sets.size === 0) return done(undefined)
+  const path = `/api/v1/namespaces/${release.namespace}/pods`
+  const pods = await cluster.call<{ items?: Pod[] }>(
+    { method: 'GET', path, query: { labelSelector: selectorOf(release) } },
+    wait,
+  )
+  if (!pods.ok) return pods
+  for (const pod of pods.value.body.items ?? []) {
+    const owner = (pod.metadata.ownerReferences as { kind: string; name: string }[] | undefined)?.[0]
+    const isStuck = owner?.kind === 'StatefulSet' && sets.has(owner.name) && !isReady(pod)
+    if (!isStuck || pod.metadata.annotations?.[keys.run] !== failedRunId) continue
+    const { uid } = pod.metadata
+    const body = { preconditions: { uid } }
+    const deleted = await cluster.call({ method: 'DELETE', path: `${path}/${pod.metadata.name}`, body }, wait)
+    if (!deleted.ok) return deleted
+  }
+  return done(undefined)
+}

@@ -1,0 +1,108 @@
+import type { RunEvent } from '@taxiway/domain/event.ts'
+import { isInfrastructure, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { findStage, type Run } from '@taxiway/domain/run.ts'
+import type { Attempt } from './attempts.ts'
+import { patiently } from './connection.ts'
+import { makeStageLog, type StageLog } from './stage-log.ts'
+import type { Store } from './store.ts'
+
+/** What a stage works with. */
+export interface StageContext {
+  run: Run
+  log: StageLog
+  signal: AbortSignal
+  /** Writes an event of this run, as long as the attempt is ours. */
+  record(event: RunEvent): Promise<void>
+}
+/** What all stages of an attempt share. */
+export interface AttemptContext {
+  store: Store
+  logger: { error(details: object, message: string): void; info(message: string): void }
+  attempt: Attempt
+  /** Values that no log may show. */
+  secrets: readonly string[]
+}
+/** The run was taken away from this attempt; whatever it still wanted to write is refused. */
+export class Fenced extends Error {}
+/** A newer run took this one's place. */
+export class Superseded extends Error {
+  readonly by: string
+  constructor(by: string) {
+    super(`superseded by ${by}`)
+    this.by = by
+  }
+}
+
+const keepBytes = 8 * 2 ** 20
+const tailBytes = 64 * 2 ** 10
+
+/** Writes an event under the attempt's fence. @throws Fenced when the attempt is over */
+export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
+  const { attempt, store } = context
+  const moved = await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence))
+  if (!moved.ok) {
+    attempt.abort('fenced')
+    throw new Fenced(moved.reason.message)
+  }
+  if (moved.value.version > attempt.run.version) attempt.run = moved.value
+}
+
+/**
+ * Runs one stage: tells that it began, streams its log, tells how it ended. Three ways out: a value, a refusal with its
+ * reason, or a fault, which ends as `unknown_error` and is tried once more. A stage that an earlier attempt finished may
+ * run again for what it leaves on this machine; its verdict stands.
+ */
+export async function runStage<T>(
+  context: AttemptContext,
+  key: string,
+  work: (stage: StageContext) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const { attempt, logger } = context
+  const isRepeated = findStage(attempt.run, key)?.state === 'succeeded'
+  if (!isRepeated) await record(context, { type: 'stage_started', stage: key })
+  const log = openLog(context, key)
+  const startedMs = performance.now()
+  const stage: StageContext = {
+    run: attempt.run,
+    log,
+    signal: attempt.signal,
+    record: (event) => record(context, event),
+  }
+  const outcome = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
+    await log.end()
+    if (error instanceof Fenced || error instanceof Superseded || attempt.signal.aborted) throw error
+    logger.error({ err: error, run: attempt.run.id, stage: key }, 'stage met a fault')
+    return refuse('unknown_error')
+  })
+  if (!outcome.ok) log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
+  else if (!isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
+  await log.end()
+  attempt.signal.throwIfAborted()
+  if (!outcome.ok) {
+    const state = isInfrastructure(outcome.reason.code) ? 'errored' : 'failed'
+    await record(context, { type: 'stage_finished', stage: key, state, reason: outcome.reason })
+  } else if (!isRepeated) await record(context, { type: 'stage_finished', stage: key, state: 'succeeded' })
+  return outcome
+}
+
+function openLog({ store, attempt, secrets }: AttemptContext, key: string): StageLog {
+  const append = async (text: string) => {
+    const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text))
+    if (!isOurs) attempt.abort('fenced')
+  }
+  return makeStageLog({ append, secrets, keepBytes, tailBytes })
+}
+
+/** Writes what ended an attempt from outside: a newer run, a wish to cancel, a shutdown, or another attempt that has the run by now. */
+export async function closeAborted(context: AttemptContext, error: unknown, worker: string): Promise<void> {
+  const { attempt, store, logger } = context
+  const end = async (event: RunEvent) =>
+    void (await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence)))
+  if (error instanceof Superseded) return end({ type: 'superseded', by: error.by })
+  if (attempt.signal.reason === 'cancelled')
+    return end({ type: 'cancelled', who: (await store.runs.read(attempt.run.id))?.cancelRequestedBy ?? 'a person' })
+  if (attempt.signal.reason === 'drained') return end({ type: 'attempt_drained', worker })
+  if (error instanceof Fenced || attempt.signal.aborted) return logger.info('another attempt has this run now')
+  // A fault outside any stage: the lease runs out and the next attempt begins.
+  logger.error({ err: error, run: attempt.run.id }, 'attempt met a fault')
+}

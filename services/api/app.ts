@@ -1,0 +1,125 @@
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import sse from '@fastify/sse'
+import swagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import { reason } from '@taxiway/domain/reason.ts'
+import { redisFault } from '@taxiway/store/connection.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import { guardRoutes } from './access.ts'
+import { reasonOf, sendReason } from './errors.ts'
+import { pageRoutes } from './pages/pages.ts'
+import { type HealthDeps, healthRoutes } from './routes/health.ts'
+import { logRoutes } from './routes/logs.ts'
+import { repositoryRoutes } from './routes/repositories.ts'
+import { runRoutes } from './routes/runs.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+import { webhookRoutes } from './webhook.ts'
+
+export interface ApiDeps extends HealthDeps {
+  store: Store
+  logger: Logger
+  /** Public address. */
+  url: string
+  allowedOrigins: string[]
+  /** Aborted when the server is to stop: ends the streams. */
+  stopping: AbortSignal
+}
+/** The server, with types that follow the schemas. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  Logger,
+  TypeBoxTypeProvider
+>
+
+/** The api from its dependencies. It never listens: tests inject, main listens. */
+export async function makeApp(deps: ApiDeps): Promise<Api> {
+  const app = fastify({
+    loggerInstance: deps.logger,
+    disableRequestLogging: true,
+    bodyLimit: 2 ** 20,
+    requestTimeout: 15_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000 },
+    routerOptions: { maxParamLength: 200 },
+    return503OnClosing: true,
+    clientErrorHandler,
+  }).withTypeProvider<TypeBoxTypeProvider>() as unknown as Api
+  app.setErrorHandler((error: FastifyError, request, reply) => sendReason(reply, reasonOf(error, request, redisFault)))
+  app.setNotFoundHandler({}, (_request, reply) => sendReason(reply, reason('not_found', { what: 'page' })))
+  await app.register(rateLimit, { global: false })
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
+    },
+    strictTransportSecurity: deps.url.startsWith('https:'),
+  })
+  await app.register(sse)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Taxiway', version: '1', description: 'From a push to a healthy roll-out.' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+    refResolver: { buildLocalReference: (json) => String(json.$id) },
+  })
+  guardRoutes(app, deps.store.tokens)
+  closeConnectionsWhenStopping(app, deps.stopping)
+  webhookRoutes(app, deps)
+  healthRoutes(app, deps)
+  pageRoutes(app, deps)
+  await app.register(
+    async (api) => {
+      repositoryRoutes(api as unknown as Api, deps)
+      runRoutes(api as unknown as Api, deps)
+      logRoutes(api as unknown as Api, deps)
+      tokenRoutes(api as unknown as Api, deps)
+    },
+    { prefix: '/api/v1' },
+  )
+  app.get('/openapi.json', { config: { scope: 'public' }, schema: { hide: true } }, () => app.swagger())
+  await app.ready()
+  return app
+}
+
+/** Keep-alive connections would hold the shutdown up to their own time-out. */
+function closeConnectionsWhenStopping(app: Api, stopping: AbortSignal): void {
+  app.addHook('onSend', async (_request, reply) => {
+    if (stopping.aborted) reply.header('connection', 'close')
+  })
+}
+
+/** What Node itself refuses, before a route is known: slow, oversized or broken requests. */
+function clientErrorHandler(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+  if (!socket.writable) return socket.destroy() as never
+  const [status, why] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', reason('request_timeout')]
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', reason('body_invalid', { detail: 'the headers are too large' })]
+        : ['400 Bad Request', reason('body_invalid', { detail: 'it is not HTTP' })]
+  const body = JSON.stringify({ error: why })
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}

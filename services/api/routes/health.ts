@@ -1,0 +1,21 @@
+import type { ReadinessCheck } from '@taxiway/chassis/health.ts'
+import type { Api } from '../app.ts'
+
+export interface HealthDeps {
+  metrics: { metrics(): Promise<string>; contentType: string }
+  ready: ReadinessCheck
+}
+
+/** /livez: the process runs. /readyz: it can do its work. /metrics: for Prometheus. */
+export function healthRoutes(app: Api, { metrics, ready }: HealthDeps): void {
+  const options = { config: { scope: 'public' as const }, schema: { hide: true } }
+  app.get('/livez', options, async (_request, reply) => reply.type('text/plain').send('ok\n'))
+  app.get('/readyz', options, async (_request, reply) => {
+    const problem = await ready()
+    return reply
+      .code(problem ? 503 : 200)
+      .type('text/plain')
+      .send(`${problem ?? 'ok'}\n`)
+  })
+  app.get('/metrics', options, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
+}

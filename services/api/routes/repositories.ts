@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import { newId, parseRepositoryId, type RepositoryId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { Registration, type Repository, RepositoryChange, RepositoryView } from '@taxiway/domain/repository.ts'
+import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
+import Type from 'typebox'
+import type { Api, ApiDeps } from '../app.ts'
+import { sendOutcome } from '../errors.ts'
+
+const Params = Type.Object({ id: Type.String() })
+const Registered = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  webhook: Type.Object({ url: Type.String(), secret: Type.String({ description: 'Shown this once.' }) }),
+})
+
+/** Register, list, read, change and remove repositories. */
+export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDeps): void {
+  const { repositories } = store
+  const find = async (id: string): Promise<Outcome<Repository>> => {
+    const known = parseRepositoryId(id)
+    const repository = known && (await repositories.read(known))
+    return repository ? done(repository) : refuse('not_found', { what: 'repository' })
+  }
+
+  app.post(
+    '/repos',
+    {
+      config: { scope: 'admin' },
+      schema: { body: Registration, response: { 201: Registered }, tags: ['repos'], summary: 'Register a repository' },
+    },
+    async (request, reply) => {
+      const { token, host, branches, deploy = {}, apiUrl } = request.body
+      const parsed = parseRepositoryUrl(request.body.url, { allowedOrigins, ...(apiUrl ? { apiUrl } : {}) })
+      if (!parsed.ok) return sendOutcome(reply, parsed)
+      const id = newId<RepositoryId>('repo', store.random)
+      const repository: Repository = {
+        id,
+        host,
+        name: parsed.value.fullName,
+        url: parsed.value.cloneUrl,
+        apiUrl: parsed.value.apiUrl,
+        deploy,
+        createdAt: store.now().toISOString(),
+        ...(branches ? { branches } : {}),
+      }
+      const webhookSecret = randomBytes(32).toString('hex')
+      const added = await repositories.add(repository, { webhookSecret, ...(token ? { token } : {}) })
+      if (!added.ok) return sendOutcome(reply, added)
+      return reply
+        .code(201)
+        .send({ id, name: repository.name, webhook: { url: `${url}/webhooks/${host}/${id}`, secret: webhookSecret } })
+    },
+  )
+
+  app.get(
+    '/repos',
+    {
+      config: { scope: 'read' },
+      schema: {
+        response: { 200: Type.Object({ items: Type.Array(RepositoryView), next: Type.Optional(Type.String()) }) },
+        tags: ['repos'],
+        summary: 'List repositories',
+      },
+    },
+    async () => ({
+      items: await repositories.list(),
+    }),
+  )
+
+  app.get(
+    '/repos/:id',
+    {
+      config: { scope: 'read' },
+      schema: { params: Params, response: { 200: RepositoryView }, tags: ['repos'], summary: 'Read a repository' },
+    },
+    async (request, reply) => sendOutcome(reply, await find(request.params.id)),
+  )
+
+  app.patch(
+    '/repos/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        params: Params,
+        body: RepositoryChange,
+        response: { 200: RepositoryView },
+        tags: ['repos'],
+        summary: 'Change a repository',
+      },
+    },
+    async (request, reply) => {
+      const found = await find(request.params.id)
+      if (!found.ok) return sendOutcome(reply, found)
+      const { token, apiUrl, ...change } = request.body
+      const parsed = parseRepositoryUrl(found.value.url, { allowedOrigins, apiUrl: apiUrl ?? found.value.apiUrl })
+      if (!parsed.ok) return sendOutcome(reply, parsed)
+      const changed = { ...found.value, ...change, apiUrl: parsed.value.apiUrl }
+      await repositories.change(changed, token ? { token } : {})
+      return reply.send(changed)
+    },
+  )
+
+  app.delete(
+    '/repos/:id',
+    {
+      config: { scope: 'admin' },
+      schema: { params: Params, response: { 204: Type.Null() }, tags: ['repos'], summary: 'Remove a repository' },
+    },
+    async (request, reply) => {
+      const found = await find(request.params.id)
+      if (!found.ok) return sendOutcome(reply, found)
+      await repositories.remove(found.value)
+      return reply.code(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,132 @@
+import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { isTerminal, newRun, type Run, RunView, runStates } from '@taxiway/domain/run.ts'
+import { dispatch } from '@taxiway/store/dispatch.ts'
+import Type from 'typebox'
+import type { Api, ApiDeps } from '../app.ts'
+import { sendOutcome } from '../errors.ts'
+import { viewRun } from '../links.ts'
+
+const Params = Type.Object({ id: Type.String() })
+const Query = Type.Object({
+  repo: Type.Optional(Type.String({ description: 'Id or owner/name.' })),
+  branch: Type.Optional(Type.String()),
+  sha: Type.Optional(Type.String()),
+  state: Type.Optional(Type.Union(runStates.map((state) => Type.Literal(state)))),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 30 })),
+  after: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$', description: 'The `next` of the page before.' })),
+})
+
+/** List and read runs, cancel and re-run. */
+export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
+  const { runs, repositories, queue } = store
+  const find = async (id: string): Promise<Outcome<Run>> => {
+    const known = parseRunId(id)
+    const run = known && (await runs.read(known))
+    return run ? done(run) : refuse('not_found', { what: 'run' })
+  }
+  const repositoryOf = async (text: string) => parseRepositoryId(text) ?? (await repositories.named('github', text))[0]
+
+  app.get(
+    '/runs',
+    {
+      config: { scope: 'read' },
+      schema: {
+        querystring: Query,
+        response: { 200: Type.Object({ items: Type.Array(RunView), next: Type.Optional(Type.String()) }) },
+        tags: ['runs'],
+        summary: 'List runs, newest first',
+      },
+    },
+    async (request, reply) => {
+      const { repo, branch, sha, state, limit = 30, after } = request.query
+      const repository = repo ? await repositoryOf(repo) : undefined
+      if (repo && !repository) return reply.send({ items: [] })
+      const page = await runs.list({
+        repo: repository,
+        branch,
+        sha,
+        state,
+        limit,
+        before: after ? Number(after) : undefined,
+      })
+      return reply.send({
+        items: page.runs.map((run) => viewRun(url, run)),
+        ...(page.next === undefined ? {} : { next: String(page.next) }),
+      })
+    },
+  )
+
+  app.get(
+    '/runs/:id',
+    {
+      config: { scope: 'read' },
+      schema: {
+        params: Params,
+        response: { 200: RunView },
+        tags: ['runs'],
+        summary: 'Read a run with its whole timeline',
+      },
+    },
+    async (request, reply) => {
+      const found = await find(request.params.id)
+      return sendOutcome(reply, found.ok ? done(viewRun(url, found.value)) : found)
+    },
+  )
+
+  app.post(
+    '/runs/:id/cancel',
+    {
+      config: { scope: 'write' },
+      schema: { params: Params, response: { 202: RunView }, tags: ['runs'], summary: 'Cancel a run' },
+    },
+    async (request, reply) => {
+      const found = await find(request.params.id)
+      if (!found.ok) return sendOutcome(reply, found)
+      const who = request.caller?.name ?? 'somebody'
+      // A run nobody holds ends here; one in a worker's hands is ended by that worker, which stops its containers first.
+      const asked = await runs.move(found.value.id, { type: 'cancel_requested', who })
+      const moved =
+        asked.ok && !asked.value.holder ? await runs.move(found.value.id, { type: 'cancelled', who }) : asked
+      return sendOutcome(reply, moved.ok ? done(viewRun(url, moved.value)) : moved, 202)
+    },
+  )
+
+  app.post(
+    '/runs/:id/rerun',
+    {
+      config: { scope: 'write' },
+      schema: {
+        params: Params,
+        response: { 201: RunView },
+        tags: ['runs'],
+        summary: 'Run the same commit again, as a new run',
+      },
+    },
+    async (request, reply) => {
+      const found = await find(request.params.id)
+      if (!found.ok) return sendOutcome(reply, found)
+      const { repo, repository, sha, branch, message, author, defaultBranch } = found.value
+      if (!isTerminal(found.value.state)) return sendOutcome(reply, refuse('run_not_finished'))
+      const id = newId<RunId>('run', store.random)
+      const run = newRun(
+        {
+          id,
+          repo,
+          repository,
+          event: 'rerun',
+          sha,
+          branch,
+          message,
+          author,
+          ...(defaultBranch ? { defaultBranch } : {}),
+        },
+        store.now().toISOString(),
+      )
+      const accepted = await runs.accept(run, { id: `rerun-${id}`, headers: {}, body: Buffer.alloc(0) })
+      if (accepted.kind !== 'accepted') return sendOutcome(reply, refuse('not_found', { what: 'repository' }))
+      await dispatch(queue, accepted.run).catch((error) => logger.warn({ err: error, run: id }, 'job not added yet'))
+      return reply.code(201).send(viewRun(url, accepted.run))
+    },
+  )
+}

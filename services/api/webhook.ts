@@ -1,0 +1,137 @@
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import { newId, parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Repository } from '@taxiway/domain/repository.ts'
+import { newRun } from '@taxiway/domain/run.ts'
+import { ignoredReason } from '@taxiway/domain/trigger.ts'
+import type { GitHost } from '@taxiway/git-host/git-host.ts'
+import { guessRepositories } from '@taxiway/git-host/github.ts'
+import { hosts } from '@taxiway/git-host/hosts.ts'
+import { redisFault } from '@taxiway/store/connection.ts'
+import { dispatch } from '@taxiway/store/dispatch.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { sendReason } from './errors.ts'
+import { runUrl } from './links.ts'
+
+/** GitHub's own cap on a webhook body. */
+const bodyLimit = 25 * 2 ** 20
+
+export interface WebhookDeps {
+  store: Store
+  url: string
+  logger: Logger
+}
+type Answer = {
+  status: 200 | 202
+  body: { runId: RunId; url: string } | { duplicate: true; runId: RunId } | { ignored: string }
+}
+
+/** `POST /webhooks/:host` and, with the repository's own URL, `/webhooks/:host/:repository`: from a delivery to a durable run. */
+export function webhookRoutes(app: FastifyInstance, deps: WebhookDeps): void {
+  app.register(async (scope) => {
+    // The signature is over the raw bytes, so nothing parses them before it was checked.
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body))
+    const options = { bodyLimit, config: { scope: 'public' as const }, schema: { hide: true } }
+    for (const path of ['/webhooks/:host', '/webhooks/:host/:repository'])
+      scope.post(path, options, async (request, reply) => {
+        const answer = await receive(request, deps).catch(redisFault)
+        if (!answer.ok) return sendReason(reply, answer.reason)
+        return reply.code(answer.value.status).send(answer.value.body)
+      })
+  })
+}
+
+/** The whole intake, top to bottom: check the form, the signature, the payload, the rules; accept durably; answer. */
+async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outcome<Answer>> {
+  const params = request.params as { host: string; repository?: string }
+  const host = hosts[params.host as keyof typeof hosts]
+  if (!host) return refuse('host_unknown', { host: params.host.slice(0, 40) })
+  const form = checkForm(request, host)
+  if (!form.ok) return form
+  const { raw, event, deliveryId, signature } = form.value
+
+  // Verify before parsing, with the secret of the repository that the URL names or the bytes hint at.
+  const candidates = params.repository ? [parseRepositoryId(params.repository)] : await guess(deps.store, host, raw)
+  const repository = await verify(deps.store, host, raw, signature, candidates)
+  if (!repository) return refuse('signature_invalid')
+
+  const parsed = host.parse(event, raw)
+  if (!parsed.ok) return parsed
+  const delivery = parsed.value
+  if (delivery.kind === 'ping') return ignored('ping')
+  if (delivery.kind === 'other') return ignored(`event ${delivery.event}`)
+  if (delivery.repository.toLowerCase() !== repository.name.toLowerCase())
+    return refuse('body_invalid', {
+      detail: `it is about ${delivery.repository}, the webhook is that of ${repository.name}`,
+    })
+  const why = ignoredReason(delivery, repository.branches)
+  if (why || !delivery.sha || !delivery.branch) return ignored(why?.message ?? 'no branch')
+
+  const run = newRun(
+    {
+      id: newId<RunId>('run', deps.store.random),
+      repo: repository.id,
+      repository: repository.name,
+      event: 'push',
+      sha: delivery.sha,
+      branch: delivery.branch,
+      message: delivery.message,
+      author: delivery.author,
+      ...(delivery.defaultBranch ? { defaultBranch: delivery.defaultBranch } : {}),
+    },
+    deps.store.now().toISOString(),
+  )
+  const accepted = await deps.store.runs.accept(run, {
+    id: deliveryId,
+    headers: { event, userAgent: String(request.headers['user-agent'] ?? '').slice(0, 200) },
+    body: raw,
+  })
+  if (accepted.kind === 'repository_gone') return refuse('signature_invalid')
+  if (accepted.kind === 'duplicate')
+    return { ok: true, value: { status: 200, body: { duplicate: true, runId: accepted.runId } } }
+  // The run is durable; a lost job is added again by the workers' own passes.
+  dispatch(deps.store.queue, accepted.run).catch((error) =>
+    deps.logger.warn({ err: error, run: run.id }, 'job not added yet'),
+  )
+  return { ok: true, value: { status: 202, body: { runId: run.id, url: runUrl(deps.url, run.id) } } }
+}
+
+const ignored = (why: string): Outcome<Answer> => ({ ok: true, value: { status: 200, body: { ignored: why } } })
+
+function checkForm(
+  request: FastifyRequest,
+  host: GitHost,
+): Outcome<{ raw: Buffer; event: string; deliveryId: string; signature: string | undefined }> {
+  const type = request.headers['content-type'] ?? 'none'
+  if (!/^application\/json(;|$)/i.test(type)) return refuse('content_type_unsupported', { type: type.slice(0, 80) })
+  if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') return refuse('content_encoding_unsupported')
+  const header = (name: string) =>
+    typeof request.headers[name] === 'string' ? (request.headers[name] as string) : undefined
+  const deliveryId = header(host.headers.delivery) ?? ''
+  const event = header(host.headers.event) ?? ''
+  if (!/^[\w-]{1,100}$/.test(deliveryId)) return refuse('delivery_id_invalid')
+  if (!/^\w{1,60}$/.test(event)) return refuse('body_invalid', { detail: 'the event header is missing or malformed' })
+  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  return { ok: true, value: { raw, event, deliveryId, signature: header(host.headers.signature) } }
+}
+
+async function guess(store: Store, host: GitHost, raw: Buffer): Promise<RepositoryId[]> {
+  const named = await Promise.all(guessRepositories(raw).map((name) => store.repositories.named(host.name, name)))
+  return named.flat().slice(0, 8)
+}
+
+/** The candidate whose secret signed the bytes. An unknown repository costs one check too, with a key nobody has. */
+async function verify(
+  store: Store,
+  host: GitHost,
+  raw: Buffer,
+  signature: string | undefined,
+  candidates: (RepositoryId | undefined)[],
+): Promise<Repository | undefined> {
+  const known = await Promise.all(candidates.map((id) => (id ? store.repositories.withWebhookSecret(id) : undefined)))
+  const found = known.filter((one) => one !== undefined && one.repository.host === host.name)
+  if (found.length === 0) host.verify(raw, signature, [Buffer.from(store.random(32)).toString('hex')])
+  return found.find((one) => one && host.verify(raw, signature, [one.webhookSecret]))?.repository
+}

@@ -1,0 +1,53 @@
+import { join } from 'node:path'
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Part } from '@taxiway/chassis/lifecycle.ts'
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import { startReconciler } from '@taxiway/chassis/reconciler.ts'
+import { connectEngine } from '@taxiway/docker/engine.ts'
+import type { Attempt } from '@taxiway/store/attempts.ts'
+import { makeRedispatch } from '@taxiway/store/dispatch.ts'
+import { work } from '@taxiway/store/queue.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { buildRun } from './build-run.ts'
+import { makeSweep } from './sweep.ts'
+
+/** How often open runs are looked over, and leftovers swept. */
+const redispatchMs = 2000
+const sweepMs = 30_000
+/** At a shutdown, work that is not done after so long is given back. */
+const drainMs = 15_000
+
+/** Starts the builder role. */
+export async function startBuilder({
+  config,
+  store,
+  logger,
+}: {
+  config: Config
+  store: Store
+  logger: Logger
+}): Promise<Part> {
+  const engine = connectEngine({ dockerHost: config.dockerHost })
+  const active = new Set<Attempt>()
+  const deps = { config, store, logger, engine, active }
+  const loops = [
+    startReconciler(
+      makeRedispatch(store.runs, store.queue, () => performance.now()),
+      { name: 'redispatch', everyMs: redispatchMs, logger },
+    ),
+    startReconciler(makeSweep({ engine, runs: store.runs, workspaces: join(config.dataFolder, 'workspaces') }), {
+      name: 'sweep',
+      everyMs: sweepMs,
+      logger,
+    }),
+  ]
+  const worker = work(config.redisUrl, 'build', config.concurrency, (job) => buildRun(deps, job.runId))
+  return {
+    name: 'builder',
+    async stop() {
+      const drain = setTimeout(() => active.forEach((attempt) => attempt.abort('drained')), drainMs)
+      await worker.close().finally(() => clearTimeout(drain))
+      await Promise.all(loops.map((loop) => loop.stop()))
+    },
+  }
+}

@@ -1,0 +1,71 @@
+import { buildImage } from '@taxiway/docker/build.ts'
+import { packContext } from '@taxiway/docker/context.ts'
+import type { Engine } from '@taxiway/docker/engine.ts'
+import { imageExists } from '@taxiway/docker/image.ts'
+import { workImage } from '@taxiway/docker/labels.ts'
+import type { PlannedImage } from '@taxiway/domain/plan.ts'
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import type { StageContext } from '@taxiway/store/stage.ts'
+import type { Tree } from './checkout.ts'
+
+export interface BuildDeps {
+  engine: Engine
+  tree: Tree
+}
+const buildMs = 60 * 60_000
+const maxContextMb = 2048
+const maxContextFiles = 200_000
+
+/** Builds every image of the plan. Those an earlier attempt built are taken as they are, if this engine has them. */
+export async function build(stage: StageContext, { engine, tree }: BuildDeps): Promise<Outcome<Map<string, string>>> {
+  const images = new Map<string, string>()
+  for (const image of tree.plan.images) {
+    const known = stage.run.images.find(({ name }) => name === image.name)?.imageId
+    if (known && (await imageExists(engine, known, stage.signal))) {
+      images.set(image.name, known)
+      continue
+    }
+    stage.log.say(`building image ${image.name} from ${image.dockerfile}`)
+    const built = await buildOne(stage, engine, tree, image, image.target)
+    if (!built.ok) return built
+    images.set(image.name, built.value)
+    if (known !== built.value) await stage.record({ type: 'image_built', image: image.name, imageId: built.value })
+  }
+  return done(images)
+}
+
+/** Builds one image, or one stage of its Dockerfile, and returns the image's id. */
+export async function buildOne(
+  stage: StageContext,
+  engine: Engine,
+  tree: Tree,
+  image: PlannedImage,
+  target: string | undefined,
+): Promise<Outcome<string>> {
+  const context = await packContext({
+    folder: tree.folder,
+    subfolder: image.context,
+    dockerfile: image.dockerfile,
+    maxMb: maxContextMb,
+    maxFiles: maxContextFiles,
+  })
+  if (!context.ok) return context
+  const built = await buildImage(engine, {
+    image: image.name,
+    context: context.value.stream,
+    dockerfile: context.value.dockerfile,
+    ...(target ? { target } : {}),
+    tags: [
+      workImage({
+        run: stage.run.id,
+        attempt: stage.run.attempt,
+        step: target ? `${image.name}-${target}` : image.name,
+      }),
+    ],
+    args: image.args,
+    signal: stage.signal,
+    deadlineMs: buildMs,
+    onLine: (line) => stage.log.write(`${line.text}\n`),
+  })
+  return built.ok ? done(built.value.imageId) : built
+}

@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import type { Config } from '@taxiway/chassis/config.ts'
+import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
+import { readPipeline } from '@taxiway/domain/pipeline.ts'
+import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Repository } from '@taxiway/domain/repository.ts'
+import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
+import { exportTree, listTree, readBlob } from '@taxiway/git/tree.ts'
+import type { StageContext } from '@taxiway/store/stage.ts'
+import { parseYaml } from '@taxiway/yaml/parse.ts'
+
+export interface CheckoutDeps {
+  config: Config
+  workspace: string
+  token: string | undefined
+  repository: Repository | undefined
+}
+/** The commit's files, and what is to be done with them. */
+export interface Tree {
+  folder: string
+  plan: Plan
+}
+const fetchMs = 5 * 60_000
+const maxMb = 2048
+const maxFiles = 200_000
+const maxConfigBytes = 256 * 1024
+
+/** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
+export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
+  const { run, signal, log } = stage
+  const { repository } = deps
+  if (!repository) return refuse('not_found', { what: 'repository' })
+  const mirror = await fetchCommit({
+    folder: join(deps.config.dataFolder, 'mirrors'),
+    repositoryId: run.repo,
+    url: repository.url,
+    ...(deps.token ? { token: deps.token } : {}),
+    sha: run.sha,
+    ref: `refs/heads/${run.branch}`,
+    limits: { maxMb, deadlineMs: fetchMs },
+    allowedOrigins: deps.config.allowedOrigins,
+    signal,
+    onLine: (line) => log.say(line),
+  })
+  if (!mirror.ok) return mirror
+  const plan = run.plan ? done(run.plan) : await readPlan(mirror.value, stage, repository)
+  if (!plan.ok) return plan
+  const exported = await exportTree(mirror.value, run.sha, deps.workspace, { maxFiles, maxMb, signal })
+  if (!exported.ok) return exported
+  if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
+  log.say(`commit ${run.sha.slice(0, 12)} of ${run.branch}: ${summary(plan.value)}`)
+  return done({ folder: deps.workspace, plan: plan.value })
+}
+
+const summary = ({ images, tests, environments }: Plan) =>
+  `${images.length} image(s), ${tests.length} test(s), ${environments.length === 0 ? 'no deploy' : `deploy to ${environments.map(({ name }) => name).join(', ')}`}`
+
+/** The pipeline file of this very commit, or what the commit implies without one. */
+async function readPlan(mirror: Mirror, { run, signal }: StageContext, repository: Repository): Promise<Outcome<Plan>> {
+  const context: PlanContext = {
+    repository: run.repository,
+    branch: run.branch,
+    ...(run.defaultBranch ? { defaultBranch: run.defaultBranch } : {}),
+    ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
+  }
+  const paths = await listTree(mirror, run.sha, { signal })
+  if (paths.includes('.taxiway.yaml')) return readPipelineFile(mirror, run.sha, context, signal)
+  if (!paths.includes('Dockerfile')) return refuse('nothing_to_do')
+  const dockerfile = await readBlob(mirror, run.sha, 'Dockerfile', { maxBytes: maxConfigBytes, signal })
+  if (!dockerfile.ok) return dockerfile
+  return done(
+    implyPlan(
+      {
+        dockerfileStages: dockerfileStages(dockerfile.value.toString()),
+        hasManifests: paths.some((path) => path.startsWith('k8s/')),
+      },
+      context,
+    ),
+  )
+}
+
+async function readPipelineFile(
+  mirror: Mirror,
+  sha: string,
+  context: PlanContext,
+  signal: AbortSignal,
+): Promise<Outcome<Plan>> {
+  const file = await readBlob(mirror, sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal })
+  if (!file.ok) return file
+  const parsed = await parseYaml(file.value, {
+    refusal: (detail) => refuse('config_invalid', { detail }),
+    documents: 'one',
+  })
+  if (!parsed.ok) return parsed
+  const pipeline = readPipeline(parsed.value.documents[0]?.value, (path) => parsed.value.documents[0]?.lineOf(path))
+  return pipeline.ok ? makePlan(pipeline.value, context) : pipeline
+}

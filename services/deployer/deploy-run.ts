@@ -1,0 +1,64 @@
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import { newId, type RunId } from '@taxiway/domain/ids.ts'
+import { isTerminal, nextDeployStage, stageKey } from '@taxiway/domain/run.ts'
+import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import { type AttemptContext, closeAborted, runStage } from '@taxiway/store/stage.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { deployRelease } from './deploy-release.ts'
+import type { Targets } from './targets.ts'
+
+export interface DeployerDeps {
+  config: Config
+  store: Store
+  targets: Targets
+  logger: Logger
+  /** What this process works on now, to be given back at a shutdown. */
+  active: Set<Attempt>
+}
+
+/** Takes a published run into its environments, one after another in the pipeline's order. */
+export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void> {
+  const { store, config, logger } = deps
+  const begun = await patiently(() =>
+    beginAttempt(store.runs, runId, config.worker, () => newId('holder', store.random)),
+  )
+  // Somebody else has it, or it is over: then there is nothing to do here.
+  if (!begun.ok) return
+  const attempt = begun.value
+  const token = await patiently(() => store.repositories.token(attempt.run.repo))
+  const context: AttemptContext = {
+    store,
+    logger: logger.child({ run: runId }),
+    attempt,
+    secrets: token ? [token] : [],
+  }
+  deps.active.add(attempt)
+  try {
+    await throughEnvironments(deps, context, token)
+  } catch (error) {
+    await closeAborted(context, error, config.worker)
+  } finally {
+    attempt.end()
+    deps.active.delete(attempt)
+  }
+  const run = await patiently(() => store.runs.read(runId))
+  if (run && isTerminal(run.state)) await store.logs.expire(run.id).catch(() => {})
+}
+
+async function throughEnvironments(
+  deps: DeployerDeps,
+  context: AttemptContext,
+  token: string | undefined,
+): Promise<void> {
+  for (;;) {
+    const next = nextDeployStage(context.attempt.run)
+    const environment = context.attempt.run.plan?.environments.find(({ name }) => name === next?.environment)
+    if (!next || !environment) return
+    const outcome = await runStage(context, stageKey(next), (stage) =>
+      deployRelease(stage, { ...deps, token, environment, holder: context.attempt.fence.holder }),
+    )
+    if (!outcome.ok) return
+  }
+}

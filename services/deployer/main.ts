@@ -1,0 +1,46 @@
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Part } from '@taxiway/chassis/lifecycle.ts'
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import { startReconciler } from '@taxiway/chassis/reconciler.ts'
+import { connectEngine } from '@taxiway/docker/engine.ts'
+import type { Attempt } from '@taxiway/store/attempts.ts'
+import { makeRedispatch } from '@taxiway/store/dispatch.ts'
+import { work } from '@taxiway/store/queue.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { deployRun } from './deploy-run.ts'
+import { makeTargets } from './targets.ts'
+
+const redispatchMs = 2000
+/** Roll-outs mostly wait, so that many go side by side. */
+const concurrency = 20
+/** At a shutdown, a roll-out that is not done after so long is given back. */
+const drainMs = 15_000
+
+/** Starts the deployer role. */
+export async function startDeployer({
+  config,
+  store,
+  logger,
+}: {
+  config: Config
+  store: Store
+  logger: Logger
+}): Promise<Part> {
+  const targets = makeTargets({ config, store, connect: async () => connectEngine({ dockerHost: config.dockerHost }) })
+  const active = new Set<Attempt>()
+  const deps = { config, store, logger, targets, active }
+  const redispatch = startReconciler(
+    makeRedispatch(store.runs, store.queue, () => performance.now()),
+    { name: 'redispatch', everyMs: redispatchMs, logger },
+  )
+  const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
+  return {
+    name: 'deployer',
+    async stop() {
+      const drain = setTimeout(() => active.forEach((attempt) => attempt.abort('drained')), drainMs)
+      await worker.close().finally(() => clearTimeout(drain))
+      await redispatch.stop()
+      await targets.close()
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { Outcome } from '@taxiway/domain/reason.ts'
+
+/** One object of a manifest after rendering: plain JSON, kept in the record as it is. */
+export interface RenderedObject {
+  apiVersion: string
+  kind: string
+  metadata: {
+    name: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+    [key: string]: unknown
+  }
+  [key: string]: unknown
+}
+
+/** What an environment is to be given. Plain JSON: stored with the release, and enough to give it again. */
+export interface ReleaseOrder {
+  repositoryId: string
+  /** owner/name */
+  repositoryName: string
+  environment: string
+  namespace: string
+  runId: string
+  sha: string
+  /** Larger than that of every release before it in this environment. */
+  generation: number
+  objects: RenderedObject[]
+  /** References with digest (`registry/prefix/name@sha256:…`) that the run built and the objects use. */
+  digests: string[]
+}
+
+/** What every call is given. */
+export interface Work {
+  /** How long the whole call may take, retries included. */
+  deadlineMs: number
+  /** Ends the call early: it then rejects with the signal's reason. */
+  signal: AbortSignal
+  /** One line for the log of the run. Not masked yet. */
+  say: (line: string) => void
+}
+
+/** What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`. */
+export type Verdict = { healthy: true; ready: string } | { healthy: false; detail: string }
+
+/** What restoring came to. `detail` fits behind the reason: `rolled back to abc1234`, `scaled to 0: there was no earlier release`. */
+export interface Restored {
+  /** Is the environment as it is meant to be now? False: the earlier release is not healthy either. */
+  complete: boolean
+  detail: string
+}
+
+/**
+ * What carries a release: a cluster, or one machine's engine. Every call may be repeated after a crash with the same order.
+ * Refusals are reasons (the target is away or refuses, the order is stale or not valid); an unhealthy release is a Verdict.
+ */
+export interface Target {
+  kind: 'kubernetes' | 'docker'
+
+  /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
+  dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+
+  /** Puts all objects in place. `stale_generation` when something newer is live, or became so in between. */
+  apply(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+
+  /** Waits until what runs is healthy and runs exactly the digests. Ends early when it can't become so. */
+  watch(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>
+
+  /** After a healthy release: removes what earlier releases of this environment had and this one has not. */
+  prune(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+
+  /**
+   * Gives the environment its previous release again (the order as it was stored) under the new `generation`, and waits
+   * until that is healthy. Without one, stops what the failed order started.
+   */
+  restore(
+    release: { failed: ReleaseOrder; previous: ReleaseOrder | undefined; generation: number },
+    work: Work,
+  ): Promise<Outcome<Restored>>
+
+  /** Which release was applied last, healthy or not. Undefined: none. */
+  live(
+    place: Pick<ReleaseOrder, 'repositoryId' | 'environment' | 'namespace'>,
+    work: Work,
+  ): Promise<Outcome<{ generation: number; runId: string } | undefined>>
+}

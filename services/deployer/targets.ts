@@ -1,0 +1,65 @@
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Engine } from '@taxiway/docker/engine.ts'
+import type { RepositoryId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { Target, Work } from './target.ts'
+
+/** The places releases can go to. */
+export interface Targets {
+  /** The target of a repository: its own setting, else the configuration's, else a reachable cluster, else the engine. */
+  choose(repo: RepositoryId, work: Work): Promise<Outcome<Target>>
+  close(): Promise<void>
+}
+
+/** Loads a target only when the first release needs it: the Kubernetes client alone costs 90 MB. */
+export function makeTargets({
+  config,
+  store,
+  connect,
+}: {
+  config: Config
+  store: Store
+  connect: () => Promise<Engine>
+}): Targets {
+  const clusters = new Map<string, Promise<Target>>()
+  let machine: Promise<Target & { close(): Promise<void> }> | undefined
+  const docker = () => {
+    machine ??= openMachine(config, connect)
+    return machine
+  }
+  const kubernetes = (context: string | undefined) => {
+    const known = clusters.get(context ?? '') ?? openCluster(config, context)
+    clusters.set(context ?? '', known)
+    return known
+  }
+  return {
+    async choose(repo) {
+      const repository = await store.repositories.read(repo)
+      const wanted = repository?.deploy.target ?? (repository?.deploy.cluster ? 'kubernetes' : config.target)
+      if (wanted === 'docker' || (wanted === 'auto' && !config.kubeconfig)) return done(await docker())
+      if (!config.kubeconfig) return refuse('target_unavailable', { detail: 'KUBECONFIG is not set' })
+      return done(await kubernetes(repository?.deploy.cluster))
+    },
+    async close() {
+      await (await machine)?.close()
+    },
+  }
+}
+
+async function openMachine(config: Config, connect: () => Promise<Engine>) {
+  const { makeDockerTarget } = await import('./targets/docker.ts')
+  const { user, password } = config.registry
+  const target = makeDockerTarget({
+    engine: await connect(),
+    stateFolder: config.dataFolder,
+    ...(user ? { registryAuth: { username: user, password } } : {}),
+  })
+  await target.open()
+  return target
+}
+
+async function openCluster(config: Config, context: string | undefined): Promise<Target> {
+  const { makeKubernetesTarget } = await import('./targets/kubernetes.ts')
+  return makeKubernetesTarget({ kubeconfig: config.kubeconfig as string, ...(context ? { context } : {}) })
+}

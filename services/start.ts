@@ -1,0 +1,86 @@
+import { parseArgs } from 'node:util'
+import { type Config, readConfig } from '@taxiway/chassis/config.ts'
+import { makeMetrics, type ReadinessCheck, serveHealth } from '@taxiway/chassis/health.ts'
+import { type Part, stopOnSignals } from '@taxiway/chassis/lifecycle.ts'
+import { type Logger, makeLogger } from '@taxiway/chassis/logger.ts'
+import { checkDurable, redisFault, waitReady } from '@taxiway/store/connection.ts'
+import { openStore, type Store } from '@taxiway/store/store.ts'
+
+/** Each role with what loads it: a process imports only what it runs. */
+const roles = {
+  api: async (context: Context) => (await import('./api/main.ts')).startApi(context),
+  builder: async (context: Context) => (await import('./builder/main.ts')).startBuilder(context),
+  deployer: async (context: Context) => (await import('./deployer/main.ts')).startDeployer(context),
+  status: async (context: Context) => (await import('./status/main.ts')).startStatus(context),
+} satisfies Record<string, (context: Context) => Promise<Part>>
+type Role = keyof typeof roles
+
+interface Context {
+  config: Config
+  store: Store
+  logger: Logger
+  metrics: ReturnType<typeof makeMetrics>
+  ready: ReadinessCheck
+}
+
+const usage = `Usage: npm start -- [role...]
+
+Roles: ${Object.keys(roles).join(', ')}. Without one, all run in this process.
+Configuration comes from the environment; the README lists every variable.
+`
+
+/** A worker may finish what it does for so long after SIGTERM. */
+const graceMs = 30_000
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' } },
+  })
+  if (values.help) return void process.stdout.write(usage)
+  const unknown = positionals.filter((name) => !(name in roles))
+  if (unknown.length > 0) throw new Error(`There is no role ${unknown.join(', ')}.\n\n${usage}`)
+  const wanted = (positionals.length > 0 ? positionals : Object.keys(roles)) as Role[]
+  const config = readConfig(process.env)
+  const logger = makeLogger(config.logLevel, wanted.length === 1 ? (wanted[0] as string) : 'all')
+  const store = openStore(config)
+  const parts: Part[] = [{ name: 'store', stop: () => store.close() }]
+  stopOnSignals(parts, logger, graceMs)
+
+  // Parts may start in any order: wait for Redis as long as it takes, and say so.
+  while (!(await waitReady(store.redis, 5000)))
+    logger.warn({ url: withoutPassword(config.redisUrl) }, 'waiting for Redis')
+  await refuseUnsafeRedis(store, logger)
+  const metrics = makeMetrics()
+  const ready: ReadinessCheck = async () => {
+    const answer = await store.redis.ping().then(() => undefined, redisFault)
+    return answer && !answer.ok ? answer.reason.message : undefined
+  }
+  const token = wanted.includes('api') ? await store.tokens.ensureAdmin(config.adminToken) : undefined
+  if (token) process.stdout.write(`First admin token, shown this once: ${token}\n`)
+  for (const role of wanted)
+    parts.push(await roles[role]({ config, store, logger: logger.child({ role }), metrics, ready }))
+  if (config.healthPort > 0 && !wanted.includes('api')) parts.push(await serveHealth(config.healthPort, metrics, ready))
+  logger.info({ roles: wanted }, 'ready')
+}
+
+async function refuseUnsafeRedis(store: Store, logger: Logger): Promise<void> {
+  for (;;) {
+    const checked = await checkDurable(store.redis).catch(() => undefined)
+    if (checked?.ok && checked.value.warning) logger.warn(checked.value.warning)
+    if (checked?.ok) return
+    if (checked) throw new Error(`${checked.reason.code}: ${checked.reason.message}`)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+}
+
+const withoutPassword = (url: string) => {
+  const parsed = new URL(url)
+  parsed.password = ''
+  return parsed.href
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+})

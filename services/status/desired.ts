@@ -1,0 +1,71 @@
+import { oneLine } from '@taxiway/domain/reason.ts'
+import { isTerminal, type Run, type Stage } from '@taxiway/domain/run.ts'
+
+/** What the git host shall say of a commit in one context. */
+export interface DesiredStatus {
+  context: string
+  state: 'pending' | 'success' | 'failure' | 'error'
+  /** GitHub takes 140 characters at most. */
+  description: string
+}
+
+/** The statuses that a run wants on its commit. Pure: the same run wants the same. */
+export function desiredStatuses(run: Run): DesiredStatus[] {
+  const of = (name: string) => run.stages.find((stage) => stage.name === name)
+  const build = combine([of('checkout'), of('build'), of('publish')].filter((stage) => stage !== undefined))
+  const statuses = [describe(run, 'taxiway/build', build, 'Built')]
+  const test = of('test')
+  if (test && wantsTest(run)) statuses.push(describe(run, 'taxiway/test', test, 'Tests passed'))
+  for (const stage of run.stages.filter((one) => one.environment !== undefined))
+    statuses.push(describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
+  return statuses
+}
+
+/** A test context only where there are tests, or while that is not known yet. */
+const wantsTest = (run: Run) => !run.plan || run.plan.tests.length > 0
+
+/** Checkout, build and publish make one context: the first that is not done speaks for it. */
+const combine = (stages: Stage[]): Stage =>
+  stages.find((stage) => stage.state !== 'succeeded' && stage.state !== 'skipped') ?? (stages.at(-1) as Stage)
+
+function liveSentence(run: Run, stage: Stage): string {
+  const release = run.releases.find((one) => one.environment === stage.environment)
+  return release ? `Live, release ${release.generation}` : 'Live'
+}
+
+function describe(run: Run, context: string, stage: Stage, done: string): DesiredStatus {
+  const status = (state: DesiredStatus['state'], text: string) => ({ context, state, description: oneLine(text, 140) })
+  switch (stage.state) {
+    case 'pending':
+      return status('pending', stage.reason ? `Trying again: ${stage.reason.message}` : 'In progress')
+    case 'running':
+      return status('pending', 'In progress')
+    case 'succeeded':
+      return status('success', took(done, stage))
+    case 'failed':
+      return status('failure', stage.reason?.message ?? 'Failed')
+    case 'errored':
+      return status('error', stage.reason?.message ?? 'Something went wrong')
+    case 'cancelled':
+      return status('error', stage.reason?.message ?? run.reason?.message ?? 'Cancelled')
+    case 'superseded':
+      return status('error', stage.reason?.message ?? run.reason?.message ?? 'A newer push took its place')
+    case 'skipped':
+      return skipped(run, status)
+    default:
+      return stage.state satisfies never
+  }
+}
+
+function skipped(run: Run, status: (state: DesiredStatus['state'], text: string) => DesiredStatus): DesiredStatus {
+  if (run.state === 'failed') return status('failure', 'Not run, because a stage before it failed')
+  if (run.state === 'errored') return status('error', 'Not run, because a stage before it met an error')
+  return isTerminal(run.state) || run.state === 'running'
+    ? status('success', 'Nothing to do')
+    : status('pending', 'In progress')
+}
+
+function took(done: string, stage: Stage): string {
+  const ms = Date.parse(stage.finishedAt ?? '') - Date.parse(stage.startedAt ?? '')
+  return Number.isFinite(ms) ? `${done} in ${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s` : done
+}

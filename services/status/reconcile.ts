@@ -1,0 +1,111 @@
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import type { RunId } from '@taxiway/domain/ids.ts'
+import { type Reason, reason } from '@taxiway/domain/reason.ts'
+import type { Run } from '@taxiway/domain/run.ts'
+import { hosts } from '@taxiway/git-host/hosts.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { type DesiredStatus, desiredStatuses } from './desired.ts'
+
+export interface ReconcileDeps {
+  store: Store
+  url: string
+  logger: Logger
+  /** First pause before a failed post is tried again; doubles up to an hour. */
+  retryBaseMs: number
+}
+/** Deadline of one post. */
+const postMs = 10_000
+const longestPauseMs = 3_600_000
+/** Runs looked at in one pass, and how many at a time. */
+const batch = 50
+
+type Posted = { kind: 'done' } | { kind: 'later'; afterMs?: number; longestMs?: number; detail: string }
+
+/**
+ * One pass: every run that moved gets the git host to agree with it. Only the latest state of a context is sent, and never
+ * one of an older run of the same commit over a newer one's.
+ * @returns the pause until the next run is due, in milliseconds
+ */
+export function makeReconcile(deps: ReconcileDeps) {
+  const failures = new Map<RunId, number>()
+  return async function reconcileOnce(signal: AbortSignal): Promise<number | undefined> {
+    const { ids, nextMs } = await deps.store.statuses.due(batch)
+    await Promise.all(
+      ids.map(async (id) => {
+        const run = await deps.store.runs.read(id)
+        if (!run || signal.aborted) return
+        const posted = await agree(deps, run, signal)
+        if (posted.kind === 'done') {
+          failures.delete(id)
+          return deps.store.statuses.settle(run)
+        }
+        const tries = failures.get(id) ?? 0
+        failures.set(id, tries + 1)
+        const backoffMs =
+          Math.min(posted.longestMs ?? longestPauseMs, deps.retryBaseMs * 2 ** Math.min(tries, 20)) *
+          (0.5 + Math.random() / 2)
+        const pauseMs = Math.max(posted.afterMs ?? 0, backoffMs)
+        deps.logger.info(
+          { run: id, pauseMs: Math.round(pauseMs), detail: posted.detail },
+          'status not taken yet, will try again',
+        )
+        await deps.store.statuses.later(id, pauseMs)
+      }),
+    )
+    return ids.length === batch ? 0 : nextMs
+  }
+}
+
+/** Posts what differs, context by context. */
+async function agree(deps: ReconcileDeps, run: Run, signal: AbortSignal): Promise<Posted> {
+  const { repositories, statuses, runs } = deps.store
+  const repository = await repositories.read(run.repo)
+  if (!repository) return { kind: 'done' }
+  const account = { apiUrl: repository.apiUrl, token: await repositories.token(run.repo) }
+  if (!account.token) return { kind: 'done' }
+  const posted = await statuses.posted(run.repo, run.sha)
+  const targetUrl = `${deps.url}/runs/${run.id}`
+  for (const wanted of desiredStatuses(run)) {
+    const last = posted[wanted.context]
+    if (last && last.sequence > run.sequence) continue
+    if (last && same(last, wanted) && last.targetUrl === targetUrl) continue
+    const answer = await hosts[repository.host].postStatus(
+      account,
+      { repository: repository.name, sha: run.sha, targetUrl, ...wanted },
+      { signal: AbortSignal.any([signal, AbortSignal.timeout(postMs)]) },
+    )
+    switch (answer.kind) {
+      case 'posted':
+        await statuses.savePosted(run.repo, run.sha, wanted.context, {
+          sequence: run.sequence,
+          state: wanted.state,
+          description: wanted.description,
+          targetUrl,
+        })
+        break
+      case 'refused':
+        await noteOnce(runs, run, reason('status_undeliverable', { detail: answer.detail }))
+        return { kind: 'done' }
+      case 'unauthorized':
+        return { kind: 'later', detail: 'the git host refused the token', longestMs: deps.retryBaseMs * 60 }
+      case 'retry':
+        return {
+          kind: 'later',
+          detail: answer.detail,
+          ...(answer.afterMs === undefined ? {} : { afterMs: answer.afterMs }),
+        }
+      default:
+        answer satisfies never
+    }
+  }
+  return { kind: 'done' }
+}
+
+/** The note is an event, which makes the run due again: telling it twice would never end. */
+async function noteOnce(runs: Store['runs'], run: Run, why: Reason): Promise<void> {
+  if (!run.notes?.some((note) => note.code === why.code && note.message === why.message))
+    await runs.move(run.id, { type: 'noted', reason: why })
+}
+
+const same = (last: { state: string; description: string }, wanted: DesiredStatus) =>
+  last.state === wanted.state && last.description === wanted.description
