@@ -3,7 +3,7 @@ import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.
 import { explainBuildFailure } from './build-failure.ts'
 import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
 import { forbiddenBuildArg } from './dockerfile.ts'
-import { type Engine, engineFault, stream } from './engine.ts'
+import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
 
 /** What is built, and within which bounds. */
@@ -16,7 +16,7 @@ export interface BuildOrder {
   dockerfile: string
   /** Build up to this stage. */
   target?: string
-  /** Local names for the result: see workImage. */
+  /** Local names for the result, at least one: see workImage. What has no name is never swept. */
   tags: string[]
   /** Go into the image and to every container made from it, so none of our own labels may stand here. */
   labels?: Record<string, string>
@@ -92,16 +92,16 @@ async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, pr
     for await (const event of readEvents(answer)) {
       signal.throwIfAborted()
       if (event.error !== undefined) {
-        for (const line of progress.log.end()) await order.onLine(line)
+        for (const line of progress.log.end()) await callBack(() => order.onLine(line))
         throw new BuildError(event.errorDetail?.message ?? event.error)
       }
       imageId = imageIdOf(event) ?? imageId
-      for (const line of linesOf(event, decode, progress.log)) await order.onLine(line)
+      for (const line of linesOf(event, decode, progress.log)) await callBack(() => order.onLine(line))
     }
   } finally {
     answer.destroy()
   }
-  for (const line of progress.log.end()) await order.onLine(line)
+  for (const line of progress.log.end()) await callBack(() => order.onLine(line))
   if (imageId === undefined) throw new Error('docker stream ended early')
   return imageId
 }

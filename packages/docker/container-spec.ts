@@ -23,8 +23,6 @@ export interface ContainerSpec {
   pids: number
   dns?: string[]
 }
-/** A container that works for a run. */
-export type WorkSpec = ContainerSpec
 /** A container that carries a release. */
 export interface ReleaseSpec extends ContainerSpec {
   /** Published on the host; the container's own address serves without it. */
@@ -56,7 +54,7 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
 })
 
 /** Work runs strangers' code: without any capability, and never restarted. */
-export function workOptions(spec: WorkSpec): ContainerCreateOptions {
+export function workOptions(spec: ContainerSpec): ContainerCreateOptions {
   const base = options(spec)
   return {
     ...base,

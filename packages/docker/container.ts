@@ -1,11 +1,20 @@
 import type { Readable } from 'node:stream'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { createContainer, type WorkSpec, workOptions } from './container-spec.ts'
-import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, stream, within } from './engine.ts'
+import { type ContainerSpec, createContainer, workOptions } from './container-spec.ts'
+import {
+  callBack,
+  callDeadlineMs,
+  type Engine,
+  engineFault,
+  engineMessage,
+  hasStatus,
+  stream,
+  within,
+} from './engine.ts'
 import { type Output, readOutput } from './output.ts'
 
 /** A container that works, and how it is followed. */
-export interface RunOrder extends WorkSpec {
+export interface RunOrder extends ContainerSpec {
   timeoutMs: number
   signal: AbortSignal
   /** Output as it comes; a promise holds the container's writing back, so that nothing piles up. */
@@ -60,14 +69,15 @@ async function follow(engine: Engine, id: string, order: RunOrder): Promise<Ran>
     // Attach and wait before the start: nothing that it prints is lost, and no exit is missed.
     const output = await post('attach?stream=1&stdout=1&stderr=1')
     const pumped = pump(output, order.onOutput)
-    pumped.catch(() => all.abort())
+    const broken = new Promise<never>((_, reject) => pumped.catch(reject))
+    broken.catch(() => undefined)
     const exit = readExit(await post('wait?condition=next-exit'))
     exit.catch(() => undefined)
     const startedMs = performance.now()
     const failed = await start(engine, id, order)
     if (failed) return { ...failed, oomKilled: false, timedOut: false, durationMs: 0 }
-    const watch = killInTime(engine, id, order)
-    const exitCode = await exit.finally(watch.end)
+    const watch = killInTime(engine, id, order, () => all.abort())
+    const exitCode = await Promise.race([exit, broken]).finally(watch.end)
     const durationMs = Math.round(performance.now() - startedMs)
     await within(outputDeadlineMs, order.signal, () => pumped)
     const { State } = await within(callDeadlineMs, undefined, () => container.inspect())
@@ -81,7 +91,7 @@ async function follow(engine: Engine, id: string, order: RunOrder): Promise<Ran>
 const outputDeadlineMs = 10 * 60_000
 
 async function pump(output: Readable, onOutput: RunOrder['onOutput']): Promise<void> {
-  for await (const { chunk, stream } of readOutput(output)) await onOutput(chunk, stream)
+  for await (const { chunk, stream } of readOutput(output)) await callBack(() => onOutput(chunk, stream))
 }
 
 /** Reads the answer of `POST /containers/{id}/wait` as a stream: dockerode's own wait never settles when the engine dies. */
@@ -101,34 +111,39 @@ async function start(engine: Engine, id: string, order: RunOrder): Promise<{ exi
     return undefined
   } catch (error) {
     const message = engineMessage(error)
-    const isCommand =
-      /executable file not found|no such file or directory|permission denied|is a directory|not a directory/i
+    const isCommand = /exec: "[^"]*": .*(not found|no such file|permission denied|is a directory|not a directory)/i
     if (!hasStatus(error, 400, 404, 500) || !isCommand.test(message)) throw error
     await order.onOutput(Buffer.from(`${message}\n`), 'err')
     return { exitCode: /permission denied|is a directory/i.test(message) ? 126 : 127 }
   }
 }
 
-/** Sends SIGTERM at the timeout or on abort, and SIGKILL after the grace. */
-function killInTime(engine: Engine, id: string, order: RunOrder): { end(): void; timedOut(): boolean } {
+/** Sends SIGTERM at the timeout or on abort, and SIGKILL after the grace; gives up on an engine that does not tell the end. */
+function killInTime(
+  engine: Engine,
+  id: string,
+  order: RunOrder,
+  giveUp: () => void,
+): { end(): void; timedOut(): boolean } {
   let timedOut = false
-  let hard: NodeJS.Timeout | undefined
+  const timers: NodeJS.Timeout[] = []
   const kill = (signal: string) =>
-    within(callDeadlineMs, undefined, () => engine.docker.getContainer(id).kill({ signal })).catch(() => undefined)
+    void within(callDeadlineMs, undefined, () => engine.docker.getContainer(id).kill({ signal })).catch(() => undefined)
+  const graceMs = order.graceMs ?? 10_000
   const stop = () => {
-    if (hard) return
-    hard = setTimeout(() => void kill('SIGKILL'), order.graceMs ?? 10_000)
-    void kill('SIGTERM')
+    if (timers.length > 1) return
+    kill('SIGTERM')
+    timers.push(setTimeout(kill, graceMs, 'SIGKILL'), setTimeout(giveUp, graceMs + callDeadlineMs))
   }
-  const late = setTimeout(() => {
+  const late = () => {
     timedOut = true
     stop()
-  }, order.timeoutMs)
+  }
+  timers.push(setTimeout(late, order.timeoutMs))
   order.signal.addEventListener('abort', stop, { once: true })
   if (order.signal.aborted) stop()
   const end = () => {
-    clearTimeout(late)
-    clearTimeout(hard)
+    for (const timer of timers) clearTimeout(timer)
     order.signal.removeEventListener('abort', stop)
   }
   return { end, timedOut: () => timedOut }

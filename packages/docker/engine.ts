@@ -120,6 +120,7 @@ const goneText =
  * (`docker_daemon_restarted`), or out of disk. Undefined when the error is about something else.
  */
 export function engineFault(error: unknown, { midWork }: { midWork: boolean }): Reason | undefined {
+  if (typeof error === 'object' && error !== null && callersErrors.has(error)) return undefined
   const message = engineMessage(error)
   if (isDiskFull(error)) return reason('disk_full', { where: 'the Docker engine' })
   const code = (error as { code?: string } | undefined)?.code ?? ''
@@ -134,6 +135,18 @@ const hasAnswer = (error: unknown): boolean => (error as { statusCode?: number }
 export const isDiskFull = (error: unknown): boolean =>
   (error as { code?: string } | undefined)?.code === 'ENOSPC' ||
   /no space left on device|ENOSPC/i.test(engineMessage(error))
+
+const callersErrors = new WeakSet<object>()
+
+/** Calls back the caller. What that throws is the caller's own, and never taken for a fault of the engine. */
+export async function callBack(work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (typeof error === 'object' && error !== null) callersErrors.add(error)
+    throw error
+  }
+}
 
 /** Waits, unless aborted: rejects with the signal's reason. */
 export async function pause(delayMs: number, signal?: AbortSignal): Promise<void> {

@@ -1,6 +1,16 @@
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
-import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, pause, stream, within } from './engine.ts'
+import {
+  callBack,
+  callDeadlineMs,
+  type Engine,
+  engineFault,
+  engineMessage,
+  hasStatus,
+  pause,
+  stream,
+  within,
+} from './engine.ts'
 import { readEvents } from './events.ts'
 import { authHeader, isAuthFailure, parseImageReference, type RegistryAuth, removeImage } from './image.ts'
 
@@ -68,10 +78,12 @@ async function tryPush(
     if (fault?.code === 'disk_full') return { ok: false, reason: fault }
     const detail = oneLine(pushed.failure, 300).replace(/\.$/, '')
     if (attempt >= tries) return refuse('registry_unavailable', { registry, detail })
-    await order.onLine?.(`push failed, trying again: ${detail}`)
+    await tell(order, `push failed, trying again: ${detail}`)
     await pause(firstDelayMs * 2 ** attempt * (0.5 + Math.random() / 2), signal)
   }
 }
+
+const tell = (order: PushOrder, text: string) => callBack(() => order.onLine?.(text))
 
 async function pushOnce(
   engine: Engine,
@@ -89,7 +101,7 @@ async function pushOnce(
       if (event.error !== undefined) return { failure: event.errorDetail?.message ?? event.error }
       if (typeof event.aux === 'object') digest = parseDigest(event.aux.Digest ?? '') ?? digest
       if (event.status && !/^(Pushing|Preparing|Waiting)$/.test(event.status))
-        await order.onLine?.(event.id ? `${event.id}: ${event.status}` : event.status)
+        await tell(order, event.id ? `${event.id}: ${event.status}` : event.status)
     }
   } catch (error) {
     signal.throwIfAborted()

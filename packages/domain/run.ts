@@ -138,7 +138,8 @@ export function neededWork(run: Run): 'build' | 'deploy' | undefined {
 }
 
 /** Is the stage behind the run, with nothing left to do? */
-export const isPassed = (stage: Stage | undefined): boolean => stage?.state === 'succeeded' || stage?.state === 'skipped'
+export const isPassed = (stage: Stage | undefined): boolean =>
+  stage?.state === 'succeeded' || stage?.state === 'skipped'
 
 /** The next stage to deploy, in the pipeline's order. */
 export const nextDeployStage = (run: Run): Stage | undefined =>
@@ -157,6 +158,9 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     return done(next)
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
+  // Work is told only by who holds the run.
+  if (run.state === 'queued' && /^(stage_|handed_|attempt_drained|worker_lost)/.test(event.type))
+    return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
       next.state = 'running'
@@ -287,7 +291,8 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
 
 const When = Type.Optional(Type.String({ format: 'date-time' }))
 const ReasonView = Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' })
-const words = <T extends readonly string[]>(list: T) => Type.Union(list.map((word) => Type.Literal(word)))
+const words = <const T extends readonly string[]>(list: T) =>
+  Type.Enum([...list] as string[]) as unknown as Type.TUnsafe<T[number]>
 
 /** A run as the API answers it. */
 export const RunView = Type.Object(

@@ -155,28 +155,31 @@ async function create(
   if (made.value.status === 409) return done(false)
   if (made.value.status !== 201) return refusal(object, made.value as unknown as Answer<Status>)
   const current = await stillOurs(cluster, release, wait)
-  if (current.ok) return own(cluster, made.value.body, release, wait)
+  if (current.ok) return indexOfUpdate(made.value.body) < 0 ? done(true) : own(cluster, made.value.body, release, wait)
   await deleteObject(cluster, release.namespace, made.value.body, wait)
   return current
+}
+
+/** Where our fields stand under operation Update, as after a POST; -1 when they are ours by Apply. */
+function indexOfUpdate({ metadata: { managedFields = [] } }: KubeObject): number {
+  const ours = managedFields.filter(({ manager }) => manager === fieldManager)
+  if (ours.some(({ operation }) => operation === 'Apply')) return -1
+  return managedFields.findIndex(({ manager, operation }) => manager === fieldManager && operation === 'Update')
 }
 
 /**
  * Server-side apply can't say "only if it does not exist", so objects are made by POST, which records our fields under
  * operation Update. This makes them ours by Apply; otherwise a field that a later manifest drops would stay.
+ * @returns false when the object was changed since it was read
  */
 async function own(cluster: Cluster, live: KubeObject, release: ClusterRelease, wait: Wait): Promise<Outcome<boolean>> {
-  const entries = live.metadata.managedFields ?? []
-  const index = entries.findIndex((entry) => entry.manager === fieldManager && entry.operation === 'Update')
-  if (index < 0 || entries.some((entry) => entry.manager === fieldManager && entry.operation === 'Apply'))
-    return done(true)
   const body = [
-    { op: 'replace', path: `/metadata/managedFields/${index}/operation`, value: 'Apply' },
+    { op: 'replace', path: `/metadata/managedFields/${indexOfUpdate(live)}/operation`, value: 'Apply' },
     { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata.resourceVersion },
   ]
   const path = pathOf(release.namespace, refOf(live))
   const answer = await cluster.call({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, wait)
-  if (!answer.ok) return answer
-  return done(answer.value.status === 200)
+  return answer.ok ? done(answer.value.status === 200) : answer
 }
 
 /** @returns false when it was changed or removed since it was read */
@@ -187,25 +190,19 @@ async function update(
   release: ClusterRelease,
   wait: Wait,
 ): Promise<Outcome<boolean>> {
-  const entries = live.metadata.managedFields ?? []
-  const half = entries.some((entry) => entry.manager === fieldManager && entry.operation === 'Update')
-  if (half && !entries.some((entry) => entry.manager === fieldManager && entry.operation === 'Apply')) {
+  if (indexOfUpdate(live) >= 0) {
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
-  const body = { ...object, metadata: { ...object.metadata, resourceVersion: live.metadata.resourceVersion } }
-  const answer = await patch(
-    cluster,
-    body as KubeObject,
-    { force: isOurs(live, release), dryRun: false },
-    release,
-    wait,
-  )
+  // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
+  const { resourceVersion, uid } = live.metadata
+  const body = { ...object, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject
+  const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value
   if (status < 300) return done(true)
-  const conflict = status === 409 && !isOwnership(answer.value.body)
-  return conflict || status === 404 ? done(false) : refusal(object, answer.value)
+  const isChanged = status === 409 && !isOwnership(answer.value.body)
+  return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
 }
 
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */

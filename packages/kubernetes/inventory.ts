@@ -10,12 +10,11 @@ import {
   keys,
   type ObjectRef,
   pathOf,
+  recordPrefix,
   refKey,
   refOf,
 } from './object.ts'
 
-/** Names beginning so are ours; manifests may not use them. */
-export const recordPrefix = 'taxiway-release-'
 const claimTries = 20
 
 /** Which environment of which repository. */

@@ -68,6 +68,9 @@ export const keys = {
   generation: 'taxiway.dev/generation',
 } as const
 
+/** ConfigMaps named so hold an environment's inventory; manifests may not use such names. */
+export const recordPrefix = 'taxiway-release-'
+
 /** `Kind/name`, as people write it. */
 export const describe = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`
 export const refOf = (object: KubeObject): ObjectRef => ({

@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyRelease } from './apply.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { prune } from './inventory.ts'
-import { type ClusterRelease, keys, selectorOf } from './object.ts'
+import { type ClusterRelease, type KubeObject, keys, pathOf, refOf, selectorOf } from './object.ts'
 import { isReady, type Pod } from './pod.ts'
 import { type ClusterVerdict, watchRelease } from './watch.ts'
 
@@ -41,17 +42,25 @@ export async function putBack(
   return pruned.ok ? verdict : pruned
 }
 
-/** A StatefulSet waits for its broken pod to become ready before it replaces it (kubernetes/kubernetes#67250). */
+const observePollMs = 100
+
+/**
+ * A StatefulSet waits for its broken pod to become ready before it replaces it (kubernetes/kubernetes#67250), so the broken
+ * pods are deleted: once the controller knows the restored template, or it would make them again from the failed one.
+ */
 async function unstickStatefulSets(
   cluster: Cluster,
   release: ClusterRelease,
   failedRunId: string,
   wait: Wait,
 ): Promise<Outcome<void>> {
-  const sets = new Set(
-    release.objects.filter(({ kind }) => kind === 'StatefulSet').map(({ metadata }) => metadata.name),
-  )
-  if (sets.size === 0) return done(undefined)
+  const sets = release.objects.filter(({ kind }) => kind === 'StatefulSet')
+  if (sets.length === 0) return done(undefined)
+  for (const set of sets) {
+    const observed = await awaitObserved(cluster, pathOf(release.namespace, refOf(set)), wait)
+    if (!observed.ok) return observed
+  }
+  const names = new Set(sets.map(({ metadata }) => metadata.name))
   const path = `/api/v1/namespaces/${release.namespace}/pods`
   const pods = await cluster.call<{ items?: Pod[] }>(
     { method: 'GET', path, query: { labelSelector: selectorOf(release) } },
@@ -60,12 +69,22 @@ async function unstickStatefulSets(
   if (!pods.ok) return pods
   for (const pod of pods.value.body.items ?? []) {
     const owner = (pod.metadata.ownerReferences as { kind: string; name: string }[] | undefined)?.[0]
-    const isStuck = owner?.kind === 'StatefulSet' && sets.has(owner.name) && !isReady(pod)
+    const isStuck = owner?.kind === 'StatefulSet' && names.has(owner.name) && !isReady(pod)
     if (!isStuck || pod.metadata.annotations?.[keys.run] !== failedRunId) continue
-    const { uid } = pod.metadata
-    const body = { preconditions: { uid } }
+    const body = { preconditions: { uid: pod.metadata.uid } }
     const deleted = await cluster.call({ method: 'DELETE', path: `${path}/${pod.metadata.name}`, body }, wait)
     if (!deleted.ok) return deleted
   }
   return done(undefined)
+}
+
+async function awaitObserved(cluster: Cluster, path: string, wait: Wait): Promise<Outcome<void>> {
+  while (true) {
+    const answer = await cluster.call<KubeObject>({ method: 'GET', path }, wait)
+    if (!answer.ok) return answer
+    const { metadata, status } = answer.value.body
+    const { observedGeneration = 0 } = (status ?? {}) as { observedGeneration?: number }
+    if (observedGeneration >= (metadata?.generation ?? 0) || performance.now() > wait.untilMs) return done(undefined)
+    await sleep(observePollMs, undefined, { signal: wait.signal })
+  }
 }

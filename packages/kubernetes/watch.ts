@@ -95,10 +95,15 @@ async function look(
     const live = answer.value.body
     const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
     if (isNewer(held, release)) return stale(release, held.generation)
-    const own = pods.value.body.items.filter((pod) => isPodOf(pod, live, release) && !pod.metadata.deletionTimestamp)
-    seen.push({ workload: live, health: healthOf(live), pods: own })
+    seen.push({ workload: live, health: healthOf(live), pods: podsOf(live, pods.value.body.items, release) })
   }
   return done(seen)
+}
+
+/** The pods that count; one that is on its way out does not, nor does any of a workload scaled to 0. */
+function podsOf(workload: KubeObject, pods: Pod[], release: ClusterRelease): Pod[] {
+  if ((workload.spec as { replicas?: number } | undefined)?.replicas === 0) return []
+  return pods.filter((pod) => isPodOf(pod, workload, release) && !pod.metadata.deletionTimestamp)
 }
 
 async function judge(

@@ -1,5 +1,6 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { Queue, Worker } from 'bullmq'
+import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 
 export type Work = 'build' | 'deploy'
@@ -8,29 +9,21 @@ export interface Job {
 }
 export type JobQueue = ReturnType<typeof makeQueue>
 
-const connection = (url: string) => ({
-  url,
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 1,
-  retryStrategy: (times: number) => Math.min(50 * times, 500),
-})
-
 /** The queues that wake workers. What is to be done stands on the run; a job says only that something is. */
-export function makeQueue(url: string) {
-  const queues = { build: make('build'), deploy: make('deploy') }
-  function make(name: Work): Queue<Job> {
-    const queue = new Queue<Job>(name, { connection: connection(url), prefix: keys.queue, skipWaitingForReady: true })
-    queue.on('error', () => {})
+export function makeQueue(redis: Redis) {
+  const queues: Partial<Record<Work, Queue<Job>>> = {}
+  // A queue that is made while Redis is away never recovers, so each is made when it is first needed and Redis is there.
+  const open = (name: Work): Queue<Job> => {
+    if (redis.status !== 'ready') throw new Error('Connection is closed.')
+    const queue = queues[name] ?? new Queue<Job>(name, { connection: redis, prefix: keys.queue, skipWaitingForReady: true })
+    if (!queues[name]) queue.on('error', () => {})
+    queues[name] = queue
     return queue
   }
   return {
     /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
     async add(work: Work, runId: RunId, attempt: number): Promise<void> {
-      await queues[work].add(
-        work,
-        { runId },
-        { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true },
-      )
+      await open(work).add(work, { runId }, { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true })
     },
     close: async (): Promise<void> => {
       await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))

@@ -21,7 +21,7 @@ export function openStore(options: {
   const now = options.now ?? (() => new Date())
   const random = options.random ?? randomBytes
   const redis: Redis = connect(options.redisUrl)
-  const queue = makeQueue(options.redisUrl)
+  const queue = makeQueue(redis)
   return {
     redis,
     redisUrl: options.redisUrl,

@@ -32,8 +32,8 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
     const token = tokenOf(request)
     request.caller = token ? await tokens.find(token) : undefined
     if (!request.caller) {
-      if (token && (await limit(request)).isAllowed === false && (await limit(request)).isExceeded)
-        return sendReason(reply, reason('rate_limited'))
+      const rate = token ? await limit(request) : undefined
+      if (rate && !rate.isAllowed && rate.isExceeded) return sendReason(reply, reason('rate_limited'))
       return sendReason(reply, reason('unauthorized'))
     }
     if (!scope || rank[request.caller.scope] < rank[scope])

@@ -1,6 +1,6 @@
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
-import sse from '@fastify/sse'
+import { fastifySSE } from '@fastify/sse'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Logger } from '@taxiway/chassis/logger.ts'
@@ -8,6 +8,8 @@ import { reason } from '@taxiway/domain/reason.ts'
 import { redisFault } from '@taxiway/store/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import fastify, {
+  type FastifyBaseLogger,
+  LogController,
   type FastifyError,
   type FastifyInstance,
   type RawReplyDefaultExpression,
@@ -38,15 +40,15 @@ export type Api = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
   RawReplyDefaultExpression,
-  Logger,
+  FastifyBaseLogger,
   TypeBoxTypeProvider
 >
 
 /** The api from its dependencies. It never listens: tests inject, main listens. */
 export async function makeApp(deps: ApiDeps): Promise<Api> {
   const app = fastify({
-    loggerInstance: deps.logger,
-    disableRequestLogging: true,
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 2 ** 20,
     requestTimeout: 15_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000 },
@@ -73,7 +75,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
     },
     strictTransportSecurity: deps.url.startsWith('https:'),
   })
-  await app.register(sse)
+  await app.register(fastifySSE)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

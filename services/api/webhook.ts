@@ -48,15 +48,19 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
   const params = request.params as { host: string; repository?: string }
   const host = hosts[params.host as keyof typeof hosts]
   if (!host) return refuse('host_unknown', { host: params.host.slice(0, 40) })
-  const form = checkForm(request, host)
+  const form = checkForm(request)
   if (!form.ok) return form
-  const { raw, event, deliveryId, signature } = form.value
+  const raw = form.value
 
   // Verify before parsing, with the secret of the repository that the URL names or the bytes hint at.
   const candidates = params.repository ? [parseRepositoryId(params.repository)] : await guess(deps.store, host, raw)
-  const repository = await verify(deps.store, host, raw, signature, candidates)
+  const repository = await verify(deps.store, host, raw, header(request, host.headers.signature), candidates)
   if (!repository) return refuse('signature_invalid')
 
+  const deliveryId = header(request, host.headers.delivery) ?? ''
+  const event = header(request, host.headers.event) ?? ''
+  if (!/^[\w-]{1,100}$/.test(deliveryId)) return refuse('delivery_id_invalid')
+  if (!/^\w{1,60}$/.test(event)) return refuse('body_invalid', { detail: 'the event header is missing or malformed' })
   const parsed = host.parse(event, raw)
   if (!parsed.ok) return parsed
   const delivery = parsed.value
@@ -100,21 +104,17 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
 
 const ignored = (why: string): Outcome<Answer> => ({ ok: true, value: { status: 200, body: { ignored: why } } })
 
-function checkForm(
-  request: FastifyRequest,
-  host: GitHost,
-): Outcome<{ raw: Buffer; event: string; deliveryId: string; signature: string | undefined }> {
+function checkForm(request: FastifyRequest): Outcome<Buffer> {
   const type = request.headers['content-type'] ?? 'none'
   if (!/^application\/json(;|$)/i.test(type)) return refuse('content_type_unsupported', { type: type.slice(0, 80) })
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') return refuse('content_encoding_unsupported')
-  const header = (name: string) =>
-    typeof request.headers[name] === 'string' ? (request.headers[name] as string) : undefined
-  const deliveryId = header(host.headers.delivery) ?? ''
-  const event = header(host.headers.event) ?? ''
-  if (!/^[\w-]{1,100}$/.test(deliveryId)) return refuse('delivery_id_invalid')
-  if (!/^\w{1,60}$/.test(event)) return refuse('body_invalid', { detail: 'the event header is missing or malformed' })
-  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  return { ok: true, value: { raw, event, deliveryId, signature: header(host.headers.signature) } }
+  return { ok: true, value: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0) }
+}
+
+/** A header that was sent once. */
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return typeof value === 'string' ? value : undefined
 }
 
 async function guess(store: Store, host: GitHost, raw: Buffer): Promise<RepositoryId[]> {

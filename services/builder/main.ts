@@ -45,7 +45,9 @@ export async function startBuilder({
   return {
     name: 'builder',
     async stop() {
-      const drain = setTimeout(() => active.forEach((attempt) => attempt.abort('drained')), drainMs)
+      const drain = setTimeout(() => {
+        for (const attempt of active) attempt.abort('drained')
+      }, drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       await Promise.all(loops.map((loop) => loop.stop()))
     },

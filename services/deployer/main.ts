@@ -37,7 +37,9 @@ export async function startDeployer({
   return {
     name: 'deployer',
     async stop() {
-      const drain = setTimeout(() => active.forEach((attempt) => attempt.abort('drained')), drainMs)
+      const drain = setTimeout(() => {
+        for (const attempt of active) attempt.abort('drained')
+      }, drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       await redispatch.stop()
       await targets.close()

@@ -1,6 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { recordPrefix } from '@taxiway/kubernetes/inventory.ts'
-import { kinds } from '@taxiway/kubernetes/object.ts'
+import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { podObjection } from './pod-policy.ts'
 import type { RenderedObject } from './target.ts'
 

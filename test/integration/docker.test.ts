@@ -15,8 +15,10 @@ import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import * as release from '@taxiway/docker/release-container.ts'
 import { newId } from '@taxiway/domain/ids.ts'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Local, startLocal } from '../../deploy/local/start.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 let local: Local
 let engine: Engine
@@ -29,8 +31,8 @@ const never = new AbortController().signal
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'docker-'))
   local = await startLocal({ parts: ['engine', 'registry'], folder: join(folder, 'parts'), say: () => undefined })
-  engine = connectEngine({ dockerHost: local.env['DOCKER_HOST'] ?? '' })
-  registry = process.env['TAXIWAY_REGISTRY'] ?? local.env['TAXIWAY_REGISTRY'] ?? ''
+  engine = connectEngine({ dockerHost: local.env.DOCKER_HOST ?? '' })
+  registry = process.env.TAXIWAY_REGISTRY ?? local.env.TAXIWAY_REGISTRY ?? ''
 }, 180_000)
 afterAll(async () => {
   await removeRun(engine, run)
@@ -171,8 +173,10 @@ test('too much memory ends the container and says so', async () => {
 })
 
 test('a fork bomb is contained and ends at its timeout', async () => {
-  const { ran } = await runs('fork', 'f() { f | f & }; f; sleep 60', { timeoutMs: 2_000, graceMs: 500, pids: 32 })
+  const limits = { timeoutMs: 2_000, graceMs: 500, pids: 32 }
+  const { ran, output } = await runs('fork', 'f() { f | f & }; f; sleep 60', limits)
   expect(ran.ok && (ran.value.timedOut || ran.value.exitCode !== 0)).toBe(true)
+  expect(output).toMatch(/can't fork|Resource temporarily unavailable/)
   expect((await runs('after', 'echo fine')).output).toBe('fine\n')
 })
 
@@ -192,6 +196,8 @@ test('an abort stops the container and throws the reason', async () => {
 test('100 MB of output arrive whole, in little memory, also when they are read slowly', async () => {
   let bytes = 0
   let peak = 0
+  let atOnce = 0
+  let most = 0
   globalThis.gc?.()
   const before = process.memoryUsage().rss
   const { ran } = await runs('flood', 'yes 0123456789abcdef | head -c 100000000', {
@@ -199,13 +205,23 @@ test('100 MB of output arrive whole, in little memory, also when they are read s
     onOutput: async (chunk) => {
       bytes += chunk.length
       peak = Math.max(peak, process.memoryUsage.rss())
+      most = Math.max(most, ++atOnce)
       if (bytes % 7 === 0) await sleep(1)
+      atOnce--
     },
   })
   expect(ran).toMatchObject({ ok: true, value: { exitCode: 0 } })
   expect(bytes).toBe(100_000_000)
+  expect(most).toBe(1)
   expect((peak - before) / 1e6).toBeLessThan(50)
 }, 150_000)
+
+test('an error of who reads the output is passed on as it is, and the container is gone', async () => {
+  const failure = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+  const onOutput = () => Promise.reject(failure)
+  await expect(runs('reader', 'echo x; sleep 60', { onOutput })).rejects.toBe(failure)
+  expect(await ours()).not.toContain(objectName(owner('reader')))
+})
 
 test('a second try takes the place of what the first one left', async () => {
   const name = objectName(owner('twice'))

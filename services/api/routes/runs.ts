@@ -1,6 +1,6 @@
 import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTerminal, newRun, type Run, RunView, runStates } from '@taxiway/domain/run.ts'
+import { isTerminal, newRun, type Run, type RunState, RunView, runStates } from '@taxiway/domain/run.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
@@ -12,7 +12,7 @@ const Query = Type.Object({
   repo: Type.Optional(Type.String({ description: 'Id or owner/name.' })),
   branch: Type.Optional(Type.String()),
   sha: Type.Optional(Type.String()),
-  state: Type.Optional(Type.Union(runStates.map((state) => Type.Literal(state)))),
+  state: Type.Optional(Type.Unsafe<RunState>(Type.Enum([...runStates]))),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 30 })),
   after: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$', description: 'The `next` of the page before.' })),
 })

@@ -1,21 +1,21 @@
 import { done, refuse } from '@taxiway/domain/reason.ts'
-import { scopes } from '@taxiway/store/tokens.ts'
+import { type Scope, scopes } from '@taxiway/store/tokens.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'
 
-const Scope = Type.Union(scopes.map((scope) => Type.Literal(scope)))
+const ScopeWord = Type.Unsafe<Scope>(Type.Enum([...scopes]))
 const TokenView = Type.Object({
   id: Type.String(),
   name: Type.String(),
-  scope: Scope,
+  scope: ScopeWord,
   createdAt: Type.String(),
   expiresAt: Type.Optional(Type.String()),
 })
 const NewToken = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 100 }),
-    scope: Scope,
+    scope: ScopeWord,
     expiresAt: Type.Optional(Type.String({ format: 'date-time' })),
   },
   { additionalProperties: false },

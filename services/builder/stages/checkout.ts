@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
+import type { Sha } from '@taxiway/domain/ids.ts'
 import { readPipeline } from '@taxiway/domain/pipeline.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -82,7 +83,7 @@ async function readPlan(mirror: Mirror, { run, signal }: StageContext, repositor
 
 async function readPipelineFile(
   mirror: Mirror,
-  sha: string,
+  sha: Sha,
   context: PlanContext,
   signal: AbortSignal,
 ): Promise<Outcome<Plan>> {

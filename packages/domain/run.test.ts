@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { RunEvent } from './event.ts'
+import type { RepositoryId, RunId, Sha } from './ids.ts'
+import { reason } from './reason.ts'
+import { crashLimit, isTerminal, moveRun, moves, neededWork, newRun, type Run, runStates } from './run.ts'
+
+const now = '2026-01-01T00:00:00.000Z'
+const fresh = (): Run => ({
+  ...newRun(
+    {
+      id: 'run_1' as RunId,
+      repo: 'repo_1' as RepositoryId,
+      repository: 'acme/shop',
+      event: 'push',
+      sha: 'a'.repeat(40) as Sha,
+      branch: 'main',
+      message: '',
+      author: '',
+    },
+    now,
+  ),
+  number: 1,
+  sequence: 1,
+  version: 1,
+})
+const plan = {
+  images: [],
+  tests: [],
+  environments: [{ name: 'production', namespace: 'shop', manifests: 'k8s', timeoutMs: 1000 }],
+}
+const play = (events: RunEvent[], run = fresh()): Run =>
+  events.reduce((at, event) => {
+    const moved = moveRun(at, event, now)
+    return moved.ok ? moved.value : at
+  }, run)
+const finished = (stage: string): RunEvent => ({ type: 'stage_finished', stage, state: 'succeeded' })
+const started: RunEvent = { type: 'attempt_started', holder: 'h', worker: 'w' }
+
+const stage = fc.constantFrom('checkout', 'build', 'test', 'publish')
+const event: fc.Arbitrary<RunEvent> = fc.oneof(
+  fc.constant<RunEvent>(started),
+  fc.constant<RunEvent>({ type: 'attempt_drained', worker: 'w' }),
+  fc.constant<RunEvent>({ type: 'handed_over' }),
+  fc.constant<RunEvent>({ type: 'worker_lost', worker: 'w', since: now }),
+  stage.map((name): RunEvent => ({ type: 'stage_started', stage: name })),
+  fc
+    .record({
+      stage,
+      bad: fc.constantFrom<'test_failed' | 'disk_full' | undefined>('test_failed', 'disk_full', undefined),
+    })
+    .map(
+      ({ stage: name, bad }): RunEvent =>
+        bad === undefined
+          ? finished(name)
+          : bad === 'disk_full'
+            ? { type: 'stage_finished', stage: name, state: 'errored', reason: reason('disk_full', { where: 'x' }) }
+            : {
+                type: 'stage_finished',
+                stage: name,
+                state: 'failed',
+                reason: reason('test_failed', { test: 't', exit: 1, detail: '' }),
+              },
+    ),
+  fc.constant<RunEvent>({ type: 'cancelled', who: 'me' }),
+  fc.constant<RunEvent>({ type: 'superseded', by: 'run #2' }),
+)
+
+test('whatever happens, a run only moves as the table of states allows, its attempt only rises, and an end is final', () => {
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+      let run = fresh()
+      for (const one of events) {
+        const moved = moveRun(run, one, now)
+        if (isTerminal(run.state)) expect(moved.ok).toBe(false)
+        if (!moved.ok) continue
+        const next = moved.value
+        if (next.state !== run.state) expect(moves[run.state] as readonly string[]).toContain(next.state)
+        expect(next.attempt).toBeGreaterThanOrEqual(run.attempt)
+        if (isTerminal(next.state)) {
+          expect(next.holder).toBeUndefined()
+          expect(next.stages.filter(({ state }) => state === 'running' || state === 'pending')).toEqual([])
+          if (next.state !== 'succeeded') expect(next.reason?.code).toBeTruthy()
+        }
+        run = next
+      }
+    }),
+  )
+})
+
+test('every state is in the table, and the final ones lead nowhere', () => {
+  expect(runStates.filter(isTerminal)).toEqual(['succeeded', 'failed', 'errored', 'cancelled', 'superseded'])
+})
+
+test('a run without environments succeeds with its last stage, one with them goes to the deployer', () => {
+  const built = ['checkout', 'build', 'test', 'publish'].map(finished)
+  expect(play([started, ...built]).state).toBe('succeeded')
+  const run = play([started, { type: 'planned', plan }, ...built, { type: 'handed_over' }])
+  expect([run.state, neededWork(run), run.attempt]).toEqual(['running', 'deploy', 1])
+  expect(play([started, finished('deploy:production')], run).state).toBe('succeeded')
+})
+
+test('the code’s fault fails at once, the infrastructure’s is tried once more', () => {
+  const red: RunEvent = {
+    type: 'stage_finished',
+    stage: 'test',
+    state: 'failed',
+    reason: reason('test_failed', { test: 'unit', exit: 1, detail: '' }),
+  }
+  expect(play([started, red])).toMatchObject({ state: 'failed', attempt: 1, reason: { code: 'test_failed' } })
+  const full: RunEvent = {
+    type: 'stage_finished',
+    stage: 'build',
+    state: 'errored',
+    reason: reason('disk_full', { where: 'builder' }),
+  }
+  const again = play([started, finished('checkout'), full])
+  expect(again).toMatchObject({ state: 'queued', attempt: 2, retries: 1 })
+  expect(again.stages[0]?.state).toBe('succeeded')
+  expect(play([started, full], again)).toMatchObject({ state: 'errored', attempt: 2, reason: { code: 'disk_full' } })
+})
+
+test('a run that crashes its workers is poisoned after the limit', () => {
+  const crash: RunEvent[] = [started, { type: 'worker_lost', worker: 'w', since: now }]
+  const run = play(Array.from({ length: crashLimit }, () => crash).flat())
+  expect(run).toMatchObject({
+    state: 'errored',
+    reason: { code: 'poisoned', message: expect.stringContaining('3 workers') },
+  })
+})

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest'
+import { type RenderContext, render, stamp } from './render.ts'
+import type { ReleaseOrder, RenderedObject } from './target.ts'
+
+const reference = `registry/shop/web@sha256:${'a'.repeat(64)}`
+const pinned = `docker.io/library/redis@sha256:${'b'.repeat(64)}`
+const context: RenderContext = {
+  repositoryId: 'repo_1',
+  repositoryName: 'acme/shop',
+  environment: 'staging',
+  namespace: 'shop-staging',
+  runId: 'run_1',
+  sha: 'f'.repeat(40),
+  generation: 7,
+  references: { web: reference, unused: `registry/unused@sha256:${'c'.repeat(64)}` },
+}
+const deployment = (image: string): RenderedObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', labels: { app: 'web' }, creationTimestamp: null },
+  spec: {
+    template: {
+      metadata: { labels: { app: 'web' } },
+      spec: {
+        initContainers: [{ name: 'migrate', image }],
+        containers: [
+          { name: 'web', image, ports: [{ containerPort: 80 }] },
+          { name: 'cache', image: pinned },
+        ],
+      },
+    },
+  },
+  status: {},
+})
+const service: RenderedObject = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'web' },
+  spec: { ports: [{ port: 80 }, { port: 53, protocol: 'UDP' }] },
+}
+const rendered = (...objects: RenderedObject[]) => {
+  const outcome = render(objects, context)
+  if (!outcome.ok) throw new Error(outcome.reason.message)
+  return outcome.value
+}
+
+test('digests stand where images of the pipeline were named, and only those used are listed', () => {
+  const { objects, digests } = rendered(deployment('web'))
+  expect(objects[0]).toMatchObject({
+    spec: {
+      template: {
+        spec: {
+          automountServiceAccountToken: false,
+          initContainers: [{ image: reference }],
+          containers: [{ image: reference, ports: [{ containerPort: 80, protocol: 'TCP' }] }, { image: pinned }],
+        },
+      },
+    },
+  })
+  expect(digests).toEqual([reference])
+})
+
+test.each(['nginx', 'web:latest', 'constructor', 'x@sha256:12', ''])('image "%s" is not resolved', (image) => {
+  const outcome = render([deployment(image)], context)
+  expect(!outcome.ok && outcome.reason.code).toBe('image_unresolved')
+})
+
+test('objects are marked as ours, and what the server writes is left out', () => {
+  const [object] = rendered(deployment('web')).objects
+  expect(object?.metadata).toEqual({
+    name: 'web',
+    namespace: 'shop-staging',
+    labels: {
+      app: 'web',
+      'app.kubernetes.io/managed-by': 'taxiway',
+      'taxiway.dev/repository': 'repo_1',
+      'taxiway.dev/environment': 'staging',
+    },
+    annotations: { 'taxiway.dev/run': 'run_1', 'taxiway.dev/sha': context.sha, 'taxiway.dev/generation': '7' },
+  })
+  expect(object).not.toHaveProperty('status')
+  expect(object).toHaveProperty(['spec', 'template', 'metadata', 'annotations', 'taxiway.dev/run'], 'run_1')
+})
+
+test('a manifest can not pass itself off as another environment', () => {
+  const forged = { ...service, metadata: { name: 'web', labels: { 'taxiway.dev/environment': 'production' } } }
+  expect(rendered(forged).objects[0]?.metadata.labels?.['taxiway.dev/environment']).toBe('staging')
+})
+
+test('services come before what runs behind them, and name their protocol', () => {
+  const { objects } = rendered(deployment('web'), service)
+  expect(objects.map(({ kind }) => kind)).toEqual(['Service', 'Deployment'])
+  expect(objects[0]).toHaveProperty('spec.ports', [
+    { port: 80, protocol: 'TCP' },
+    { port: 53, protocol: 'UDP' },
+  ])
+})
+
+test('what is given is not changed', () => {
+  const source = deployment('web')
+  const before = structuredClone(source)
+  rendered(source)
+  expect(source).toEqual(before)
+})
+
+test('a new generation changes no pod', () => {
+  const { references: _, ...place } = context
+  const order: ReleaseOrder = { ...place, ...rendered(deployment('web')) }
+  const again = stamp(order, 9)
+  expect(again.generation).toBe(9)
+  expect(again.objects[0]?.metadata.annotations?.['taxiway.dev/generation']).toBe('9')
+  expect(again.objects[0]?.spec).toEqual(order.objects[0]?.spec)
+})

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
+import { newRun } from '@taxiway/domain/run.ts'
+import { beginAttempt } from '@taxiway/store/attempts.ts'
+import { waitReady } from '@taxiway/store/connection.ts'
+import { makeRedispatch } from '@taxiway/store/dispatch.ts'
+import { openStore } from '@taxiway/store/store.ts'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+
+const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
+let repo: RepositoryId
+beforeAll(() => waitReady(store.redis, 5000))
+afterAll(() => store.close())
+beforeEach(async () => {
+  repo = newId<RepositoryId>('repo', randomBytes)
+  const repository = {
+    id: repo,
+    host: 'github' as const,
+    name: `acme/${repo.slice(5, 15)}`,
+    url: `https://git.example.com/acme/${repo.slice(5, 15)}.git`,
+    apiUrl: 'https://git.example.com/api/v3',
+    deploy: {},
+    createdAt: new Date().toISOString(),
+  }
+  await store.repositories.add(repository, { webhookSecret: 'a webhook secret', token: 'a token' })
+})
+const accept = (delivery: string) => {
+  const id = newId<RunId>('run', randomBytes)
+  const run = newRun(
+    {
+      id,
+      repo,
+      repository: 'acme/shop',
+      event: 'push',
+      sha: 'a'.repeat(40) as Sha,
+      branch: 'main',
+      message: 'm',
+      author: 'a',
+    },
+    new Date().toISOString(),
+  )
+  return store.runs.accept(run, { id: delivery, headers: {}, body: Buffer.from('{}') })
+}
+const accepted = async () => {
+  const answer = await accept(randomBytes(8).toString('hex'))
+  if (answer.kind !== 'accepted') throw new Error(answer.kind)
+  return answer.run
+}
+const begin = (id: RunId, worker: string) => beginAttempt(store.runs, id, worker, () => newId('holder', randomBytes))
+
+test('fifty deliveries with one id at the same time make one run', async () => {
+  const answers = await Promise.all(Array.from({ length: 50 }, () => accept('same')))
+  const made = answers.filter(({ kind }) => kind === 'accepted')
+  expect(made).toHaveLength(1)
+  const ids = answers.map((answer) =>
+    answer.kind === 'accepted' ? answer.run.id : answer.kind === 'duplicate' ? answer.runId : '',
+  )
+  expect(new Set(ids).size).toBe(1)
+  expect((await store.runs.list({ repo, limit: 10 })).runs).toHaveLength(1)
+})
+
+test('a delivery for a repository that is gone makes nothing', async () => {
+  const repository = await store.repositories.read(repo)
+  if (repository) await store.repositories.remove(repository)
+  expect((await accept('x')).kind).toBe('repository_gone')
+  expect((await store.runs.list({ repo, limit: 10 })).runs).toHaveLength(0)
+})
+
+test('a run has one holder at a time, and what an older attempt writes is refused', async () => {
+  const run = await accepted()
+  const first = await begin(run.id, 'w1')
+  if (!first.ok) throw new Error('not begun')
+  expect((await begin(run.id, 'w2')).ok).toBe(false)
+  first.value.end()
+  await store.runs.move(run.id, { type: 'worker_lost', worker: 'w1', since: 'then' }, first.value.fence)
+  const second = await begin(run.id, 'w2')
+  if (!second.ok) throw new Error('not begun')
+  second.value.end()
+  expect(second.value.fence.attempt).toBe(2)
+  const late = await store.runs.move(run.id, { type: 'stage_started', stage: 'build' }, first.value.fence)
+  expect(late).toMatchObject({ ok: false, reason: { code: 'fenced', message: 'FENCED attempt=1 current=2' } })
+  expect(await store.logs.append(run.id, first.value.fence, 'build', 'late\n')).toBe(false)
+  expect(await store.logs.append(run.id, second.value.fence, 'build', 'in time\n')).toBe(true)
+  expect(await store.runs.renewLease(run.id, first.value.fence)).toBe(false)
+})
+
+test('a run whose worker fell silent goes back to the queue, and after three lost workers it is poisoned', async () => {
+  const run = await accepted()
+  let clock = 0
+  const redispatch = makeRedispatch(store.runs, store.queue, () => clock)
+  for (let crash = 1; crash <= 3; crash++) {
+    const attempt = await begin(run.id, `w${crash}`)
+    if (!attempt.ok) throw new Error(JSON.stringify(attempt))
+    attempt.value.end()
+    await store.redis.del(`taxiway:run:${run.id}:lease`)
+    await redispatch()
+    clock += 10_000
+    await redispatch()
+    const now = await store.runs.read(run.id)
+    expect(now?.crashes).toBe(crash)
+    expect(now?.state).toBe(crash < 3 ? 'queued' : 'errored')
+  }
+  expect((await store.runs.read(run.id))?.reason?.code).toBe('poisoned')
+})
+
+test('many writers at once lose no event', async () => {
+  const run = await accepted()
+  await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      store.runs.move(run.id, { type: 'image_built', image: `i${index}`, imageId: 'x' }),
+    ),
+  )
+  expect((await store.runs.read(run.id))?.images).toHaveLength(20)
+})
+
+test('secrets are encrypted at rest, and bound to their repository', async () => {
+  const kept = await store.redis.hgetall(`taxiway:repo:${repo}`)
+  expect(JSON.stringify(kept)).not.toMatch(/a webhook secret|a token/)
+  expect(await store.repositories.token(repo)).toBe('a token')
+  const other = newId<RepositoryId>('repo', randomBytes)
+  await store.redis.hset(`taxiway:repo:${other}`, { ...kept })
+  await expect(store.repositories.token(other)).rejects.toThrow()
+})
+
+test('the newest run is wanted in an environment, whatever arrives last', async () => {
+  const [older, newer] = [await accepted(), await accepted()]
+  expect(await store.releases.want(newer, 'production')).toBe(newer.id)
+  expect(await store.releases.want(older, 'production')).toBe(newer.id)
+  expect(await store.releases.claimGeneration(repo, 'production', 0)).toBe(1)
+  expect(await store.releases.claimGeneration(repo, 'production', 41)).toBe(42)
+  expect(await store.releases.claimGeneration(repo, 'production', 3)).toBe(43)
+})
+
+test('a token is found by its value alone, kept only as a hash, and gone when revoked', async () => {
+  const { token, record } = await store.tokens.create('robot', 'read')
+  expect(JSON.stringify(await store.redis.hgetall('taxiway:tokens'))).not.toContain(token)
+  expect(await store.tokens.find(token)).toMatchObject({ name: 'robot', scope: 'read' })
+  expect(await store.tokens.find(`${token}x`)).toBeUndefined()
+  await store.tokens.revoke(record.id)
+  expect(await store.tokens.find(token)).toBeUndefined()
+})

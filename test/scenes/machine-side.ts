@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { join } from 'node:path'
+import Docker from 'dockerode'
+import { parse } from 'yaml'
+import { check } from './world.ts'
+
+/** What is really there: asked of the machine or the cluster itself, not of Taxiway. */
+export interface MachineSide {
+  address(): string
+  visit(): Promise<string>
+  runningDigests(): Promise<string[]>
+  clean(): Promise<void>
+}
+export interface MachineSideOptions {
+  target: 'docker' | 'kubernetes'
+  namespace: string
+  repositoryId: string
+  dataFolder: string
+  environment: Record<string, string | undefined>
+}
+
+export const machineSide = (options: MachineSideOptions): Promise<MachineSide> =>
+  options.target === 'docker' ? dockerSide(options) : clusterSide(options)
+
+async function dockerSide({ repositoryId, dataFolder, environment }: MachineSideOptions): Promise<MachineSide> {
+  const docker = new Docker({ socketPath: (environment.DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })
+  const filters = { label: [`taxiway.role=release`] }
+  const address = () => {
+    const text = readFileSync(join(dataFolder, 'docker-target.json'), 'utf8')
+    const port = new RegExp(`"${repositoryId}[^{]*?"\\s*:\\s*(?:{[^}]*?"port"\\s*:\\s*)?(\\d+)`).exec(text)?.[1]
+    check(port !== undefined, `a port in ${text}`)
+    return `http://127.0.0.1:${port}/`
+  }
+  return {
+    address,
+    visit: () => get(address(), {}),
+    async runningDigests() {
+      const containers = await docker.listContainers({ filters })
+      return containers.map(({ Image }) => Image.split('@')[1] ?? Image)
+    },
+    async clean() {
+      for (const { Id } of await docker.listContainers({ all: true, filters }))
+        await docker.getContainer(Id).remove({ force: true, v: true })
+    },
+  }
+}
+
+interface Pod {
+  metadata: { deletionTimestamp?: string }
+  status: { containerStatuses?: { ready: boolean; imageID: string }[] }
+}
+
+/** Speaks to the API server itself; the application is reached through its service proxy, as no node port is promised. */
+async function clusterSide({ namespace, environment }: MachineSideOptions): Promise<MachineSide> {
+  const config = parse(readFileSync(environment.KUBECONFIG ?? '', 'utf8'))
+  const cluster = config.clusters[0].cluster
+  const user = config.users[0].user
+  const pem = (data: string | undefined, file: string | undefined) =>
+    data ? Buffer.from(data, 'base64') : file ? readFileSync(file) : undefined
+  const tls = {
+    ca: pem(cluster['certificate-authority-data'], cluster['certificate-authority']),
+    cert: pem(user['client-certificate-data'], user['client-certificate']),
+    key: pem(user['client-key-data'], user['client-key']),
+    rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
+  }
+  const headers: Record<string, string> = user.token ? { authorization: `Bearer ${user.token}` } : {}
+  const path = (rest: string) => `${cluster.server}/api/v1/namespaces/${namespace}${rest}`
+  return {
+    address: () => path('/services/web:80/proxy/'),
+    visit: () => get(path('/services/web:80/proxy/'), { ...tls, headers }),
+    async runningDigests() {
+      const { items } = JSON.parse(await get(path('/pods'), { ...tls, headers })) as { items: Pod[] }
+      const live = items.filter(({ metadata }) => !metadata.deletionTimestamp)
+      return live.flatMap(({ status }) =>
+        (status.containerStatuses ?? [])
+          .filter(({ ready }) => ready)
+          .map(({ imageID }) => imageID.split('@')[1] ?? imageID),
+      )
+    },
+    async clean() {
+      await get(`${cluster.server}/api/v1/namespaces/${namespace}`, { ...tls, headers, method: 'DELETE' }).catch(
+        () => '',
+      )
+    },
+  }
+}
+
+/** One request on a connection of its own. @throws when the answer is not 2xx or takes longer than 5 s */
+function get(url: string, options: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(
+      url,
+      { ...options, agent: false, timeout: 5000 },
+      (response) => {
+        let body = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk) => {
+          body += chunk
+        })
+        response.on('error', reject)
+        response.on('end', () =>
+          (response.statusCode ?? 0) < 300
+            ? resolve(body)
+            : reject(new Error(`${response.statusCode} ${body.slice(0, 200)}`)),
+        )
+      },
+    )
+    request.on('timeout', () => request.destroy(new Error('no answer within 5 s')))
+    request.on('error', reject)
+    request.end()
+  })
+}
