@@ -57,6 +57,7 @@ export interface Cluster {
 const readDeadlineMs = 10_000
 /** Longer, because admission webhooks may take up to 30 s. */
 const writeDeadlineMs = 32_000
+const callsAtOnce = 24
 const outageLineEveryMs = 10_000
 const longestPauseMs = 2_000
 const answerLimitBytes = 64 * 1024 * 1024
@@ -95,7 +96,9 @@ export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; c
 /** Connections that are kept; credentials are asked of the kubeconfig for every call, as they may expire. */
 function makePool(config: KubeConfig) {
   const proxied = config.getCurrentCluster()?.proxyUrl !== undefined
-  const agent = new Agent({ keepAlive: true, maxSockets: 12, timeout: 120_000 })
+  const agent = new Agent({ keepAlive: true, maxSockets: callsAtOnce, timeout: 120_000 })
+  // Watches stay open, so they must not take the places of calls.
+  const watches = new Agent()
   return {
     async options(base: URL, call: Call, signal: AbortSignal): Promise<RequestOptions> {
       const options: RequestOptions = {}
@@ -104,7 +107,7 @@ function makePool(config: KubeConfig) {
       for (const [key, value] of Object.entries(call.query ?? {})) url.searchParams.set(key, value)
       return {
         ...options,
-        ...(!proxied && base.protocol === 'https:' ? { agent } : {}),
+        ...(!proxied && base.protocol === 'https:' ? { agent: call.query?.watch ? watches : agent } : {}),
         protocol: url.protocol,
         host: url.hostname.replace(/^\[|\]$/g, ''),
         port: url.port || 443,
@@ -113,7 +116,10 @@ function makePool(config: KubeConfig) {
         signal,
       }
     },
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy()
+      watches.destroy()
+    },
   }
 }
 

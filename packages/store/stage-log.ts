@@ -6,7 +6,7 @@ export interface StageLog {
   write(chunk: Buffer | string): Promise<void> | undefined
   /** A line of Taxiway's own. */
   say(line: string): void
-  /** The last lines that were not empty, newest last. */
+  /** The last lines that were not empty, newest last; asked when whatever wrote them has ended. */
   lastLines(count: number): string[]
   /** Writes what is left. */
   end(): Promise<void>
@@ -79,7 +79,10 @@ export function makeStageLog(options: StageLogOptions): StageLog {
   return {
     write: (chunk) => take(mask.push(typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))),
     say: (text) => void take(mask.push(`${text}\n`)),
-    lastLines: (count) => [...recent, ...(partial.trim() ? [partial] : [])].slice(-count),
+    lastLines(count) {
+      take(mask.end())
+      return [...recent, ...(partial.trim() ? [partial] : [])].slice(-count)
+    },
     async end() {
       take(mask.push(decoder.decode()) + mask.end())
       if (partial) line(partial)

@@ -24,6 +24,7 @@ export function makeImages(env: NodeJS.ProcessEnv = process.env): Images {
     new Promise((resolve, reject) => {
       docker.modem.followProgress(stream, (error, lines) => (error ? reject(error) : resolve(lines)))
     })
+  const anonymous = { username: '', password: '', serveraddress: registry }
   return {
     async publish(name, run) {
       const tag = `${registry}/contract/${name}:latest`
@@ -33,7 +34,7 @@ export function makeImages(env: NodeJS.ProcessEnv = process.env): Images {
       const built = await finish(await docker.buildImage(context, { t: tag }))
       const failure = built.find(({ error }) => error)
       if (failure) throw new Error(failure.error)
-      const pushed = await finish(await docker.getImage(tag).push({ authconfig: {} } as Docker.ImagePushOptions))
+      const pushed = await finish(await docker.getImage(tag).push({ authconfig: anonymous }))
       const digest = pushed.find(({ aux }) => aux?.Digest)?.aux?.Digest
       if (!digest) throw new Error(`no digest for ${tag}: ${JSON.stringify(pushed.at(-1))}`)
       return `${registry}/contract/${name}@${digest}`

@@ -198,6 +198,26 @@ test('an older release does not leave behind what it made after a newer one came
   expect(await read(place, '/api/v1/namespaces/*/configmaps/late')).toBeUndefined()
 })
 
+test('an apply that was cut off between two objects is completed by the next', async () => {
+  const place = open('cut-off')
+  const order = place.order(good, [configMap('first', {}), deployment(), service()])
+  successOf(await target.dryRun(order, makeWork()))
+  const { applyRelease } = await import('@taxiway/kubernetes/apply.ts')
+  const cut: Cluster = {
+    ...cluster,
+    call(call, callWait) {
+      if (call.method === 'POST' && call.path.endsWith('/deployments')) throw new Error('cut off')
+      return cluster.call(call, callWait)
+    },
+  }
+  await expect(applyRelease(cut, order, wait())).rejects.toThrow('cut off')
+  expect(await read(place, webPath)).toBeUndefined()
+  successOf(await target.apply(order, makeWork()))
+  expect(successOf(await target.watch(order, makeWork()))).toMatchObject({ healthy: true })
+  for (const path of [webPath, servicePath, '/api/v1/namespaces/*/configmaps/first'])
+    expect((await read(place, path))?.metadata.annotations).toMatchObject({ 'taxiway.dev/generation': '1' })
+})
+
 test('what a later manifest drops is dropped from the object, and objects it drops are removed when it is healthy', async () => {
   const place = open('drops')
   await roll(place.order(good, [configMap('kept', { a: '1', b: '1' }), configMap('dropped', {}), deployment()]))
@@ -251,13 +271,15 @@ test('a stateful set whose new pod is broken comes back', async () => {
     return { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'web' }, spec }
   }
   const first = place.order(good, [set()])
-  expect(await roll(first)).toMatchObject({ healthy: true })
+  expect(await roll(first, 60_000)).toMatchObject({ healthy: true })
   const bad = place.order(images.missing('web'), [set()])
-  expect(await roll(bad)).toMatchObject({ healthy: false, detail: expect.stringContaining("can't be pulled") })
+  expect(await roll(bad, 60_000)).toMatchObject({ healthy: false, detail: expect.stringContaining("can't be pulled") })
   const generation = place.nextGeneration()
-  expect(successOf(await target.restore({ failed: bad, previous: first, generation }, makeWork()))).toMatchObject({
-    complete: true,
-  })
+  expect(successOf(await target.restore({ failed: bad, previous: first, generation }, makeWork(60_000)))).toMatchObject(
+    {
+      complete: true,
+    },
+  )
 })
 
 test('a kubeconfig without the context is told as a missing target', async () => {

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { startGitHost } from '../git-host/server.ts'
 import type { Taxiway } from '../taxiway.ts'
@@ -77,7 +77,10 @@ export async function expectRunning(world: World, run: { images: { digest?: stri
 
 /** Writes files (or removes those that are undefined) into a folder. */
 export function writeFiles(folder: string, files: Record<string, string | undefined>): void {
-  for (const [name, text] of Object.entries(files)) if (text !== undefined) writeFileSync(join(folder, name), text)
+  for (const [name, text] of Object.entries(files)) {
+    if (text === undefined) rmSync(join(folder, name), { force: true })
+    else writeFileSync(join(folder, name), text)
+  }
 }
 
 /** Copies the sample repository into a folder, with the namespace of this world. */

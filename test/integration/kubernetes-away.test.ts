@@ -1,0 +1,127 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
+import { connectCluster, waitFor } from '@taxiway/kubernetes/cluster.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
+import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { makeImages, serving } from '../contracts/images.ts'
+import { makePlace, makeWork, successOf, type TestPlace } from '../contracts/target.ts'
+
+/** Stands between us and the API server, and can stop answering as a stopped process does: open, but silent. */
+async function makeGate(server: URL) {
+  const pairs = new Set<[Socket, Socket]>()
+  let frozen = false
+  const gate = createServer((ours) => {
+    const theirs = connect(Number(server.port || 443), server.hostname)
+    const pair: [Socket, Socket] = [ours, theirs]
+    pairs.add(pair)
+    for (const [from, to] of [pair, [theirs, ours] as const]) {
+      from.on('data', (bytes) => to.write(bytes))
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        to.destroy()
+        pairs.delete(pair)
+      })
+    }
+    if (frozen) for (const socket of pair) socket.pause()
+  })
+  await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve))
+  const set = (to: boolean) => {
+    frozen = to
+    for (const socket of [...pairs].flat()) to ? socket.pause() : socket.resume()
+  }
+  return {
+    port: (gate.address() as AddressInfo).port,
+    freeze: () => set(true),
+    thaw: () => set(false),
+    cut() {
+      for (const socket of [...pairs].flat()) socket.destroy()
+    },
+    close() {
+      for (const socket of [...pairs].flat()) socket.destroy()
+      gate.close()
+    },
+  }
+}
+
+const frozenMs = 11_500
+const places: TestPlace[] = []
+let folder = ''
+let gate: Awaited<ReturnType<typeof makeGate>>
+let target: Target
+let image = ''
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'away-'))
+  const config = new KubeConfig()
+  config.loadFromFile(process.env.KUBECONFIG ?? '')
+  const server = new URL(config.getCurrentCluster()?.server ?? '')
+  gate = await makeGate(server)
+  const changed = JSON.parse(config.exportConfig()) as { clusters: { cluster: Record<string, unknown> }[] }
+  for (const { cluster } of changed.clusters) {
+    cluster.server = `https://127.0.0.1:${gate.port}`
+    cluster['tls-server-name'] = server.hostname
+  }
+  const path = join(folder, 'kubeconfig')
+  writeFileSync(path, JSON.stringify(changed))
+  target = makeKubernetesTarget({ kubeconfig: path })
+  image = await makeImages().publish('away', serving('away'))
+})
+afterAll(async () => {
+  gate.close()
+  const direct = connectCluster({ kubeconfig: process.env.KUBECONFIG ?? '' })
+  for (const { namespace } of places)
+    await direct.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }, waitFor(20_000, makeWork()))
+  direct.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+const newOrder = (name: string): ReleaseOrder => {
+  const place = makePlace(name)
+  places.push(place)
+  return place.order(image)
+}
+
+test.each(['dryRun', 'apply', 'watch'] as const)(
+  'an API that is away at %s is waited for, and it is said',
+  async (step) => {
+    const order = newOrder(`away-${step.toLowerCase()}`)
+    const work = makeWork(40_000)
+    for (const name of ['dryRun', 'apply', 'watch'] as const) {
+      if (name === step) {
+        gate.freeze()
+        setTimeout(gate.thaw, frozenMs)
+      }
+      const outcome = await target[name](order, work)
+      expect(outcome).toMatchObject(name === 'watch' ? { value: { healthy: true } } : { ok: true })
+    }
+    expect(work.lines.filter((line) => line.startsWith('Kubernetes API unreachable for 10 s'))).not.toEqual([])
+  },
+)
+
+test('an API that stays away is given up at the deadline, which is kept', async () => {
+  const order = newOrder('away-long')
+  gate.freeze()
+  const begin = performance.now()
+  const outcome = await target.dryRun(order, makeWork(3_000))
+  gate.thaw()
+  expect(outcome.ok ? undefined : outcome.reason).toEqual({
+    code: 'cluster_unavailable',
+    message: 'The Kubernetes API did not answer for 3 s.',
+  })
+  expect(performance.now() - begin).toBeLessThan(4_000)
+})
+
+test('connections that break in the middle change nothing', async () => {
+  const order = newOrder('cuts')
+  const cutting = setInterval(gate.cut, 150)
+  try {
+    successOf(await target.dryRun(order, makeWork()))
+    successOf(await target.apply(order, makeWork()))
+    expect(successOf(await target.watch(order, makeWork()))).toMatchObject({ healthy: true })
+  } finally {
+    clearInterval(cutting)
+  }
+})
