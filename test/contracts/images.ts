@@ -31,7 +31,7 @@ export function makeImages(env: NodeJS.ProcessEnv = process.env): Images {
       const context = pack()
       context.entry({ name: 'Dockerfile' }, `FROM busybox:stable\nCMD ${JSON.stringify(['sh', '-c', run])}\n`)
       context.finalize()
-      const built = await finish(await docker.buildImage(context, { t: tag }))
+      const built = await finish(await docker.buildImage(context as unknown as NodeJS.ReadableStream, { t: tag }))
       const failure = built.find(({ error }) => error)
       if (failure) throw new Error(failure.error)
       const pushed = await finish(await docker.getImage(tag).push({ authconfig: anonymous }))

@@ -55,7 +55,7 @@ function runBackend(
     ...(headers['content-length'] ? { CONTENT_LENGTH: headers['content-length'] } : {}),
     ...(headers['content-encoding'] ? { HTTP_CONTENT_ENCODING: headers['content-encoding'] } : {}),
     ...(typeof headers['git-protocol'] === 'string' ? { GIT_PROTOCOL: headers['git-protocol'] } : {}),
-    ...(headers.authorization ? { REMOTE_USER: repository.fullName.split('/')[0] as string } : {}),
+    ...(repository.token !== undefined ? { REMOTE_USER: repository.fullName.split('/')[0] as string } : {}),
   })
   const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'ignore'] })
   request.pipe(child.stdin.on('error', () => request.resume()))
@@ -65,7 +65,7 @@ function runBackend(
     child.once('error', reject)
     child.once('close', () => {
       if (!response.headersSent) response.writeHead(500)
-      response.end(() => undefined)
+      response.end()
       resolve()
     })
   })
@@ -74,6 +74,7 @@ function runBackend(
 /** Reads the head of a CGI answer (RFC 3875, 6.2), then streams the body as it comes. */
 function answerFrom(response: ServerResponse, source: NodeJS.ReadableStream): (chunk: Buffer) => void {
   let head = Buffer.alloc(0)
+  response.once('close', () => source.resume())
   return (chunk) => {
     if (response.headersSent) return void send(chunk)
     head = Buffer.concat([head, chunk])
@@ -93,6 +94,5 @@ function answerFrom(response: ServerResponse, source: NodeJS.ReadableStream): (c
     if (part.length === 0 || response.destroyed || response.write(part)) return
     source.pause()
     response.once('drain', () => source.resume())
-    response.once('close', () => source.resume())
   }
 }

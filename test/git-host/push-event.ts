@@ -53,7 +53,7 @@ async function otherBranch(folder: string, ref: string, sha: string): Promise<st
 /** Oldest first: what the push added to the branch, or for a new one what no other reference holds. */
 async function newCommits(repository: Repository, ref: string, before: string | undefined, after: string) {
   if (!(await findCommit(repository.folder, after))) return []
-  const known = before ? [before] : [`--exclude=${ref}`, '--all']
+  const known = before ? [before] : [`--exclude=${ref}`, '--glob=refs/*']
   return readCommits(repository, [`--max-count=${maxCommits}`, '--reverse', after, '--not', ...known])
 }
 

@@ -70,7 +70,12 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
       return { sha, runId: run.id }
     },
     async statuses(sha) {
-      return Object.fromEntries(Object.entries(await host.latest(name, sha)).map(([context, { state, description }]) => [context, { state, description: description ?? '' }]))
+      return Object.fromEntries(
+        Object.entries(await host.latest(name, sha)).map(([context, { state, description }]) => [
+          context,
+          { state, description: description ?? '' },
+        ]),
+      )
     },
     async stop() {
       await taxiway.stop()

@@ -1,4 +1,33 @@
 import type { Api, ApiDeps } from '../app.ts'
+import { signInRoutes } from './sign-in.ts'
+import { readStatic, sendStatic } from './static.ts'
 
-/** Pages. */
-export function pageRoutes(_app: Api, _deps: ApiDeps): void {}
+/** What the pages load, by name: nothing else in the folder is served. */
+const assets = [
+  'api.js',
+  'icon.svg',
+  'log.js',
+  'log-text.js',
+  'run.js',
+  'run-parts.js',
+  'runs.js',
+  'show.js',
+  'style.css',
+] as const
+
+/**
+ * The pages for people. They are public shells without data: their scripts read the API with the cookie of the sign-in
+ * page, and lead there when it is refused. The files are read once, here.
+ */
+export function pageRoutes(app: Api, deps: ApiDeps): void {
+  const options = { config: { scope: 'public' as const }, schema: { hide: true } }
+  const runs = readStatic('runs.html')
+  const run = readStatic('run.html')
+  app.get('/', options, (request, reply) => sendStatic(request, reply, runs))
+  app.get('/runs/:id', options, (request, reply) => sendStatic(request, reply, run))
+  for (const name of assets) {
+    const file = readStatic(name)
+    app.get(`/assets/${name}`, options, (request, reply) => sendStatic(request, reply, file))
+  }
+  signInRoutes(app, deps)
+}

@@ -1,0 +1,51 @@
+const deadlineMs = 10_000
+const trouble = document.getElementById('trouble')
+
+/**
+ * Reads from the API with the cookie of the sign-in page; goes there when it is refused.
+ * @returns the parsed body, or undefined when there is no such thing
+ * @throws Error with a sentence for the reader
+ */
+export async function read(path) {
+  const response = await fetch(`/api/v1${path}`, {
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(deadlineMs),
+  }).catch(() => {
+    throw new Error('Taxiway does not answer. Trying again…')
+  })
+  if (response.status === 401) {
+    location.replace(`/login?return_to=${encodeURIComponent(location.pathname + location.search)}`)
+    return new Promise(() => {})
+  }
+  if (response.status === 404) return undefined
+  const body = await response.json().catch(() => undefined)
+  if (!response.ok) throw new Error(body?.error?.message ?? `Taxiway answered ${response.status}. Trying again…`)
+  return body
+}
+
+/** Calls `once` now and again, `everyMs` after it ended, while the page is seen, until it returns false. Shows what goes wrong. */
+export async function keepFresh(once, everyMs) {
+  for (;;) {
+    try {
+      const more = await once()
+      tell('')
+      if (more === false) return
+    } catch (error) {
+      tell(error.message)
+    }
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+    await seen()
+  }
+}
+
+/** Shows a sentence above the page; an empty one takes it away. */
+export function tell(sentence) {
+  if (trouble.textContent === sentence) return
+  trouble.textContent = sentence
+  trouble.hidden = sentence === ''
+}
+
+function seen() {
+  if (!document.hidden) return undefined
+  return new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }))
+}

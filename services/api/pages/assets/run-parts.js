@@ -1,0 +1,139 @@
+import { ago, badge, byId, clock, duration, element, isOver, mark, setText, syncList } from './show.js'
+
+const sentences = {
+  queued: 'Waiting for a free worker.',
+  running: 'On its way.',
+  succeeded: 'All stages passed.',
+  failed: 'A stage failed.',
+  errored: 'The infrastructure failed.',
+  cancelled: 'Cancelled.',
+  superseded: 'A newer push took its place.',
+}
+const repoLink = (name) => `/?repo=${encodeURIComponent(name)}`
+
+/** Shows a run; what did not change is not touched. */
+export function showRun(run) {
+  byId('run').hidden = false
+  document.title = `${run.state}: ${run.repository} #${run.number} · Taxiway`
+  setText(byId('repository'), run.repository)
+  byId('repository').href = repoLink(run.repository)
+  setText(byId('title'), `${run.repository} #${run.number}`)
+  setText(byId('message'), run.message)
+  showVerdict(run)
+  showFacts(run)
+  syncList(byId('stages'), run.stages, stageKey, emptyEntry, (entry, stage) => fillStage(entry, stage, run))
+  showPart('images', run.images, (image) => image.name, fillImage)
+  showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
+  const verb = isOver(run.state) ? 'rerun' : 'cancel'
+  setText(
+    byId('command'),
+    `curl -X POST -H "Authorization: Bearer $TAXIWAY_TOKEN" \\\n  ${location.origin}/api/v1/runs/${run.id}/${verb}`,
+  )
+}
+
+/** Moves the bars of what runs on to now. */
+export function moveBars(run) {
+  for (const entry of byId('stages').children) {
+    const stage = run.stages.find((one) => stageKey(one) === entry.dataset.key)
+    if (stage?.startedAt) placeBar(entry.querySelector('.bar-fill'), stage, run)
+  }
+}
+
+const stageKey = (stage) => `${stage.name}/${stage.environment ?? ''}`
+const emptyEntry = () => element('li')
+const stageTitle = (stage) => (stage.environment ? `${stage.name} to ${stage.environment}` : stage.name)
+
+function showVerdict(run) {
+  const box = byId('verdict')
+  if (box.dataset.state !== run.state) {
+    box.dataset.state = run.state
+    byId('badge').replaceChildren(badge(run.state))
+  }
+  const active = run.stages.filter((stage) => stage.state === 'running').map(stageTitle)
+  const doing = run.state === 'running' && active.length > 0 ? `Now: ${active.join(', ')}.` : sentences[run.state]
+  setText(byId('sentence'), run.reason?.message ?? doing)
+  byId('notes').hidden = !run.notes?.length
+  syncList(
+    byId('notes'),
+    run.notes ?? [],
+    (note) => note.code,
+    emptyEntry,
+    (entry, note) => setText(entry, note.message),
+  )
+}
+
+function showFacts(run) {
+  const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt])
+  const list = byId('facts')
+  if (list.shown === shown) return
+  list.shown = shown
+  const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
+  list.replaceChildren(
+    fact('Branch', element('span', { class: 'branch' }, run.branch)),
+    fact('Commit', element('code', { title: run.sha }, run.sha.slice(0, 12))),
+    fact('Author', run.author || 'unknown'),
+    fact('Began by', run.event === 'rerun' ? 're-run' : run.event),
+    fact('Received', ago(run.createdAt)),
+    fact('Took', run.startedAt ? duration(run.startedAt, run.finishedAt) : 'not started'),
+    ...(run.attempt > 1 ? [fact('Attempt', String(run.attempt))] : []),
+  )
+}
+
+function showPart(name, items, keyOf, fill) {
+  byId(`${name}-part`).hidden = items.length === 0
+  syncList(byId(name), items, keyOf, emptyEntry, fill)
+}
+
+function fillStage(entry, stage, run) {
+  const fill = element('span', { class: 'bar-fill' })
+  entry.dataset.state = stage.state
+  entry.replaceChildren(
+    mark(stage.state),
+    element(
+      'span',
+      { class: 'stage-name' },
+      stageTitle(stage),
+      element('span', { class: 'stage-state faint' }, stage.state),
+    ),
+    element('span', { class: 'bar-track', 'aria-hidden': 'true' }, fill),
+    element(
+      'span',
+      { class: 'stage-time faint' },
+      stage.startedAt ? element('span', { class: 'stage-start' }, clock(stage.startedAt)) : '',
+      duration(stage.startedAt, stage.finishedAt),
+    ),
+  )
+  if (stage.reason) entry.append(element('p', { class: 'stage-why' }, stage.reason.message))
+  placeBar(fill, stage, run)
+}
+
+/** Where on the run's time the stage lies, in percent. Set from script: the page's policy allows no style attributes. */
+function placeBar(bar, stage, run) {
+  if (!bar || !stage.startedAt) return
+  const begin = Date.parse(run.startedAt ?? run.createdAt)
+  const end = run.finishedAt ? Date.parse(run.finishedAt) : Date.now()
+  const whole = Math.max(1, end - begin)
+  const percent = (time) => Math.min(100, Math.max(0, ((time - begin) / whole) * 100))
+  const from = percent(Date.parse(stage.startedAt))
+  const to = percent(stage.finishedAt ? Date.parse(stage.finishedAt) : end)
+  bar.style.setProperty('margin-left', `${Math.min(from, 99)}%`)
+  bar.style.setProperty('width', `${Math.max(to - from, 1)}%`)
+}
+
+function fillImage(entry, image) {
+  entry.replaceChildren(
+    element('strong', {}, image.name),
+    image.digest
+      ? element('code', { class: 'digest' }, image.digest)
+      : element('span', { class: 'faint' }, 'not published'),
+  )
+}
+
+function fillRelease(entry, release) {
+  entry.replaceChildren(
+    badge(release.state),
+    element('strong', {}, release.environment),
+    element('span', { class: 'faint' }, `generation ${release.generation}`),
+  )
+  if (release.reason) entry.append(element('p', { class: 'stage-why' }, release.reason.message))
+}

@@ -1,0 +1,50 @@
+import { keepFresh, read, tell } from './api.js'
+import { makeLogView } from './log.js'
+import { moveBars, showRun } from './run-parts.js'
+import { byId, isOver, setText, tick } from './show.js'
+
+const pollMs = 2000
+const reopenMs = 3000
+const id = location.pathname.split('/')[2] ?? ''
+const log = makeLogView(byId('log'), byId('jump'))
+let run
+
+async function refresh() {
+  run = await read(`/runs/${id}`)
+  if (!run) {
+    document.title = 'No such run · Taxiway'
+    setTimeout(tell, 0, 'There is no such run.')
+    return false
+  }
+  showRun(run)
+  return !isOver(run.state)
+}
+
+/** Follows the log. The browser resumes a cut stream by itself, from the last piece it got; a refused one is opened anew. */
+function followLog() {
+  const source = new EventSource(`/api/v1/runs/${id}/logs`)
+  source.addEventListener('open', () => setText(byId('log-state'), 'live'))
+  source.addEventListener('log', (event) => log.add(JSON.parse(event.data)))
+  source.addEventListener('end', () => {
+    source.close()
+    setText(byId('log-state'), 'complete')
+    refresh().catch(() => {})
+  })
+  source.addEventListener('error', () => {
+    setText(byId('log-state'), 'reconnecting…')
+    if (source.readyState !== EventSource.CLOSED) return
+    setTimeout(() => {
+      log.clear()
+      followLog()
+    }, reopenMs)
+  })
+}
+
+byId('log-text').href = `/api/v1/runs/${id}/logs`
+setInterval(() => {
+  tick()
+  if (run && !isOver(run.state)) moveBars(run)
+}, 1000)
+keepFresh(refresh, pollMs)
+// The first answer decides: without a sign-in or a run there is no log to follow.
+read(`/runs/${id}`).then((found) => found && followLog(), followLog)
