@@ -19,7 +19,7 @@ export default defineConfig({
           ...common,
           name: 'real',
           include: ['test/integration/**/*.test.ts', 'test/promises/**/*.test.ts'],
-          exclude: ['**/kubernetes*.test.ts'],
+          exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts'],
           globalSetup: 'test/set-up-real.ts',
           fileParallelism: false,
           testTimeout: 180_000,
@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'cluster',
-          include: ['test/integration/kubernetes*.test.ts', 'test/scenes/*.test.ts'],
+          include: ['test/integration/kubernetes*.test.ts', 'test/promises/p10-*.test.ts', 'test/scenes/*.test.ts'],
           globalSetup: 'test/set-up-cluster.ts',
           fileParallelism: false,
           testTimeout: 300_000,

@@ -29,6 +29,14 @@ test('a deployment that exceeded its progress deadline has failed', () => {
   expect(healthOf(object('Deployment', { replicas: 1 }, { ...seen, conditions })).state).toBe('failed')
 })
 
+test('a progress deadline exceeded by the release before does not count', () => {
+  const lastUpdateTime = '2024-05-01T12:00:00Z'
+  const conditions = [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', lastUpdateTime }]
+  const late = object('Deployment', { replicas: 1 }, { ...seen, conditions })
+  expect(healthOf(late, lastUpdateTime).state).toBe('progressing')
+  expect(healthOf(late, '2024-05-01T11:00:00Z').state).toBe('failed')
+})
+
 test('a deployment scaled to 0 is healthy once its pods are gone', () => {
   expect(healthOf(object('Deployment', { replicas: 0 }, { ...seen, replicas: 1 })).state).toBe('progressing')
   expect(healthOf(object('Deployment', { replicas: 0 }, seen)).state).toBe('healthy')

@@ -11,6 +11,7 @@ interface Condition {
   status: string
   reason?: string
   message?: string
+  lastUpdateTime?: string
 }
 interface Spec {
   replicas?: number
@@ -34,15 +35,28 @@ const healthy = (detail: string): Health => ({ state: 'healthy', detail })
 const progressing = (detail: string): Health => ({ state: 'progressing', detail })
 const failed = (detail: string): Health => ({ state: 'failed', detail })
 
-/** Is the object as its manifest wants it? The rules are those of `kubectl rollout status`; what runs no pods is healthy. */
-export function healthOf(object: KubeObject): Health {
+/**
+ * Is the object as its manifest wants it? The rules are those of `kubectl rollout status`; what runs no pods is healthy.
+ * @param before the `timedOutAt` of before this release: a Deployment keeps that mark until it is through
+ */
+export function healthOf(object: KubeObject, before?: string): Health {
   const status = (object.status ?? {}) as WorkloadStatus
   const spec = (object.spec ?? {}) as Spec
   if (object.kind === 'Job') return jobHealth(status)
   const rule = { Deployment: deploymentHealth, StatefulSet: statefulSetHealth, DaemonSet: daemonSetHealth }[object.kind]
   if (!rule) return healthy('in place')
   const isSeen = (status.observedGeneration ?? 0) >= (object.metadata.generation ?? 1)
-  return isSeen ? rule(spec, status) : progressing('not seen by its controller yet')
+  if (!isSeen) return progressing('not seen by its controller yet')
+  const health = rule(spec, status)
+  const at = timedOutAt(object)
+  if (health.state !== 'progressing' || at === undefined || at === before) return health
+  return failed(`no progress within progressDeadlineSeconds, ${health.detail}`)
+}
+
+/** When a Deployment was last found to exceed its progress deadline, as the server writes it. */
+export function timedOutAt(object: KubeObject): string | undefined {
+  const progress = conditionOf((object.status ?? {}) as WorkloadStatus, 'Progressing')
+  return progress?.reason === 'ProgressDeadlineExceeded' ? (progress.lastUpdateTime ?? '') : undefined
 }
 
 const conditionOf = (status: WorkloadStatus, type: string) =>
@@ -52,8 +66,6 @@ function deploymentHealth(spec: Spec, status: WorkloadStatus): Health {
   const wanted = spec.replicas ?? 1
   const { replicas = 0, updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
   const count = `${Math.min(available, updated)} of ${wanted} pods ready`
-  if (conditionOf(status, 'Progressing')?.reason === 'ProgressDeadlineExceeded')
-    return failed(`no progress within progressDeadlineSeconds, ${count}`)
   const failure = conditionOf(status, 'ReplicaFailure')
   if (updated < wanted) return progressing(failure?.message ? `pods can't be made: ${failure.message}` : count)
   if (replicas > updated) return progressing(`${replicas - updated} old pods still there`)

@@ -2,10 +2,11 @@ import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { openBell } from './bell.ts'
 import { type Answer, type Cluster, messageOf, type Wait, waitFor } from './cluster.ts'
 import { type Explanation, explainPods } from './explain.ts'
-import { type Health, healthOf } from './health.ts'
+import { type Health, healthOf, timedOutAt } from './health.ts'
 import { stale } from './inventory.ts'
 import {
   type ClusterRelease,
+  describe,
   generationOf,
   isNewer,
   isWorkload,
@@ -42,12 +43,13 @@ export async function watchRelease(
 ): Promise<Outcome<ClusterVerdict>> {
   const workloads = release.objects.filter(isWorkload)
   const bell = openBell(cluster, collectionsOf(release, workloads), selectorOf(release), wait.signal)
+  const before = new Map<string, string | undefined>()
   let told = ''
   try {
     while (true) {
       const over = performance.now() >= wait.untilMs - lookEveryMs / 10
       const grace = over ? waitFor(explainForMs, wait) : wait
-      const seen = await look(cluster, release, workloads, grace)
+      const seen = await look(cluster, release, { workloads, before }, grace)
       if (!seen.ok) return seen
       const verdict = await judge(cluster, seen.value, release, { over }, grace)
       if (verdict) return done(verdict)
@@ -65,7 +67,7 @@ export async function watchRelease(
 async function look(
   cluster: Cluster,
   release: ClusterRelease,
-  workloads: KubeObject[],
+  { workloads, before }: { workloads: KubeObject[]; before: Map<string, string | undefined> },
   wait: Wait,
 ): Promise<Outcome<Seen[]>> {
   const listing = cluster.call<{ items: Pod[] }>(
@@ -95,7 +97,13 @@ async function look(
     const live = answer.value.body
     const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
     if (isNewer(held, release)) return stale(release, held.generation)
-    seen.push({ workload: live, health: healthOf(live), pods: podsOf(live, pods.value.body.items, release) })
+    const key = describe(live)
+    if (!before.has(key)) before.set(key, timedOutAt(live))
+    seen.push({
+      workload: live,
+      health: healthOf(live, before.get(key)),
+      pods: podsOf(live, pods.value.body.items, release),
+    })
   }
   return done(seen)
 }

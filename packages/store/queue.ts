@@ -15,7 +15,8 @@ export function makeQueue(redis: Redis) {
   // A queue that is made while Redis is away never recovers, so each is made when it is first needed and Redis is there.
   const open = (name: Work): Queue<Job> => {
     if (redis.status !== 'ready') throw new Error('Connection is closed.')
-    const queue = queues[name] ?? new Queue<Job>(name, { connection: redis, prefix: keys.queue, skipWaitingForReady: true })
+    const queue =
+      queues[name] ?? new Queue<Job>(name, { connection: redis, prefix: keys.queue, skipWaitingForReady: true })
     if (!queues[name]) queue.on('error', () => {})
     queues[name] = queue
     return queue
@@ -23,7 +24,11 @@ export function makeQueue(redis: Redis) {
   return {
     /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
     async add(work: Work, runId: RunId, attempt: number): Promise<void> {
-      await open(work).add(work, { runId }, { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true })
+      await open(work).add(
+        work,
+        { runId },
+        { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true },
+      )
     },
     close: async (): Promise<void> => {
       await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))

@@ -9,9 +9,9 @@ import { redisFault } from '@taxiway/store/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import fastify, {
   type FastifyBaseLogger,
-  LogController,
   type FastifyError,
   type FastifyInstance,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -113,7 +113,10 @@ function closeConnectionsWhenStopping(app: Api, stopping: AbortSignal): void {
 
 /** What Node itself refuses, before a route is known: slow, oversized or broken requests. */
 function clientErrorHandler(error: Error & { code?: string }, socket: import('node:net').Socket): void {
-  if (!socket.writable) return socket.destroy() as never
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
   const [status, why] =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? ['408 Request Timeout', reason('request_timeout')]

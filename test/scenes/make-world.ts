@@ -13,6 +13,8 @@ export interface WorldOptions {
   target: 'docker' | 'kubernetes'
   /** Owner/name of the sample repository. */
   name?: string
+  /** Roles of the first process; all, unless told. */
+  roles?: string[]
   say(line: string): void
 }
 
@@ -28,7 +30,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
     folder: join(folder, 'taxiway'),
     environment: { ...options.environment, TAXIWAY_TARGET: target, TAXIWAY_ALLOWED_ORIGINS: host.url },
   })
-  await taxiway.start()
+  await taxiway.start(options.roles)
   const registered = await taxiway.call('POST', '/repos', {
     host: 'github',
     url: cloneUrl,

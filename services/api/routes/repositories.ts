@@ -3,6 +3,7 @@ import { newId, parseRepositoryId, type RepositoryId } from '@taxiway/domain/ids
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { Registration, type Repository, RepositoryChange, RepositoryView } from '@taxiway/domain/repository.ts'
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'
@@ -15,14 +16,19 @@ const Registered = Type.Object({
 })
 
 /** Register, list, read, change and remove repositories. */
-export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDeps): void {
-  const { repositories } = store
-  const find = async (id: string): Promise<Outcome<Repository>> => {
-    const known = parseRepositoryId(id)
-    const repository = known && (await repositories.read(known))
-    return repository ? done(repository) : refuse('not_found', { what: 'repository' })
-  }
+export function repositoryRoutes(app: Api, deps: ApiDeps): void {
+  registerRoute(app, deps)
+  readRoutes(app, deps)
+  changeRoutes(app, deps)
+}
 
+async function find({ repositories }: Store, id: string): Promise<Outcome<Repository>> {
+  const known = parseRepositoryId(id)
+  const repository = known && (await repositories.read(known))
+  return repository ? done(repository) : refuse('not_found', { what: 'repository' })
+}
+
+function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void {
   app.post(
     '/repos',
     {
@@ -45,14 +51,16 @@ export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDe
         ...(branches ? { branches } : {}),
       }
       const webhookSecret = randomBytes(32).toString('hex')
-      const added = await repositories.add(repository, { webhookSecret, ...(token ? { token } : {}) })
+      const added = await store.repositories.add(repository, { webhookSecret, ...(token ? { token } : {}) })
       if (!added.ok) return sendOutcome(reply, added)
       return reply
         .code(201)
         .send({ id, name: repository.name, webhook: { url: `${url}/webhooks/${host}/${id}`, secret: webhookSecret } })
     },
   )
+}
 
+function readRoutes(app: Api, { store }: ApiDeps): void {
   app.get(
     '/repos',
     {
@@ -64,7 +72,7 @@ export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDe
       },
     },
     async () => ({
-      items: await repositories.list(),
+      items: await store.repositories.list(),
     }),
   )
 
@@ -74,9 +82,11 @@ export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDe
       config: { scope: 'read' },
       schema: { params: Params, response: { 200: RepositoryView }, tags: ['repos'], summary: 'Read a repository' },
     },
-    async (request, reply) => sendOutcome(reply, await find(request.params.id)),
+    async (request, reply) => sendOutcome(reply, await find(store, request.params.id)),
   )
+}
 
+function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
   app.patch(
     '/repos/:id',
     {
@@ -90,13 +100,13 @@ export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDe
       },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await find(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const { token, apiUrl, ...change } = request.body
       const parsed = parseRepositoryUrl(found.value.url, { allowedOrigins, apiUrl: apiUrl ?? found.value.apiUrl })
       if (!parsed.ok) return sendOutcome(reply, parsed)
       const changed = { ...found.value, ...change, apiUrl: parsed.value.apiUrl }
-      await repositories.change(changed, token ? { token } : {})
+      await store.repositories.change(changed, token ? { token } : {})
       return reply.send(changed)
     },
   )
@@ -108,9 +118,9 @@ export function repositoryRoutes(app: Api, { store, url, allowedOrigins }: ApiDe
       schema: { params: Params, response: { 204: Type.Null() }, tags: ['repos'], summary: 'Remove a repository' },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await find(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      await repositories.remove(found.value)
+      await store.repositories.remove(found.value)
       return reply.code(204).send(null)
     },
   )

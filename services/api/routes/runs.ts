@@ -2,6 +2,7 @@ import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domai
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { isTerminal, newRun, type Run, type RunState, RunView, runStates } from '@taxiway/domain/run.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'
@@ -18,14 +19,21 @@ const Query = Type.Object({
 })
 
 /** List and read runs, cancel and re-run. */
-export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
-  const { runs, repositories, queue } = store
-  const find = async (id: string): Promise<Outcome<Run>> => {
-    const known = parseRunId(id)
-    const run = known && (await runs.read(known))
-    return run ? done(run) : refuse('not_found', { what: 'run' })
-  }
-  const repositoryOf = async (text: string) => parseRepositoryId(text) ?? (await repositories.named('github', text))[0]
+export function runRoutes(app: Api, deps: ApiDeps): void {
+  readRoutes(app, deps)
+  cancelRoute(app, deps)
+  rerunRoute(app, deps)
+}
+
+async function findRun({ runs }: Store, id: string): Promise<Outcome<Run>> {
+  const known = parseRunId(id)
+  const run = known && (await runs.read(known))
+  return run ? done(run) : refuse('not_found', { what: 'run' })
+}
+
+function readRoutes(app: Api, { store, url }: ApiDeps): void {
+  const repositoryOf = async (text: string) =>
+    parseRepositoryId(text) ?? (await store.repositories.named('github', text))[0]
 
   app.get(
     '/runs',
@@ -42,7 +50,7 @@ export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
       const { repo, branch, sha, state, limit = 30, after } = request.query
       const repository = repo ? await repositoryOf(repo) : undefined
       if (repo && !repository) return reply.send({ items: [] })
-      const page = await runs.list({
+      const page = await store.runs.list({
         repo: repository,
         branch,
         sha,
@@ -69,11 +77,14 @@ export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRun(store, request.params.id)
       return sendOutcome(reply, found.ok ? done(viewRun(url, found.value)) : found)
     },
   )
+}
 
+function cancelRoute(app: Api, { store, url }: ApiDeps): void {
+  const { runs } = store
   app.post(
     '/runs/:id/cancel',
     {
@@ -81,7 +92,7 @@ export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
       schema: { params: Params, response: { 202: RunView }, tags: ['runs'], summary: 'Cancel a run' },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const who = request.caller?.name ?? 'somebody'
       // A run nobody holds ends here; one in a worker's hands is ended by that worker, which stops its containers first.
@@ -91,7 +102,10 @@ export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
       return sendOutcome(reply, moved.ok ? done(viewRun(url, moved.value)) : moved, 202)
     },
   )
+}
 
+function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
+  const { runs, queue } = store
   app.post(
     '/runs/:id/rerun',
     {
@@ -104,7 +118,7 @@ export function runRoutes(app: Api, { store, url, logger }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const { repo, repository, sha, branch, message, author, defaultBranch } = found.value
       if (!isTerminal(found.value.state)) return sendOutcome(reply, refuse('run_not_finished'))
