@@ -44,7 +44,7 @@ export function successOf<T>(outcome: { ok: true; value: T } | { ok: false; reas
   return outcome.value
 }
 
-export const deployment = (container: object = {}, spec: object = {}): RenderedObject => ({
+export const deployment = (container: object = {}, spec: object = {}, pod: object = {}): RenderedObject => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name: 'web' },
@@ -56,6 +56,7 @@ export const deployment = (container: object = {}, spec: object = {}): RenderedO
       metadata: { labels: { app: 'web' } },
       spec: {
         terminationGracePeriodSeconds: 1,
+        ...pod,
         containers: [
           {
             name: 'web',

@@ -34,19 +34,19 @@ test('a job of an earlier run is run anew, and not run again by a rollback', asy
 test('a stateful set whose new pod is broken comes back', async () => {
   const place = scene.open('stateful')
   const set = (): RenderedObject => {
-    const { spec } = deployment({}, { serviceName: 'web' })
+    const { spec } = deployment({}, { serviceName: 'web' }, { terminationGracePeriodSeconds: 0 })
     return { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'web' }, spec }
   }
   const first = place.order(scene.good, [set()])
-  expect(await scene.roll(first, 60_000)).toMatchObject({ healthy: true })
+  expect(await scene.roll(first, 20_000)).toMatchObject({ healthy: true })
   const bad = place.order(scene.images.missing('web'), [set()])
-  expect(await scene.roll(bad, 60_000)).toMatchObject({
+  expect(await scene.roll(bad, 20_000)).toMatchObject({
     healthy: false,
     detail: expect.stringContaining("can't be pulled"),
   })
   const generation = place.nextGeneration()
   expect(
-    successOf(await scene.target.restore({ failed: bad, previous: first, generation }, makeWork(60_000))),
+    successOf(await scene.target.restore({ failed: bad, previous: first, generation }, makeWork(20_000))),
   ).toMatchObject({
     complete: true,
   })

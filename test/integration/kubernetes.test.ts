@@ -64,7 +64,7 @@ test('a crash loop is explained by its last line and undone, while the old pods 
   const place = scene.open('crash')
   const first = place.order(scene.good)
   await scene.roll(first)
-  const bad = place.order(await scene.images.publish('crash-later', 'echo listening; echo no database >&2; exit 3'))
+  const bad = place.order(await scene.images.publish('crash-later', 'echo listening >&2; echo no database >&2; exit 3'))
   const verdict = await scene.roll(bad, 30_000)
   expect(verdict).toEqual({ healthy: false, detail: 'web: crash loop, exit 3: no database' })
   expect((await scene.read(place, webPath))?.status).toMatchObject({ availableReplicas: 1 })

@@ -23,13 +23,11 @@ export async function read(path) {
   return body
 }
 
-/** Calls `once` now and again, `everyMs` after it ended, while the page is seen, until it returns false. Shows what goes wrong. */
+/** Calls `once` now and again, `everyMs` after it ended, while the page is seen, until it returns false. Shows what it throws. */
 export async function keepFresh(once, everyMs) {
   for (;;) {
     try {
-      const more = await once()
-      tell('')
-      if (more === false) return
+      if ((await once()) === false) return
     } catch (error) {
       tell(error.message)
     }

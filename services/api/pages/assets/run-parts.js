@@ -2,7 +2,7 @@ import { ago, badge, byId, clock, duration, element, isOver, mark, setText, sync
 
 const sentences = {
   queued: 'Waiting for a free worker.',
-  running: 'On its way.',
+  running: 'Waiting for the next stage to begin.',
   succeeded: 'All stages passed.',
   failed: 'A stage failed.',
   errored: 'The infrastructure failed.',
@@ -25,6 +25,7 @@ export function showRun(run) {
   showPart('images', run.images, (image) => image.name, fillImage)
   showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
   const verb = isOver(run.state) ? 'rerun' : 'cancel'
+  setText(byId('act-title'), isOver(run.state) ? 'Run it again' : 'Cancel this run')
   setText(
     byId('command'),
     `curl -X POST -H "Authorization: Bearer $TAXIWAY_TOKEN" \\\n  ${location.origin}/api/v1/runs/${run.id}/${verb}`,

@@ -8,21 +8,20 @@ const reopenMs = 3000
 const id = location.pathname.split('/')[2] ?? ''
 const log = makeLogView(byId('log'), byId('jump'))
 let run
+let source
 
 async function refresh() {
   run = await read(`/runs/${id}`)
-  if (!run) {
-    document.title = 'No such run · Taxiway'
-    setTimeout(tell, 0, 'There is no such run.')
-    return false
-  }
+  tell(run ? '' : 'There is no such run.')
+  if (!run) return false
   showRun(run)
+  if (!source) followLog()
   return !isOver(run.state)
 }
 
 /** Follows the log. The browser resumes a cut stream by itself, from the last piece it got; a refused one is opened anew. */
 function followLog() {
-  const source = new EventSource(`/api/v1/runs/${id}/logs`)
+  source = new EventSource(`/api/v1/runs/${id}/logs`)
   source.addEventListener('open', () => setText(byId('log-state'), 'live'))
   source.addEventListener('log', (event) => log.add(JSON.parse(event.data)))
   source.addEventListener('end', () => {
@@ -32,12 +31,15 @@ function followLog() {
   })
   source.addEventListener('error', () => {
     setText(byId('log-state'), 'reconnecting…')
-    if (source.readyState !== EventSource.CLOSED) return
-    setTimeout(() => {
-      log.clear()
-      followLog()
-    }, reopenMs)
+    if (source.readyState === EventSource.CLOSED) setTimeout(reopen, reopenMs)
   })
+}
+
+function reopen() {
+  log.clear()
+  source = undefined
+  // It asks the API first, which leads to the sign-in page when that is what is missing.
+  refresh().catch(() => setTimeout(reopen, reopenMs))
 }
 
 byId('log-text').href = `/api/v1/runs/${id}/logs`
@@ -46,5 +48,3 @@ setInterval(() => {
   if (run && !isOver(run.state)) moveBars(run)
 }, 1000)
 keepFresh(refresh, pollMs)
-// The first answer decides: without a sign-in or a run there is no log to follow.
-read(`/runs/${id}`).then((found) => found && followLog(), followLog)

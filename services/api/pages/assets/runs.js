@@ -1,4 +1,4 @@
-import { keepFresh, read } from './api.js'
+import { keepFresh, read, tell } from './api.js'
 import { ago, badge, byId, duration, element, runStates, setText, syncList, tick } from './show.js'
 
 const pollMs = 3000
@@ -21,7 +21,9 @@ async function refresh() {
   for (const name of ['repo', 'state', 'after']) if (asked().get(name)) query.set(name, asked().get(name))
   const page = (await read(`/runs?${query}`)) ?? { items: [] }
   // A newer filter was chosen meanwhile: its own answer counts.
-  if (mine === wanted) show(page)
+  if (mine !== wanted) return
+  tell('')
+  show(page)
 }
 
 function show({ items, next }) {

@@ -66,6 +66,7 @@ function ageText(iso, now) {
 
 function durationText(from, to, now) {
   const ms = Math.max(0, (to ? Date.parse(to) : now) - Date.parse(from))
+  if (to && ms < 1000) return `${ms} ms`
   if (ms < 10_000) return to ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 1000)} s`
   const seconds = Math.floor(ms / 1000)
   if (seconds < 60) return `${seconds} s`
