@@ -153,6 +153,15 @@ async function read(answer: IncomingMessage): Promise<Answer> {
   return { status: answer.statusCode ?? 0, body: isJson ? JSON.parse(text) : text }
 }
 
+/** Calls run side by side: what one of them just said is not said again. */
+function sayOnce(line: string, { say }: Wait): void {
+  const now = performance.now()
+  if (now - (lastSaidMs.get(say) ?? Number.NEGATIVE_INFINITY) < outageLineEveryMs / 2) return
+  lastSaidMs.set(say, now)
+  say(line)
+}
+const lastSaidMs = new WeakMap<Wait['say'], number>()
+
 /** Tries until an answer comes that says something about the call itself. */
 async function callUntil<Body>(
   attempt: (signal: AbortSignal) => Promise<Answer>,
@@ -161,7 +170,10 @@ async function callUntil<Body>(
 ): Promise<Outcome<Answer<Body>>> {
   const begin = performance.now()
   const seconds = () => Math.round((performance.now() - begin) / 1000)
-  const talk = setInterval(() => wait.say(`Kubernetes API unreachable for ${seconds()} s, retrying`), outageLineEveryMs)
+  const talk = setInterval(
+    () => sayOnce(`Kubernetes API unreachable for ${seconds()} s, retrying`, wait),
+    outageLineEveryMs,
+  )
   try {
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       wait.signal.throwIfAborted()

@@ -29,6 +29,8 @@ export async function startDeployer({
   const targets = makeTargets({ config, store, connect: async () => connectEngine({ dockerHost: config.dockerHost }) })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }
+  const stopping = new AbortController()
+  const opening = targets.open(stopping.signal)
   const redispatch = startReconciler(
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
@@ -41,7 +43,8 @@ export async function startDeployer({
         for (const attempt of active) attempt.abort('drained')
       }, drainMs)
       await worker.close().finally(() => clearTimeout(drain))
-      await redispatch.stop()
+      stopping.abort()
+      await Promise.all([redispatch.stop(), opening])
       await targets.close()
     },
   }

@@ -1,14 +1,22 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Target, Work } from './target.ts'
+import { stateFile } from './targets/docker-state.ts'
+
+const reopenMs = 1000
 
 /** The places releases can go to. */
 export interface Targets {
   /** The target of a repository: its own setting, else the configuration's, else a reachable cluster, else the engine. */
   choose(repo: RepositoryId, work: Work): Promise<Outcome<Target>>
+  /** Serves again what the docker target had live; tries until the engine is there. */
+  open(signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
@@ -25,7 +33,10 @@ export function makeTargets({
   const clusters = new Map<string, Promise<Target>>()
   let machine: Promise<Target & { close(): Promise<void> }> | undefined
   const docker = () => {
-    machine ??= openMachine(config, connect)
+    machine ??= openMachine(config, connect).catch((error) => {
+      machine = undefined
+      throw error
+    })
     return machine
   }
   const kubernetes = (context: string | undefined) => {
@@ -41,8 +52,19 @@ export function makeTargets({
       if (!config.kubeconfig) return refuse('target_unavailable', { detail: 'KUBECONFIG is not set' })
       return done(await kubernetes(repository?.deploy.cluster))
     },
+    async open(signal) {
+      if (!existsSync(join(config.dataFolder, stateFile))) return
+      while (!signal.aborted) {
+        const opened = await docker().then(
+          () => true,
+          () => false,
+        )
+        if (opened) return
+        await sleep(reopenMs, undefined, { signal }).catch(() => undefined)
+      }
+    },
     async close() {
-      await (await machine)?.close()
+      await (await machine?.catch(() => undefined))?.close()
     },
   }
 }

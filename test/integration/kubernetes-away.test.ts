@@ -97,7 +97,7 @@ test.each(['dryRun', 'apply', 'watch'] as const)(
       const outcome = await target[name](order, work)
       expect(outcome).toMatchObject(name === 'watch' ? { value: { healthy: true } } : { ok: true })
     }
-    expect(work.lines.filter((line) => line.startsWith('Kubernetes API unreachable for 10 s'))).not.toEqual([])
+    expect(work.lines.filter((line) => line.startsWith('Kubernetes API unreachable for 10 s'))).toHaveLength(1)
   },
 )
 

@@ -1,84 +1,65 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Cluster, Wait } from '@taxiway/kubernetes/cluster.ts'
-import type { ClusterRelease } from '@taxiway/kubernetes/object.ts'
+import { applyRelease, dryRunRelease } from '@taxiway/kubernetes/apply.ts'
+import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
+import { prune, readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
+import { watchRelease } from '@taxiway/kubernetes/watch.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
 
-/** Loads the client at first use: half a second and 90 MB that a process without a release need not pay. */
-async function load() {
-  const [cluster, apply, watch, inventory, restore] = await Promise.all([
-    import('@taxiway/kubernetes/cluster.ts'),
-    import('@taxiway/kubernetes/apply.ts'),
-    import('@taxiway/kubernetes/watch.ts'),
-    import('@taxiway/kubernetes/inventory.ts'),
-    import('@taxiway/kubernetes/restore.ts'),
-  ])
-  return { ...cluster, ...apply, ...watch, ...inventory, ...restore }
-}
-type Client = Awaited<ReturnType<typeof load>>
-
 /**
- * The cluster of a kubeconfig (default: KUBECONFIG, `~/.kube/config`, or the pod's own account) as a target. Refuses with
- * `target_unavailable` when there is no such kubeconfig or context.
+ * The cluster of a kubeconfig as a target. It is connected at first use; without such a file or context every call refuses
+ * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
  */
-export function makeKubernetesTarget(options: { kubeconfig?: string; context?: string }): Target {
-  let loading: Promise<{ client: Client; cluster: Cluster }> | undefined
-  const connect = async () => {
-    const client = await load()
-    return { client, cluster: client.connectCluster(options) }
-  }
+export function makeKubernetesTarget(options: { kubeconfig: string; context?: string }): Target {
+  let connected: Cluster | undefined
   /** Runs one call against the connected cluster. */
-  const using = async <T>(
-    work: Work,
-    call: (client: Client, cluster: Cluster, wait: Wait) => Promise<Outcome<T>>,
-  ): Promise<Outcome<T>> => {
-    loading ??= connect()
-    const wait = { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say }
-    const connected = await loading.catch((error: Error) => {
-      loading = undefined
-      return refuse('target_unavailable', { detail: error.message })
-    })
-    return 'client' in connected ? call(connected.client, connected.cluster, wait) : connected
+  const using = async <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => {
+    try {
+      connected ??= connectCluster(options)
+    } catch (error) {
+      return refuse('target_unavailable', { detail: (error as Error).message })
+    }
+    return call(connected, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
   }
   return {
     kind: 'kubernetes',
-    dryRun: (order, work) =>
-      using(work, (client, cluster, wait) => client.dryRunRelease(cluster, releaseOf(order), wait)),
-    apply: (order, work) =>
-      using(work, (client, cluster, wait) => client.applyRelease(cluster, releaseOf(order), wait)),
-    watch: (order, work) =>
-      using(work, (client, cluster, wait) => client.watchRelease(cluster, releaseOf(order), wait)),
+    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
+    apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
+    watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),
     prune: (order, work) =>
-      using(work, async (client, cluster, wait) => {
-        const pruned = await client.prune(cluster, releaseOf(order), wait)
+      using(work, async (cluster, wait) => {
+        const pruned = await prune(cluster, order, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
       }),
-    restore: (release, work) => using(work, (client, cluster, wait) => restore(client, cluster, release, wait)),
+    restore: (release, work) => using(work, (cluster, wait) => restore(cluster, release, wait)),
     live: (place, work) =>
-      using(work, async (client, cluster, wait) => {
-        const known = await client.readInventory(cluster, place, wait)
+      using(work, async (cluster, wait) => {
+        const known = await readInventory(cluster, place, wait)
         if (!known.ok || !known.value) return known.ok ? done(undefined) : known
         return done({ generation: known.value.generation, runId: known.value.runId })
       }),
   }
 }
 
+async function dryRun(cluster: Cluster, order: ReleaseOrder, wait: Wait): Promise<Outcome<void>> {
+  const version = await clusterVersion(cluster, wait)
+  if (!version.ok) return version
+  wait.say(`Kubernetes ${version.value} at ${cluster.where}`)
+  return dryRunRelease(cluster, order, wait)
+}
+
 async function restore(
-  client: Client,
   cluster: Cluster,
   { failed, previous, generation }: Parameters<Target['restore']>[0],
   wait: Wait,
 ): Promise<Outcome<Restored>> {
-  const order = releaseOf(stamp(previous ?? failed, generation))
-  const release = previous ? client.withoutJobs(order) : client.stopped(order)
-  const verdict = await client.putBack(cluster, release, failed.runId, wait)
+  const order = stamp(previous ?? failed, generation)
+  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed.runId, wait)
   if (!verdict.ok) return verdict
   const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
   if (verdict.value.healthy) return done({ complete: true, detail: words })
   return done({ complete: false, detail: `${words}, which is not healthy either: ${verdict.value.detail}` })
 }
-
-/** What the cluster needs to know of an order. */
-const releaseOf = (order: ReleaseOrder): ClusterRelease => order
