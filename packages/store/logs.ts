@@ -12,7 +12,6 @@ export interface LogEntry {
   attempt: number
   text: string
 }
-export type Logs = ReturnType<typeof makeLogs>
 
 /** How long the log of a run is kept after its last line. */
 const keptMs = 30 * 24 * 3_600_000

@@ -18,7 +18,6 @@ export interface Release<Order = unknown> {
   target: string
   order: Order
 }
-export type Releases = ReturnType<typeof makeReleases>
 
 /** Releases and generations of environments. */
 export function makeReleases(redis: Redis) {

@@ -10,7 +10,6 @@ export interface RepositorySecrets {
   webhookSecret: string
   token?: string
 }
-export type Repositories = ReturnType<typeof makeRepositories>
 
 /** `host:origin:owner/name`, without regard to case: GitHub's names have none. */
 const nameOf = (repository: Pick<Repository, 'host' | 'name' | 'url'>) =>

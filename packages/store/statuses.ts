@@ -11,7 +11,6 @@ export interface PostedStatus {
   description: string
   targetUrl: string
 }
-export type Statuses = ReturnType<typeof makeStatuses>
 
 /** Which runs' statuses may differ from the git host's, and what it was told. */
 export function makeStatuses(redis: Redis) {

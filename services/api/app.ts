@@ -17,7 +17,7 @@ import fastify, {
   type RawServerDefault,
 } from 'fastify'
 import { guardRoutes } from './access.ts'
-import { reasonOf, sendReason } from './errors.ts'
+import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { logRoutes } from './routes/logs.ts'
@@ -84,6 +84,9 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       security: [{ bearer: [] }],
     },
     refResolver: { buildLocalReference: (json) => String(json.$id) },
+  })
+  app.addHook('onRoute', ({ schema }) => {
+    if (schema?.response) Object.assign(schema.response, { '4xx': ErrorBody, '5xx': ErrorBody })
   })
   guardRoutes(app, deps.store.tokens)
   closeConnectionsWhenStopping(app, deps.stopping)
