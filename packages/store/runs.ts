@@ -146,12 +146,15 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
   return before === undefined ? { runs } : { runs, next: before }
 }
 
-/** Reads, moves by `event`, and sets if nobody wrote meanwhile; with a fence, only while the writer still holds the run. */
+/**
+ * Reads, moves by `event`, and sets if nobody wrote meanwhile; with a fence, only while the writer still holds the run.
+ * Who knows the run already saves the first reading: what is known is tried, and read anew only if it is out of date.
+ */
 function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
   const write = loadScript(redis, 'move-run')
-  return async function move(id: RunId, event: RunEvent, fence?: Fence): Promise<Outcome<Run>> {
+  return async function move(id: RunId, event: RunEvent, fence?: Fence, known?: Run): Promise<Outcome<Run>> {
     for (let tries = 0; tries < 50; tries++) {
-      const run = await read(id)
+      const run = tries === 0 && known ? known : await read(id)
       if (!run) return refuse('not_found', { what: 'run' })
       if (fence && (run.attempt !== fence.attempt || run.holder !== fence.holder))
         return refuse('fenced', { attempt: fence.attempt, current: run.attempt })

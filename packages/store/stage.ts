@@ -19,8 +19,8 @@ export interface AttemptContext {
   store: Store
   logger: { error(details: object, message: string): void; info(message: string): void }
   attempt: Attempt
-  /** Values that no log may show. */
-  secrets: readonly string[]
+  /** Values that no log may show; on their way while the first stage starts. */
+  secrets: Promise<readonly string[]>
 }
 /** The run was taken away from this attempt; whatever it still wanted to write is refused. */
 export class Fenced extends Error {}
@@ -39,7 +39,7 @@ const tailBytes = 64 * 2 ** 10
 /** Writes an event under the attempt's fence. @throws Fenced when the attempt is over */
 export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
   const { attempt, store } = context
-  const moved = await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence))
+  const moved = await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence, attempt.run))
   if (!moved.ok) {
     attempt.abort('fenced')
     throw new Fenced(moved.reason.message)
@@ -60,7 +60,7 @@ export async function runStage<T>(
   const { attempt, logger } = context
   const isRepeated = findStage(attempt.run, key)?.state === 'succeeded'
   if (!isRepeated) await record(context, { type: 'stage_started', stage: key })
-  const log = openLog(context, key)
+  const log = await openLog(context, key)
   const startedMs = performance.now()
   const stage: StageContext = {
     run: attempt.run,
@@ -85,12 +85,12 @@ export async function runStage<T>(
   return outcome
 }
 
-function openLog({ store, attempt, secrets }: AttemptContext, key: string): StageLog {
+async function openLog({ store, attempt, secrets }: AttemptContext, key: string): Promise<StageLog> {
   const append = async (text: string) => {
     const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text))
     if (!isOurs) attempt.abort('fenced')
   }
-  return makeStageLog({ append, secrets, keepBytes, tailBytes })
+  return makeStageLog({ append, secrets: await secrets, keepBytes, tailBytes })
 }
 
 /** Writes what ended an attempt from outside: a newer run, a wish to cancel, a shutdown, or another attempt that has the run by now. */

@@ -37,8 +37,11 @@ export async function buildRun(deps: BuilderDeps, runId: RunId): Promise<void> {
   const attempt = begun.value
   const log = logger.child({ run: runId, attempt: attempt.fence.attempt })
   const workspace = join(config.dataFolder, 'workspaces', `${runId}-${attempt.fence.attempt}`)
-  const token = await patiently(() => store.repositories.token(attempt.run.repo))
-  const secrets = [token, config.registry.password].filter((secret): secret is string => Boolean(secret))
+  const token = patiently(() => store.repositories.token(attempt.run.repo))
+  const secrets = token.then((value) =>
+    [value, config.registry.password].filter((secret): secret is string => Boolean(secret)),
+  )
+  secrets.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
   deps.active.add(attempt)
   try {
@@ -58,12 +61,9 @@ async function throughStages(
   deps: BuilderDeps,
   context: AttemptContext,
   workspace: string,
-  token: string | undefined,
+  token: Promise<string | undefined>,
 ): Promise<void> {
-  const repository = await patiently(() => deps.store.repositories.read(context.attempt.run.repo))
-  const tree = await runStage(context, 'checkout', (stage) =>
-    checkout(stage, { ...deps, workspace, token, repository }),
-  )
+  const tree = await runStage(context, 'checkout', (stage) => checkout(stage, { ...deps, workspace, token }))
   if (!tree.ok) return
   const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
   if (!images.ok) return

@@ -32,7 +32,7 @@ export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void>
     store,
     logger: logger.child({ run: runId }),
     attempt,
-    secrets: token ? [token] : [],
+    secrets: Promise.resolve(token ? [token] : []),
   }
   deps.active.add(attempt)
   try {

@@ -8,14 +8,16 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
 import { exportTree, listTree, readBlob } from '@taxiway/git/tree.ts'
+import { patiently } from '@taxiway/store/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import { parseYaml } from '@taxiway/yaml/parse.ts'
 
 export interface CheckoutDeps {
   config: Config
   workspace: string
-  token: string | undefined
-  repository: Repository | undefined
+  store: Store
+  token: Promise<string | undefined>
 }
 /** The commit's files, and what is to be done with them. */
 export interface Tree {
@@ -30,13 +32,14 @@ const maxConfigBytes = 256 * 1024
 /** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
   const { run, signal, log } = stage
-  const { repository } = deps
+  const repository = await patiently(() => deps.store.repositories.read(run.repo))
+  const token = await deps.token
   if (!repository) return refuse('not_found', { what: 'repository' })
   const mirror = await fetchCommit({
     folder: join(deps.config.dataFolder, 'mirrors'),
     repositoryId: run.repo,
     url: repository.url,
-    ...(deps.token ? { token: deps.token } : {}),
+    ...(token ? { token } : {}),
     sha: run.sha,
     ref: `refs/heads/${run.branch}`,
     limits: { maxMb, deadlineMs: fetchMs },
