@@ -23,6 +23,7 @@ export interface Release<Order = unknown> {
 export function makeReleases(redis: Redis) {
   const want = loadScript(redis, 'want-release')
   const hold = loadScript(redis, 'hold-lane')
+  const claim = loadScript(redis, 'claim-generation')
   const read = async (
     repo: RepositoryId,
     environment: string,
@@ -48,11 +49,15 @@ export function makeReleases(redis: Redis) {
       if ((await redis.get(keys.lane(repo, environment))) === holder) await redis.del(keys.lane(repo, environment))
     },
 
-    /** Claims the next generation: larger than all before it, and than `live`, the one found in the target. */
-    async claimGeneration(repo: RepositoryId, environment: string, live: number): Promise<number> {
-      const generation = await redis.hincrby(keys.environment(repo, environment), 'generation', 1)
-      if (generation > live) return generation
-      return redis.hincrby(keys.environment(repo, environment), 'generation', live - generation + 1)
+    /** Claims the next generation: larger than all before it, and than `live`, the one found in the target. @returns undefined when the holder has lost the lane */
+    async claimGeneration(
+      repo: RepositoryId,
+      environment: string,
+      holder: string,
+      live: number,
+    ): Promise<number | undefined> {
+      const claimed = await claim([keys.environment(repo, environment), keys.lane(repo, environment)], [holder, live])
+      return Number(claimed) || undefined
     },
 
     /** Writes a release; one that is live becomes what a rollback restores. */

@@ -2,7 +2,7 @@ import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan.ts'
 import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
@@ -60,15 +60,13 @@ async function makeOrder(
   work: Work,
 ): Promise<Outcome<ReleaseOrder>> {
   const { run } = stage
-  const { environment, store } = deps
+  const { environment } = deps
   const documents = await readManifests(stage, deps)
   if (!documents.ok) return documents
   const place = { repositoryId: run.repo, environment: environment.name, namespace: environment.namespace }
   const live = await target.live(place, work)
   if (!live.ok) return live
-  const generation = await patiently(() =>
-    store.releases.claimGeneration(run.repo, environment.name, live.value?.generation ?? 0),
-  )
+  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
   const release = { ...place, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
   const references = Object.fromEntries(
     run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
@@ -78,6 +76,17 @@ async function makeOrder(
   const rendered = render(allowed.value, { ...release, references })
   if (!rendered.ok) return rendered
   return done({ ...release, ...rendered.value })
+}
+
+/** @throws Fenced when another attempt rolls out to the environment by now */
+async function claimGeneration(
+  { run }: StageContext,
+  { store, environment, holder }: ReleaseDeps,
+  live: number,
+): Promise<number> {
+  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
+  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
+  return generation
 }
 
 /** Apply and watch, with the record of the release kept at every step. */
@@ -118,7 +127,7 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
   const [repo, environment] = [stage.run.repo, deps.environment.name]
   stage.log.say(`not healthy: ${detail}; restoring`)
   const previous = await patiently(() => releases.live(repo, environment))
-  const generation = await patiently(() => releases.claimGeneration(repo, environment, order.generation))
+  const generation = await claimGeneration(stage, deps, order.generation)
   const previousOrder = previous?.order as ReleaseOrder | undefined
   // The wish to cancel must not stop the way back.
   const own = stage.signal.reason === 'cancelled' ? AbortSignal.timeout(restoreMs) : undefined

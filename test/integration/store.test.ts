@@ -126,9 +126,18 @@ test('the newest run is wanted in an environment, whatever arrives last', async 
   const [older, newer] = [await accepted(), await accepted()]
   expect(await store.releases.want(newer, 'production')).toBe(newer.id)
   expect(await store.releases.want(older, 'production')).toBe(newer.id)
-  expect(await store.releases.claimGeneration(repo, 'production', 0)).toBe(1)
-  expect(await store.releases.claimGeneration(repo, 'production', 41)).toBe(42)
-  expect(await store.releases.claimGeneration(repo, 'production', 3)).toBe(43)
+})
+
+test('generations only rise, and only for who holds the environment', async () => {
+  const claim = (holder: string, live: number) => store.releases.claimGeneration(repo, 'production', holder, live)
+  expect(await claim('one', 0)).toBeUndefined()
+  expect(await store.releases.holdLane(repo, 'production', 'one', 10_000)).toBe(true)
+  expect(await store.releases.holdLane(repo, 'production', 'two', 10_000)).toBe(false)
+  expect([await claim('one', 0), await claim('one', 41), await claim('one', 3)]).toEqual([1, 42, 43])
+  await store.releases.leaveLane(repo, 'production', 'one')
+  expect(await store.releases.holdLane(repo, 'production', 'two', 10_000)).toBe(true)
+  expect(await claim('one', 0)).toBeUndefined()
+  expect(await claim('two', 0)).toBe(44)
 })
 
 test('a token is found by its value alone, kept only as a hash, and gone when revoked', async () => {
