@@ -18,7 +18,8 @@ export default defineConfig({
         test: {
           ...common,
           name: 'real',
-          include: ['test/integration/**/*.test.ts', 'test/promises/**/*.test.ts'],
+          execArgv: ['--expose-gc'],
+          include: ['test/integration/**/*.test.ts', 'test/promises/**/*.test.ts', 'test/bad-input/**/*.test.ts'],
           exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts'],
           globalSetup: 'test/set-up-real.ts',
           fileParallelism: false,

@@ -29,8 +29,8 @@ Roles: ${Object.keys(roles).join(', ')}. Without one, all run in this process.
 Configuration comes from the environment; the README lists every variable.
 `
 
-/** A worker may finish what it does for so long after SIGTERM. */
-const graceMs = 30_000
+/** A shutdown may take this much longer than the time that work has to finish. */
+const graceMs = 15_000
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   const logger = makeLogger(config.logLevel, wanted.length === 1 ? (wanted[0] as string) : 'all')
   const store = openStore(config)
   const parts: Part[] = [{ name: 'store', stop: () => store.close() }]
-  stopOnSignals(parts, logger, graceMs)
+  stopOnSignals(parts, logger, config.drainMs + graceMs)
 
   // Parts may start in any order: wait for Redis as long as it takes, and say so.
   while (!(await waitReady(store.redis, 5000)))

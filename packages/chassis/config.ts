@@ -31,6 +31,10 @@ export const variables = {
     help: 'Port for /livez, /readyz and /metrics of a process without the api role; 0 is off.',
   },
   TAXIWAY_LOG_LEVEL: { default: 'info', help: 'fatal, error, warn, info, debug or trace.' },
+  TAXIWAY_DRAIN_MS: {
+    default: '15000',
+    help: 'At a shutdown, work that is not done after so many milliseconds is given back to others.',
+  },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
   REDIS_URL: { default: 'redis://127.0.0.1:6379', help: 'The record and the queue.' },
   DOCKER_HOST: { default: 'unix:///var/run/docker.sock', help: 'The engine of builders and of the docker target.' },
@@ -52,6 +56,7 @@ export interface Config {
   concurrency: number
   healthPort: number
   logLevel: string
+  drainMs: number
   retryBaseMs: number
   redisUrl: string
   dockerHost: string
@@ -103,6 +108,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
     healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
+    drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
     redisUrl: url('REDIS_URL'),
     dockerHost: text('DOCKER_HOST'),

@@ -7,14 +7,13 @@ export function makeMask(secrets: readonly string[]): { push(text: string): stri
   const values = [...new Set(secrets.flatMap(formsOf))]
     .filter((value) => value.length >= 6)
     .sort((a, b) => b.length - a.length)
-  const longest = values[0]?.length ?? 0
   let held = ''
   const hide = (text: string) => values.reduce((shown, value) => shown.replaceAll(value, '***'), text)
   return {
     push(text) {
-      if (longest === 0) return text
+      if (values.length === 0) return text
       const all = hide(held + text)
-      const keep = Math.min(all.length, longest - 1)
+      const keep = Math.max(...values.map((value) => beginningAtEnd(all, value)))
       held = all.slice(all.length - keep)
       return all.slice(0, all.length - keep)
     },
@@ -24,6 +23,13 @@ export function makeMask(secrets: readonly string[]): { push(text: string): stri
       return rest
     },
   }
+}
+
+/** How many characters at the end of the text may be the beginning of the value: only those must wait for what follows. */
+function beginningAtEnd(text: string, value: string): number {
+  for (let length = Math.min(text.length, value.length - 1); length > 0; length--)
+    if (text.endsWith(value.slice(0, length))) return length
+  return 0
 }
 
 /** The value itself, its lines, and the usual ways it is written elsewhere. */

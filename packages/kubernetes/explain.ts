@@ -34,7 +34,7 @@ export async function explainPods(
   if (!waiting) return undefined
   const warning = (await warningsOf(cluster, waiting, wait)).at(-1)
   const text = warning?.reason === 'Unhealthy' ? `never ready: ${warning.message}` : warning?.message
-  return { final: false, text: oneLine(text ?? 'never ready', sentenceLimit) }
+  return { final: false, text: oneLine(text ?? 'never ready: its readiness probe never passed', sentenceLimit) }
 }
 
 async function explainTrouble(

@@ -50,6 +50,8 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 2 ** 20,
+    // A key nobody knows is a slip that somebody should hear of.
+    ajv: { customOptions: { removeAdditional: false } },
     requestTimeout: 15_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000 },
     routerOptions: { maxParamLength: 200 },

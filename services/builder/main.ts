@@ -14,8 +14,6 @@ import { makeSweep } from './sweep.ts'
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
 const sweepMs = 30_000
-/** At a shutdown, work that is not done after so long is given back. */
-const drainMs = 15_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -47,7 +45,7 @@ export async function startBuilder({
     async stop() {
       const drain = setTimeout(() => {
         for (const attempt of active) attempt.abort('drained')
-      }, drainMs)
+      }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       await Promise.all(loops.map((loop) => loop.stop()))
     },

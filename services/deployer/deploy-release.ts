@@ -42,7 +42,13 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     stage.log.say(`target ${target.value.kind}, namespace ${deps.environment.namespace}`)
     const order = await makeOrder(stage, deps, target.value, work(callMs))
     if (!order.ok) return order
-    return await rollOut({ stage, deps, target: target.value, order: order.value, lane, work })
+    const outcome = await rollOut({ stage, deps, target: target.value, order: order.value, lane, work })
+    // Stale in the target is what being superseded looks like from there.
+    if (!outcome.ok && outcome.reason.code === 'stale_generation') {
+      await lane.look()
+      signal.throwIfAborted()
+    }
+    return outcome
   } catch (error) {
     const by = lane.supersededBy()
     if (by) throw new Superseded(by)

@@ -9,6 +9,8 @@ export interface Lane {
   signal: AbortSignal
   /** The newer run, if that is why. */
   supersededBy(): string | undefined
+  /** Looks again now, not at the next renewal. */
+  look(): Promise<void>
   leave(): Promise<void>
 }
 const leaseMs = 10_000
@@ -47,6 +49,7 @@ export async function holdLane(stage: StageContext, { store, environment, holder
   return {
     signal: controller.signal,
     supersededBy: () => newer,
+    look: () => patiently(renew),
     async leave() {
       clearInterval(timer)
       await patiently(() => releases.leaveLane(run.repo, environment.name, holder))

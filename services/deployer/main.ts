@@ -13,8 +13,6 @@ import { makeTargets } from './targets.ts'
 const redispatchMs = 2000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
-/** At a shutdown, a roll-out that is not done after so long is given back. */
-const drainMs = 15_000
 
 /** Starts the deployer role. */
 export async function startDeployer({
@@ -41,7 +39,7 @@ export async function startDeployer({
     async stop() {
       const drain = setTimeout(() => {
         for (const attempt of active) attempt.abort('drained')
-      }, drainMs)
+      }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
       await Promise.all([redispatch.stop(), opening])
