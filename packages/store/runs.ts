@@ -24,6 +24,15 @@ export interface Fence {
   attempt: number
   holder: string
 }
+/** An open run at a glance. */
+export interface OpenRun {
+  id: RunId
+  version: number
+  /** Somebody has it in hand, */
+  isHeld: boolean
+  /** and has lately said so. */
+  isLeased: boolean
+}
 export type Accepted =
   | { kind: 'accepted'; run: Run }
   | { kind: 'duplicate'; runId: RunId }
@@ -87,11 +96,8 @@ export function makeRuns(redis: Redis, now: () => Date) {
       return (await renew([keys.run(id), keys.lease(id)], [fenceText(fence), fence.holder, leaseMs])) === 1
     },
 
-    /** Is anybody's lease on the run still good? */
-    isLeased: async (id: RunId): Promise<boolean> => (await redis.exists(keys.lease(id))) === 1,
-
-    /** Ids of all runs that have not ended. */
-    open: async (): Promise<RunId[]> => (await redis.smembers(keys.openRuns)) as RunId[],
+    /** All runs that have not ended, with no more than it takes to see whether somebody works on them. */
+    open: () => readOpen(redis),
 
     list: (filter: RunFilter) => listRuns(redis, filter),
   }
@@ -182,4 +188,27 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
     }
     throw new Error(`run ${id} is written by too many at a time`)
   }
+}
+
+/** Runs asked about in one go. */
+const openPage = 500
+
+async function readOpen(redis: Redis): Promise<OpenRun[]> {
+  const ids = (await redis.smembers(keys.openRuns)) as RunId[]
+  const open: OpenRun[] = []
+  for (let at = 0; at < ids.length; at += openPage) {
+    const page = ids.slice(at, at + openPage)
+    const pipeline = redis.pipeline()
+    for (const id of page) pipeline.hmget(keys.run(id), 'version', 'fence').exists(keys.lease(id))
+    const answers = ((await pipeline.exec()) ?? []).map(([error, value]) => {
+      if (error) throw error
+      return value
+    })
+    page.forEach((id, index) => {
+      const [version, fence] = answers[index * 2] as [string | null, string | null]
+      if (version !== null)
+        open.push({ id, version: Number(version), isHeld: Boolean(fence), isLeased: answers[index * 2 + 1] === 1 })
+    })
+  }
+  return open
 }

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import autocannon from 'autocannon'
+import { freePort, makeTaxiway } from '../taxiway.ts'
+import { pushBody, sign } from '../webhooks.ts'
+import { type BenchContext, type BenchResult, median, quantile, round } from './figures.ts'
+
+const seconds = 4
+const connections = 32
+const bareSecret = 'the secret of the bare handler'
+
+/** Webhook intake against a bare fastify handler that checks the same signature and does one durable write, in turn. */
+export async function intake({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
+  const taxiway = await makeTaxiway({
+    folder: join(folder, 'intake'),
+    environment: { ...environment, TAXIWAY_ALLOWED_ORIGINS: 'http://127.0.0.1:9', TAXIWAY_LOG_LEVEL: 'info' },
+  })
+  const name = `acme/bench-${Date.now()}`
+  await taxiway.start(['api'])
+  const { webhook } = (await taxiway.call('POST', '/repos', { host: 'github', url: `http://127.0.0.1:9/${name}.git` }))
+    .body
+  const port = await freePort()
+  const bare = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'bare-intake.ts'), String(port), environment.REDIS_URL ?? '', bareSecret],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  await once(bare.stdout, 'data')
+  // A real push is about 7.7 kB.
+  const body = pushBody(name, 'a'.repeat(40), { padding: 'x'.repeat(7300) })
+  const rates = { ours: [] as number[], bare: [] as number[] }
+  const late: number[] = []
+  let deliveries = 0
+  const fire = async (url: string, secret: string) => {
+    const signature = sign(secret, body)
+    const result = await autocannon({
+      url,
+      connections,
+      duration: seconds,
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', 'x-github-event': 'push', 'x-hub-signature-256': signature },
+      requests: [
+        {
+          setupRequest: (request: { headers: object }) => ({
+            ...request,
+            headers: { ...request.headers, 'x-github-delivery': `d-${process.pid}-${deliveries++}` },
+          }),
+        },
+      ],
+    })
+    if (result.non2xx > 0 || result.errors > 0)
+      throw new Error(`${result.non2xx} refused, ${result.errors} failed at ${url}`)
+    return result
+  }
+  for (let index = 0; index < Math.max(3, Math.min(rounds, 5)); index++) {
+    rates.bare.push((await fire(`http://127.0.0.1:${port}/`, bareSecret)).requests.average)
+    const ours = await fire(webhook.url, webhook.secret)
+    rates.ours.push(ours.requests.average)
+    late.push(ours.latency.p99)
+    say(
+      `intake round ${index + 1}: ${round(rates.ours.at(-1) ?? 0, 0)}/s against ${round(rates.bare.at(-1) ?? 0, 0)}/s`,
+    )
+  }
+  bare.kill()
+  await taxiway.stop()
+  const ratio = round(median(rates.ours.map((rate, index) => rate / (rates.bare[index] ?? 1))), 2)
+  const p99 = round(quantile(late, 0.5), 1)
+  return {
+    rows: [
+      {
+        figure: 'intake, of a bare handler',
+        goal: '>= 0.50',
+        measured: `${ratio} (${round(median(rates.ours), 0)}/s, p99 ${p99} ms)`,
+        holds: ratio >= 0.5,
+      },
+    ],
+    figures: { ratio, p99_ms: p99 },
+  }
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { commitAndPush } from '../git-host/push.ts'
+import { machineSide } from '../scenes/machine-side.ts'
+import { makeWorld } from '../scenes/make-world.ts'
+import { copySample, eventually, writeFiles } from '../scenes/world.ts'
+import { isOver } from '../taxiway.ts'
+import { type BenchContext, type BenchResult, median, round } from './figures.ts'
+
+const namespace = 'bench-script'
+
+/** From the push to the new version's answer: Taxiway against one shell script with the same tools, in turn. */
+export async function pipeline({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
+  const world = await makeWorld({
+    folder: join(folder, 'pipeline'),
+    environment,
+    target: 'kubernetes',
+    name: 'acme/bench',
+    say,
+  })
+  const script = await scriptArm(join(folder, 'script'), environment, world.host)
+  const ratios: number[] = []
+  try {
+    // The first round of each makes namespaces and fills caches.
+    for (let index = 0; index <= Math.max(7, rounds); index++) {
+      const text = `version ${Date.now()}\n`
+      const ours = await timed(() => world.push({ 'www/index.html': text }, text), world.visit, text)
+      await world.taxiway.waitRun(ours.value.runId, isOver, 60_000)
+      const other = await timed(() => script.push(text), script.visit, text)
+      await script.settle()
+      if (index === 0) continue
+      ratios.push(ours.ms / other.ms)
+      say(`pipeline round ${index}: ${round(ours.ms, 0)} ms against ${round(other.ms, 0)} ms`)
+    }
+  } finally {
+    await world.stop()
+    await script.clean()
+  }
+  const ratio = round(median(ratios), 2)
+  return {
+    rows: [
+      {
+        figure: 'pipeline, of a shell script',
+        goal: '<= 1.10',
+        measured: `${ratio} (${ratios.length} rounds)`,
+        holds: ratio <= 1.1,
+      },
+    ],
+    figures: { ratio, rounds: ratios.length },
+  }
+}
+
+/** Runs `act` and asks for the text at the same time, from the same moment. */
+async function timed<T>(
+  act: () => Promise<T>,
+  visit: () => Promise<string>,
+  text: string,
+): Promise<{ value: T; ms: number }> {
+  const startedMs = performance.now()
+  const acting = act()
+  acting.catch(() => {})
+  for (;;) {
+    if ((await visit().catch(() => '')) === text) break
+    if (performance.now() - startedMs > 120_000) throw new Error('the new version did not answer within 120 s')
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  return { ms: performance.now() - startedMs, value: await acting }
+}
+
+/** The script: fetch, build, test, push, apply, rollout status, with the usual command-line tools. */
+async function scriptArm(
+  folder: string,
+  environment: BenchContext['environment'],
+  host: { createRepository: (name: string, options: object) => Promise<{ cloneUrl: string }> },
+) {
+  const { cloneUrl } = await host.createRepository('acme/script', {})
+  const tree = join(folder, 'tree')
+  const work = join(folder, 'work')
+  mkdirSync(work, { recursive: true })
+  mkdirSync(tree, { recursive: true })
+  copySample(tree, namespace)
+  const side = await machineSide({ target: 'kubernetes', namespace, repositoryId: '', dataFolder: folder, environment })
+  const docker = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker'
+  const text = `set -eu
+[ -d .git ] || git init -q .
+git fetch -q --depth 1 ${cloneUrl} main && git checkout -q --force FETCH_HEAD
+image=${environment.TAXIWAY_REGISTRY}/acme/script/web:$(git rev-parse HEAD)
+DOCKER_BUILDKIT=1 ${docker} build -q -t "$image" . >/dev/null
+${docker} run --rm --network bridge --memory 2g "$image" sh /app/test.sh >/dev/null
+${docker} push -q "$image" >/dev/null
+kubectl get namespace ${namespace} >/dev/null 2>&1 || kubectl create namespace ${namespace} >/dev/null
+sed "s#image: web#image: $image#" k8s/web.yaml | kubectl apply -n ${namespace} -f - >/dev/null
+kubectl rollout status -n ${namespace} deployment/web >/dev/null
+`
+  const run = async () => {
+    const child = spawn('sh', ['-c', text], {
+      cwd: work,
+      env: { ...process.env, ...environment, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let complaint = ''
+    child.stderr.on('data', (chunk) => {
+      complaint += chunk
+    })
+    const [code] = await once(child, 'exit')
+    if (code !== 0) throw new Error(`the script ended with ${code}: ${complaint}`)
+  }
+  let running: Promise<void> = Promise.resolve()
+  return {
+    visit: side.visit,
+    clean: side.clean,
+    settle: () => running,
+    async push(version: string) {
+      writeFiles(tree, { 'www/index.html': version })
+      await commitAndPush(tree, { url: cloneUrl, message: version, branch: 'main' })
+      running = run()
+      await running
+      await eventually(side.visit, 10_000)
+    },
+  }
+}
