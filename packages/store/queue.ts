@@ -21,14 +21,27 @@ export function makeQueue(redis: Redis) {
     queues[name] = queue
     return queue
   }
+  const waiting: Record<Work, Map<string, RunId>> = { build: new Map(), deploy: new Map() }
+  const sending: Partial<Record<Work, Promise<void>>> = {}
+  // What comes in while jobs are on their way goes together in the next trip.
+  const send = async (name: Work): Promise<void> => {
+    const jobs = [...waiting[name]].map(([jobId, runId]) => ({
+      name,
+      data: { runId },
+      opts: { jobId, removeOnComplete: true, removeOnFail: true },
+    }))
+    waiting[name].clear()
+    await open(name).addBulk(jobs)
+  }
   return {
     /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
     async add(work: Work, runId: RunId, attempt: number): Promise<void> {
-      await open(work).add(
-        work,
-        { runId },
-        { jobId: `${runId}-${attempt}`, removeOnComplete: true, removeOnFail: true },
-      )
+      waiting[work].set(`${runId}-${attempt}`, runId)
+      const before = sending[work] ?? Promise.resolve()
+      if (waiting[work].size > 1) return before
+      const mine = before.catch(() => {}).then(() => send(work))
+      sending[work] = mine
+      await mine
     },
     close: async (): Promise<void> => {
       await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))
