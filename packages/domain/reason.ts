@@ -173,3 +173,9 @@ export function oneLine(text: string, limit: number): string {
     .trim()
   return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`
 }
+
+/** The sentence of a code with `…` for all that it is about, for the reference page. */
+export function sampleSentence(code: ReasonCode): string {
+  const anything = new Proxy({}, { get: () => '…' })
+  return (sentences[code] as (p: unknown) => string)(anything)
+}
