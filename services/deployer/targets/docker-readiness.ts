@@ -1,62 +1,133 @@
-import { connect } from 'node:net'
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { type ContainerView, containerLogsTail, execProbe } from '@taxiway/docker/release-container.ts'
-import { oneLine } from '@taxiway/domain/reason.ts'
-import type { Probe, Workload } from './docker-workload.ts'
+import { type Engine, pause } from '@taxiway/docker/engine.ts'
+import { type ContainerView, containerLogsTail, inspectContainer } from '@taxiway/docker/release-container.ts'
+import { type Outcome, oneLine } from '@taxiway/domain/reason.ts'
+import type { Verdict } from '../target.ts'
+import type { Wanted } from './docker-container.ts'
+import { inspectImage } from './docker-image.ts'
+import type { Workload } from './docker-pod.ts'
+import { ask } from './docker-probe.ts'
 
-/** Restarts after which a container is called broken. */
-const tolerated = 1
+const pollMs = 150
+/** A program may fail this often before it counts as a crash loop: many wait for a neighbour by exiting. */
+const restartsAllowed = 2
+/** What has run for so long has recovered; the engine starts its own back-off anew then, too. */
+const recoveredMs = 10_000
 
-/** Why the container will never serve: it ended, or keeps ending. Undefined while it may yet. */
-export async function crash(engine: Engine, workload: Workload, container: ContainerView): Promise<string | undefined> {
-  const hasEnded = container.state === 'exited' || container.state === 'dead'
-  if (!hasEnded && container.restarts <= tolerated) return undefined
-  const last = (await containerLogsTail(engine, container.id, 5).catch(() => [])).findLast((line) => line.trim() !== '')
-  if (container.oomKilled) return `${workload.name}: out of memory, its limit is ${workload.memoryMb} MB`
-  return `${workload.name}: crash loop, exit ${container.exitCode}${last ? `: ${oneLine(last, 200)}` : ''}`
+/** What waiting for a release works with. */
+export interface Readiness {
+  engine: Engine
+  /** Starts a container that is not there. @returns why it can't */
+  start(wanted: Wanted): Promise<Outcome<string | undefined>>
+  /** Refuses when a newer release has come. */
+  checkNewest(): Promise<Outcome<void>>
 }
+type Look = { is: 'ready' } | { is: 'waiting' | 'broken'; detail: string }
+type LookAt = (untilMs: number, signal: AbortSignal) => Promise<Outcome<Look>>
 
-/** Asks the readiness probe once. @returns undefined when it is content, else what it says */
-export async function probeOnce(engine: Engine, probe: Probe, container: ContainerView): Promise<string | undefined> {
-  if (container.state !== 'running') return `container is ${container.state}`
-  if (Date.now() - Date.parse(container.startedAt) < probe.initialDelayMs) return 'its initial delay is not over'
-  if (probe.http) return askHttp(container.ip, probe.http, probe.timeoutMs)
-  if (probe.exec) {
-    const { exitCode } = await execProbe(engine, container.id, probe.exec, probe.timeoutMs)
-    return exitCode === 0 ? undefined : `readiness probe ended with ${exitCode ?? 'no answer'}`
-  }
-  if (probe.tcp) return askTcp(container.ip, probe.tcp, probe.timeoutMs)
-  return Date.now() - Date.parse(container.startedAt) > 2000 ? undefined : 'it just started'
-}
-
-async function askHttp(
-  ip: string,
-  { port, path }: { port: number; path: string },
-  timeoutMs: number,
-): Promise<string | undefined> {
-  try {
-    const answer = await fetch(`http://${ip}:${port}${path}`, {
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    await answer.body?.cancel()
-    return answer.status >= 200 && answer.status < 400
-      ? undefined
-      : `readiness probe GET :${port}${path} answered ${answer.status}`
-  } catch {
-    return `readiness probe GET :${port}${path} got no answer`
-  }
-}
-
-function askTcp(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: timeoutMs })
-    const end = (answer: string | undefined) => {
-      socket.destroy()
-      resolve(answer)
+/** Waits until every container is ready and runs the image it was given, or one can't become so. */
+export async function waitReady(
+  readiness: Readiness,
+  wanted: Wanted[],
+  { deadlineMs, signal }: { deadlineMs: number; signal: AbortSignal },
+): Promise<Outcome<Verdict>> {
+  const looks = wanted.map((one) => makeLook(readiness, one))
+  const untilMs = performance.now() + deadlineMs
+  for (;;) {
+    const newest = await readiness.checkNewest()
+    if (!newest.ok) return newest
+    let waiting: string | undefined
+    for (const looked of await Promise.all(looks.map((look) => look(untilMs, signal)))) {
+      if (!looked.ok) return looked
+      const look = looked.value
+      if (look.is === 'broken') return { ok: true, value: { healthy: false, detail: look.detail } }
+      if (look.is === 'waiting') waiting ??= look.detail
     }
-    socket.once('connect', () => end(undefined))
-    socket.once('timeout', () => end(`port ${port} does not answer`))
-    socket.once('error', () => end(`port ${port} is closed`))
+    if (waiting === undefined)
+      return { ok: true, value: { healthy: true, ready: `${wanted.length} of ${wanted.length} ready` } }
+    if (performance.now() >= untilMs) return { ok: true, value: { healthy: false, detail: waiting } }
+    await pause(pollMs, signal)
+  }
+}
+
+/** Looks at one container again and again, and keeps what must not be forgotten between two looks. */
+function makeLook({ engine, start }: Readiness, wanted: Wanted): LookAt {
+  const { workload, name } = wanted
+  const found = (is: 'waiting' | 'broken', detail: string): Outcome<Look> => ({
+    ok: true,
+    value: { is, detail: `${workload.name}: ${detail}` },
   })
+  /** How it ended last: the engine forgets that with the next start. */
+  let ended: { exitCode: number; oomKilled: boolean } | undefined
+  const askAgain = makeQuestion(engine, workload)
+  return async (untilMs, signal) => {
+    const container = await inspectContainer(engine, name, signal)
+    if (!container) {
+      const started = await start(wanted)
+      if (!started.ok) return started
+      return started.value ? found('broken', started.value) : found('waiting', 'never ready: it just started')
+    }
+    if (container.state !== 'running' && container.state !== 'created') ended = container
+    if (ended && isBroken(container, ended)) return found('broken', await explain(engine, container, ended, workload))
+    const objection = await askAgain(container, untilMs, signal)
+    if (objection) return found('waiting', `never ready: ${objection}`)
+    const wrong = await wrongImage(engine, container, workload.image, signal)
+    return wrong ? found('broken', wrong) : { ok: true, value: { is: 'ready' } }
+  }
+}
+
+function isBroken(container: ContainerView, ended: { oomKilled: boolean }): boolean {
+  if (ended.oomKilled || container.state === 'exited' || container.state === 'dead') return true
+  return container.restarts >= restartsAllowed && upMs(container) < recoveredMs
+}
+
+const upMs = ({ state, startedAt }: ContainerView): number =>
+  state === 'running' ? Date.now() - Date.parse(startedAt) : 0
+
+async function explain(
+  engine: Engine,
+  { id }: ContainerView,
+  { exitCode, oomKilled }: { exitCode: number; oomKilled: boolean },
+  { memoryMb }: Workload,
+): Promise<string> {
+  if (oomKilled) return `out of memory, its limit is ${memoryMb} MB`
+  const last = (await containerLogsTail(engine, id, 5)).findLast((line) => line.trim() !== '')
+  return `crash loop, exit ${exitCode}${last ? `: ${oneLine(last, 200)}` : ''}`
+}
+
+/** Asks the probe when its time has come, and counts successes; between two questions the last answer stands. */
+function makeQuestion(engine: Engine, { probe }: Workload) {
+  let startedAt = ''
+  let answer: string | undefined
+  let successes = 0
+  let nextMs = 0
+  return async (container: ContainerView, untilMs: number, signal: AbortSignal): Promise<string | undefined> => {
+    if (container.startedAt !== startedAt) {
+      startedAt = container.startedAt
+      successes = 0
+      nextMs = 0
+    }
+    if (container.state !== 'running') return `its container is ${container.state}`
+    if (upMs(container) < Math.max(probe.initialDelayMs, probe.settleMs)) return answer ?? 'it just started'
+    const nowMs = performance.now()
+    if (nowMs < nextMs) return successes >= probe.successes ? undefined : (answer ?? 'it just became ready')
+    nextMs = nowMs + probe.periodMs
+    // The last question may not outlast the wait.
+    const timeoutMs = Math.max(100, Math.min(probe.timeoutMs, Math.round(untilMs - nowMs)))
+    const said = await ask(engine, probe, container, timeoutMs, signal)
+    successes = said === undefined ? successes + 1 : 0
+    answer = said ?? answer
+    return successes >= probe.successes ? undefined : (answer ?? 'it just became ready')
+  }
+}
+
+/** Containers are made from references by digest; this holds even if somebody gave the name to another image. */
+async function wrongImage(
+  engine: Engine,
+  { image, imageId }: ContainerView,
+  ordered: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (image !== ordered) return `it runs ${image} instead of ${ordered}`
+  const id = (await inspectImage(engine, ordered, signal))?.Id
+  return id === undefined || id === imageId ? undefined : `it runs ${imageId} instead of ${ordered}`
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Name of the file in the data folder. */
@@ -6,31 +6,52 @@ export const stateFile = 'docker-target.json'
 
 /** What the machine carries: kept in a file, as it belongs to the machine. */
 export interface MachineState {
-  /** `<repository id>/<environment>` -> what was applied last, and whose containers serve. */
+  /** `<repository id>/<environment>` -> what was applied last, and the generation whose containers serve (0: none). */
   environments: Record<string, { generation: number; runId: string; serving: number }>
-  /** `<repository id>/<environment>/<service>` -> its port on this machine, and the workload behind it. */
+  /** `<repository id>/<environment>/<service>` -> its port on this machine, and what is behind it. */
   services: Record<string, { port: number; workload: string; containerPort: number }>
 }
+/** The record of one machine. */
+export interface StateFile {
+  read(): Promise<MachineState>
+  /** Changes go one after another; each is on the disk when it resolves. @returns what `edit` returned */
+  change<T>(edit: (state: MachineState) => T): Promise<T>
+}
 
-/** Reads and changes the state; changes go one after another, each written to the side and moved into place. */
-export function openState(folder: string) {
+/** Opens the record in a folder, which is made when it is missing. Only one process may write it. */
+export function openState(folder: string): StateFile {
   const file = join(folder, stateFile)
   let last: Promise<unknown> = Promise.resolve()
   const read = async (): Promise<MachineState> => {
-    const text = await readFile(file, 'utf8').catch(() => '')
+    const text = await readFile(file, 'utf8').catch((error) => {
+      if (error.code === 'ENOENT') return ''
+      throw error
+    })
     return text ? JSON.parse(text) : { environments: {}, services: {} }
+  }
+  const write = async (state: MachineState) => {
+    await mkdir(folder, { recursive: true })
+    const beside = await open(`${file}.new`, 'w')
+    try {
+      await beside.writeFile(JSON.stringify(state, undefined, 2))
+      // The name must not be there before the bytes are.
+      await beside.sync()
+    } finally {
+      await beside.close()
+    }
+    await rename(`${file}.new`, file)
   }
   return {
     read,
-    change(edit: (state: MachineState) => void): Promise<void> {
+    change(edit) {
       const mine = last
-        .catch(() => {})
+        .catch(() => undefined)
         .then(async () => {
           const state = await read()
-          edit(state)
-          await mkdir(folder, { recursive: true })
-          await writeFile(`${file}.new`, JSON.stringify(state, undefined, 2))
-          await rename(`${file}.new`, file)
+          const before = JSON.stringify(state)
+          const result = edit(state)
+          if (JSON.stringify(state) !== before) await write(state)
+          return result
         })
       last = mine
       return mine

@@ -1,0 +1,75 @@
+import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '@taxiway/docker/engine.ts'
+import {
+  authHeader,
+  imageExists,
+  isAuthFailure,
+  parseImageReference,
+  pullImage,
+  type RegistryAuth,
+} from '@taxiway/docker/image.ts'
+import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import type { Work } from '../target.ts'
+import type { Workload } from './docker-pod.ts'
+
+/** The engine, and who it is to its registries. */
+export interface ImageSource {
+  engine: Engine
+  registryAuth?: RegistryAuth
+}
+
+/** Can the image be had? Asks the engine, then the registry, and pulls nothing. */
+export async function checkImage(
+  { engine, registryAuth }: ImageSource,
+  image: string,
+  { signal }: Work,
+): Promise<Outcome<void>> {
+  const registry = parseImageReference(image)?.registry
+  if (registry === undefined) return refuse('image_not_found', { image })
+  if (await imageExists(engine, image, signal)) return done(undefined)
+  try {
+    const options = authHeader(registryAuth, registry)
+    await within(callDeadlineMs, signal, () => engine.docker.getImage(image).distribution(options))
+    return done(undefined)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (engineFault(error, { midWork: false })) throw error
+    const detail = engineMessage(error)
+    if (/not found|manifest unknown|no such manifest|name unknown/i.test(detail))
+      return refuse('image_not_found', { image })
+    if (hasStatus(error, 401, 403) || isAuthFailure(detail)) return refuse('registry_auth_failed', { registry })
+    return refuse('registry_unavailable', { registry, detail: oneLine(detail, 300).replace(/\.$/, '') })
+  }
+}
+
+/** Pulls the image when it is absent, and sees that the workload's command can be carried. */
+export async function haveImage(
+  { engine, registryAuth }: ImageSource,
+  workload: Workload,
+  { deadlineMs, signal, say }: Work,
+): Promise<Outcome<void>> {
+  const { image } = workload
+  if (!(await imageExists(engine, image, signal))) {
+    say(`pulling ${image}`)
+    const pulled = await pullImage(engine, image, {
+      deadlineMs,
+      signal,
+      ...(registryAuth ? { auth: registryAuth } : {}),
+    })
+    if (!pulled.ok) return pulled
+  }
+  if (!workload.replacesEntrypoint) return done(undefined)
+  const entrypoint = (await inspectImage(engine, image, signal))?.Config?.Entrypoint
+  if (!entrypoint?.length) return done(undefined)
+  const detail = 'command would replace the ENTRYPOINT of its image; use args, or an image with CMD only'
+  return refuse('manifest_unsupported', { object: workload.name, detail })
+}
+
+/** Undefined when the engine knows no such image. */
+export async function inspectImage(engine: Engine, image: string, signal: AbortSignal) {
+  try {
+    return await within(callDeadlineMs, signal, () => engine.docker.getImage(image).inspect())
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined
+    throw error
+  }
+}
