@@ -1,14 +1,33 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import examples from '@octokit/webhooks-examples' with { type: 'json' }
 import autocannon from 'autocannon'
 import { freePort, makeTaxiway } from '../taxiway.ts'
-import { pushBody, sign } from '../webhooks.ts'
+import { sign } from '../webhooks.ts'
 import { type BenchContext, type BenchResult, median, quantile, round } from './figures.ts'
 
 const seconds = 4
 const connections = 32
 const bareSecret = 'the secret of the bare handler'
+
+/** GitHub's own example of a push, about 7 kB, made one to our repository. */
+function realPush(name: string): string {
+  const events = examples as unknown as {
+    name: string
+    examples: { ref: string; deleted: boolean; repository: object }[]
+  }[]
+  const push = events
+    .find((event) => event.name === 'push')
+    ?.examples.find(({ ref, deleted }) => ref.startsWith('refs/heads/') && !deleted)
+  return JSON.stringify({
+    ...push,
+    ref: 'refs/heads/main',
+    after: 'a'.repeat(40),
+    deleted: false,
+    repository: { ...push?.repository, full_name: name, default_branch: 'main' },
+  })
+}
 
 /** Webhook intake against a bare fastify handler that checks the same signature and does one durable write, in turn. */
 export async function intake({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
@@ -27,8 +46,7 @@ export async function intake({ folder, environment, rounds, say }: BenchContext)
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   await once(bare.stdout, 'data')
-  // A real push is about 7.7 kB.
-  const body = pushBody(name, 'a'.repeat(40), { padding: 'x'.repeat(7300) })
+  const body = realPush(name)
   const rates = { ours: [] as number[], bare: [] as number[] }
   const late: number[] = []
   let deliveries = 0

@@ -18,7 +18,7 @@ import {
 } from '@taxiway/docker/release-container.ts'
 import { done } from '@taxiway/domain/reason.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { ReleaseOrder, RenderedObject, Target } from '../../services/deployer/target.ts'
+import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
 import { type DockerTarget, makeDockerTarget } from '../../services/deployer/targets/docker.ts'
 import { makeImages, serving } from '../contracts/images.ts'
 import {
@@ -92,18 +92,6 @@ const visit = (url: string) =>
     asked.on('timeout', () => asked.destroy(new Error('no answer within 5 s')))
     asked.on('error', reject)
   })
-const refusal = async (objects: RenderedObject[]) => {
-  const outcome = await target.dryRun(makePlace('refusal').order(images.one, objects), makeWork())
-  return outcome.ok ? undefined : outcome.reason
-}
-
-function withSidecar(): RenderedObject {
-  const object = structuredClone(deployment()) as RenderedObject & {
-    spec: { template: { spec: { containers: object[] } } }
-  }
-  object.spec.template.spec.containers.push({ name: 'sidecar', image: 'web' })
-  return object
-}
 /** An image whose CMD comes after an ENTRYPOINT, built and pushed the way a run does it. */
 async function publishEntrypoint(): Promise<string> {
   const context = mkdtempSync(join(folder, 'context-'))
@@ -319,46 +307,12 @@ test('a newer release ends the watch of an older one, which can never take over'
   expect((await containersOf(place)).map(({ image }) => image)).toEqual([images.two])
 })
 
-test.each<[string, RenderedObject[], string, RegExp]>([
-  ['a second container', [withSidecar()], 'manifest_unsupported', /exactly one container/],
-  ['an init container', [deployment({}, {}, { initContainers: [{ image: 'web' }] })], 'manifest_unsupported', /init/],
-  [
-    'a secret',
-    [deployment({ env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] })],
-    'manifest_unsupported',
-    /A: secretKeyRef/,
-  ],
-  [
-    'a volume claim',
-    [deployment({}, {}, { volumes: [{ name: 'v', persistentVolumeClaim: {} }] })],
-    'manifest_unsupported',
-    /volume v/,
-  ],
-  ['a job', [{ ...deployment(), kind: 'Job', apiVersion: 'batch/v1' }], 'manifest_unsupported', /Job\/web/],
-  ['a misspelt field', [deployment({ redinessProbe: {} })], 'manifest_invalid', /redinessProbe/],
-  ['replicas in words', [deployment({}, { replicas: 'two' })], 'manifest_invalid', /replicas/],
-  [
-    'an unknown port',
-    [deployment(), { ...service(), spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] } }],
-    'manifest_invalid',
-    /port http/,
-  ],
-])('%s is judged before anything is changed', async (_, objects, code, words) => {
-  const reason = await refusal(objects)
-  expect(reason?.code ?? '').toBe(code)
-  expect(reason?.message ?? '').toMatch(words)
-})
-
-test('objects that mean nothing on one machine are left out, and that is said', async () => {
+test('the dry run finds an image that is nowhere, and says what is left out', async () => {
   const work = makeWork()
   const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'web' } }
-  successOf(await target.dryRun(makePlace('ingress').order(images.one, [deployment(), ingress]), work))
-  expect(work.lines).toEqual(['Ingress/web: ignored, it means nothing on one machine'])
-})
-
-test('an image that is nowhere is found by the dry run', async () => {
-  const outcome = await target.dryRun(makePlace('missing').order(images.missing), makeWork())
+  const outcome = await target.dryRun(makePlace('missing').order(images.missing, [deployment(), ingress]), work)
   expect(outcome).toMatchObject({ ok: false, reason: { code: 'image_not_found' } })
+  expect(work.lines).toEqual(['Ingress/web: ignored, it means nothing on one machine'])
 })
 
 test('a command that would replace the entrypoint of its image is refused, arguments are not', async () => {
