@@ -1,11 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { variables } from '@taxiway/chassis/config.ts'
+import { Pipeline } from '@taxiway/domain/pipeline.ts'
 import { reasonCodes, sampleSentence } from '@taxiway/domain/reason.ts'
 import { moves } from '@taxiway/domain/run.ts'
 import { expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 
 const root = join(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const variableTable = [
   '| variable | default | what it is |',
   '|---|---|---|',
@@ -39,5 +42,80 @@ function expectBetween(file: string, marker: string, lines: string[]): void {
 
 test('the README lists every variable with its default', () => expectBetween('README.md', 'variables', variableTable))
 test('ARCHITECTURE draws the states from the table', () => expectBetween('ARCHITECTURE.md', 'states', stateTable))
+test('the reference lists every variable with its default', () =>
+  expectBetween('docs/reference/configuration.md', 'variables', variableTable))
 test('the page of reasons has every code and its sentence', () =>
   expectBetween('docs/reference/reasons.md', 'reasons', reasonTable))
+
+test('ARCHITECTURE shows the walls that the test of walls holds', () => {
+  const table = /const walls[^=]*= \{\n([^}]*)\}/.exec(read('test/walls.test.ts'))?.[1] ?? ''
+  const held = [...table.matchAll(/'([\w/-]+)': \[(.*)\]/g)].map(([, room, rooms]) => [
+    room,
+    rooms?.replace(/[',]/g, '') || 'nothing',
+  ])
+  const shown = [...read('ARCHITECTURE.md').matchAll(/^\| `([\w/-]+)` \| [^|]+ \| ([^|]+) \|$/gm)].map((match) =>
+    match.slice(1),
+  )
+  expect(held.length).toBeGreaterThan(10)
+  expect(shown).toEqual(held)
+})
+
+/** `a/{b,c}.ts` names two files, `a/*.ts` at least one. */
+const exists = (path: string) =>
+  /^[\w./{},*-]+$/.test(path) && [path].flatMap((pattern) => globSync(pattern, { cwd: root })).length > 0
+
+const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
+const documents = [...pages, ...globSync('docs/**/*.md', { cwd: root })]
+test.each(documents)('%s names only files that are there, and links to none that are not', (file) => {
+  const text = read(file)
+  const named = [...text.matchAll(/`((?:packages|services|test|deploy|docs)\/[^`\s]*)`/g)].map(
+    (match) => match[1] as string,
+  )
+  expect(named.filter((path) => !exists(path))).toEqual([])
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map((match) => match[1] as string)
+  expect(links.filter((link) => !existsSync(join(root, dirname(file), link)))).toEqual([])
+})
+
+test('the README promises what has a test, and every test of a promise is named there', () => {
+  const section = read('README.md').split('## What you can rely on')[1]?.split('\n## ')[0] ?? ''
+  const claimed = [...new Set([...section.matchAll(/`(p\d\d)`/g)].map((match) => match[1]))].sort()
+  const tested = globSync('test/promises/p*.test.ts', { cwd: root }).map((file) => file.split('/').at(-1)?.slice(0, 3))
+  expect(claimed).toEqual([...new Set(tested)].sort())
+})
+
+test('every defence in SECURITY names its test', () => {
+  const rows = [...read('SECURITY.md').matchAll(/^\| (?!danger|-)(.+) \|$/gm)].map(
+    (match) => match[1]?.split(' | ') ?? [],
+  )
+  expect(rows.length).toBeGreaterThan(5)
+  expect(rows.filter((row) => !/`[\w/-]+\.test\.ts`/.test(row[2] ?? ''))).toEqual([])
+})
+
+test('the cluster manifests are valid YAML, and set only variables that the configuration knows', () => {
+  const text = ['taxiway', 'deployer-rbac'].map((name) => read(`deploy/kubernetes/${name}.yaml`))
+  const parsed = text.flatMap((one) => parseAllDocuments(one))
+  expect(parsed.flatMap(({ errors }) => errors)).toEqual([])
+  const set = text
+    .join('\n')
+    .replace(/#.*/g, '')
+    .matchAll(/\b(TAXIWAY_[A-Z_]+|REDIS_URL|DOCKER_HOST|KUBECONFIG)\b/g)
+  const names = [...new Set([...set].map((match) => match[1] as string))]
+  expect(names).toContain('REDIS_URL')
+  expect(names.filter((name) => !(name in variables))).toEqual([])
+})
+
+/** `images.<name>.context` and so on: every key of the pipeline's schema that has no keys of its own. */
+function keysOf(schema: unknown, path: string[] = []): string[] {
+  const { properties, patternProperties } = schema as Record<string, Record<string, unknown> | undefined>
+  if (properties && Object.keys(properties).length > 0)
+    return Object.entries(properties).flatMap(([key, value]) => keysOf(value, [...path, key]))
+  const named = Object.values(patternProperties ?? {})[0] as { properties?: object } | undefined
+  return named?.properties ? keysOf(named, [...path, '<name>']) : [path.join('.')]
+}
+
+test('the reference lists every key of the pipeline file', () => {
+  const section = read('docs/reference/configuration.md').split('## `.taxiway.yaml`')[1] ?? ''
+  const first = [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((match) => match[1]?.split(', ') ?? [])
+  const shown = first.map((key) => key.replaceAll('`', ''))
+  expect(shown.sort()).toEqual(keysOf(Pipeline).sort())
+})

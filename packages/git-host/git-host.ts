@@ -1,7 +1,7 @@
 import type { Sha } from '@taxiway/domain/ids.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 
-/** A push as a git host tells it. `branch` is absent for tags and other refs, `sha` for deletions. */
+/** A push as a git host tells it. `branch` is absent for tags and other refs, `before` for new refs, `sha` for deletions. */
 export interface PushDelivery {
   kind: 'push'
   /** owner/name */
@@ -9,12 +9,17 @@ export interface PushDelivery {
   defaultBranch?: string
   ref: string
   branch?: string
+  before?: Sha
   sha?: Sha
   deleted: boolean
   tag: boolean
   /** Message of the newest commit; empty when the host sent none. */
   message: string
   author: string
+  /** Who pushed, by the host's own account. */
+  sender?: { id: number; login: string }
+  /** The host's page of what changed; an http(s) URL. */
+  compareUrl?: string
 }
 /** What a webhook call is about. */
 export type HostDelivery = PushDelivery | { kind: 'ping' } | { kind: 'other'; event: string }
@@ -37,7 +42,7 @@ export interface StatusPost {
 export type StatusResult =
   | { kind: 'posted' }
   | { kind: 'retry'; afterMs?: number; detail: string }
-  | { kind: 'refused'; detail: string }
+  | { kind: 'refused'; httpStatus: number; detail: string }
   | { kind: 'unauthorized' }
 
 /** One kind of git host: what its webhooks look like and how it takes statuses. */

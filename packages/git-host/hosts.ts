@@ -1,5 +1,7 @@
 import type { GitHost } from './git-host.ts'
 import { github } from './github.ts'
 
-/** The kinds of git hosts there are, by the name in the webhook's path. */
-export const hosts = { github } satisfies Record<string, GitHost>
+const known = { github } satisfies Record<string, GitHost>
+
+/** The kinds of git hosts there are, by the name in the webhook's path; without a prototype, so `constructor` is none. */
+export const hosts: Readonly<typeof known> = Object.assign(Object.create(null), known)

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 export interface RepositoryUrl {
@@ -20,10 +21,11 @@ export function parseRepositoryUrl(
   if (!parsed.ok) return parsed
   const url = parsed.value
   const fullName = /^\/([\w.-]{1,100}\/[\w.-]{1,100}?)(?:\.git)?\/?$/.exec(url.pathname)?.[1]
-  if (!fullName || url.search || url.hash || fullName.split('/').some((part) => /^\.+$|^-/.test(part)))
+  if (!fullName || hasMore(url) || fullName.split('/').some((part) => /^(\.+|-.*|\.git)$/.test(part)))
     return refuse('url_not_allowed', { detail: 'it is not of the form https://host/owner/name.git' })
   const api = checkOrigin(options.apiUrl ?? defaultApi(url), options.allowedOrigins)
   if (!api.ok) return api
+  if (hasMore(api.value)) return refuse('url_not_allowed', { detail: 'the API address has a query or a fragment' })
   return done({
     fullName,
     origin: url.origin,
@@ -31,6 +33,9 @@ export function parseRepositoryUrl(
     apiUrl: api.value.href.replace(/\/+$/, ''),
   })
 }
+
+/** Is there a query or a fragment, be it an empty one? */
+const hasMore = (url: URL): boolean => /[?#]/.test(url.href)
 
 const defaultApi = (url: URL): string =>
   url.hostname === 'github.com' ? 'https://api.github.com' : `${url.origin}/api/v3`
@@ -48,8 +53,13 @@ function checkOrigin(text: string, allowedOrigins: readonly string[]): Outcome<U
   return done(url)
 }
 
-/** Literal addresses that no public git host has. Names are resolved and checked again before each fetch. */
+/**
+ * Literal addresses that no public git host has (IANA's special-purpose registry; of IPv6, all), and this machine's own name.
+ * Other names are resolved and checked before each fetch.
+ */
 const isPrivateName = (host: string): boolean =>
-  /^(localhost|.*\.localhost|0\.|10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|\[)/.test(
-    host,
-  )
+  isIPv4(host)
+    ? /^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.0\.0|192\.168|198\.1[89]|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])|22[4-9]|2[3-5]\d)\./.test(
+        host,
+      )
+    : host.startsWith('[') || /^(.+\.)?localhost\.?$/.test(host)

@@ -1,11 +1,15 @@
 import { oneLine } from '@taxiway/domain/reason.ts'
 import type { StatusResult } from './git-host.ts'
+import { pauseOf } from './pause.ts'
 
+/** The most that is read of an answer, and the longest that is waited for one. */
 const mostBytes = 64 * 1024
+const deadlineMs = 30_000
 
 /**
- * Posts JSON with the token to exactly this URL. A redirect is an error, never followed, so that the token goes nowhere else.
- * Network trouble, 5xx and rate limits are `retry`, with the host's own pause where it names one.
+ * Posts JSON with the token to exactly this URL. A redirect is an error, never followed, so that the token goes nowhere else;
+ * nor is it ever in a detail. Network trouble, 5xx and rate limits are `retry`, with the host's own pause where it names one.
+ * Ends with the signal, and after 30 s at the latest.
  */
 export async function postJson(
   url: string,
@@ -13,12 +17,15 @@ export async function postJson(
   token: string | undefined,
   signal: AbortSignal,
 ): Promise<StatusResult> {
+  // What can't stand in a header is no token of any host, and fetch would print it.
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) return { kind: 'unauthorized' }
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
   let response: Response
   try {
     response = await fetch(url, {
       method: 'POST',
       redirect: 'manual',
-      signal,
+      signal: deadline,
       headers: {
         accept: 'application/vnd.github+json',
         'content-type': 'application/json',
@@ -31,57 +38,53 @@ export async function postJson(
     const cause = (error as { cause?: { code?: string } }).cause?.code
     return {
       kind: 'retry',
-      detail: signal.aborted ? 'no answer in time' : `no connection${cause ? ` (${cause})` : ''}`,
+      detail: deadline.aborted ? 'no answer in time' : `no connection${cause ? ` (${cause})` : ''}`,
     }
   }
-  const answer = await readSome(response).catch(() => '')
-  return judge(response, answer)
+  const message = messageOf(await readSome(response))
+  return judge(response, oneLine(token ? message.replaceAll(token, '***') : message, 200))
 }
 
-function judge(response: Response, answer: string): StatusResult {
-  const { status } = response
+/** docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api: 403 and 429 may be limits, not refusals. */
+function judge({ status, headers }: Response, said: string): StatusResult {
   if (status >= 200 && status < 300) return { kind: 'posted' }
-  const detail = `${status}${messageOf(answer)}`
-  const afterMs = pauseOf(response.headers)
-  // docs.github.com/rest/using-the-rest-api/rate-limits: 403 and 429 with these headers are limits, not refusals.
-  if (status === 429 || status >= 500 || (status === 403 && afterMs !== undefined))
+  const detail = said ? `${status} ${said}` : String(status)
+  const pauseMs = pauseOf(headers, Date.now())
+  const isLimit = status === 429 || (status === 403 && (pauseMs !== undefined || /rate limit/i.test(said)))
+  const afterMs = pauseMs ?? (isLimit ? 60_000 : undefined)
+  if (isLimit || status === 408 || status >= 500)
     return { kind: 'retry', detail, ...(afterMs === undefined ? {} : { afterMs }) }
   if (status === 401 || status === 403) return { kind: 'unauthorized' }
+  const isRedirect = status >= 300 && status < 400
   return {
     kind: 'refused',
-    detail: status >= 300 && status < 400 ? `${status}, it redirects to another place` : detail,
+    httpStatus: status,
+    detail: isRedirect ? `${status}, it redirects to another place` : detail,
   }
 }
 
-/** The pause the host asks for: Retry-After (RFC 9110, 10.2.3) or the reset of an exhausted limit. */
-function pauseOf(headers: Headers): number | undefined {
-  const after = headers.get('retry-after')
-  if (after) {
-    const ms = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - Date.now()
-    if (Number.isFinite(ms)) return Math.min(Math.max(ms, 0), 3_600_000)
-  }
-  if (headers.get('x-ratelimit-remaining') === '0') {
-    const ms = Number(headers.get('x-ratelimit-reset')) * 1000 - Date.now()
-    if (Number.isFinite(ms)) return Math.min(Math.max(ms, 1000), 3_600_000)
-  }
-  return undefined
-}
-
+/** The sentence in an error's JSON body, or nothing. */
 function messageOf(answer: string): string {
   try {
-    const { message } = JSON.parse(answer) as { message?: unknown }
-    return typeof message === 'string' ? ` ${oneLine(message, 200)}` : ''
+    const message: unknown = JSON.parse(answer)?.message
+    return typeof message === 'string' ? message : ''
   } catch {
     return ''
   }
 }
 
+/** The beginning of the body, as far as it came. */
 async function readSome(response: Response): Promise<string> {
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true })
-    if (text.length > mostBytes) break
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  try {
+    for await (const part of response.body ?? []) {
+      parts.push(part)
+      bytes += part.length
+      if (bytes >= mostBytes) break
+    }
+  } catch {
+    // The status line is what counts; a body that breaks off only costs the sentence in it.
   }
-  return text
+  return Buffer.concat(parts).toString('utf8', 0, mostBytes)
 }

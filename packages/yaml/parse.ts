@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { ReadDocument, ReadOptions } from './read.ts'
+import type { ReadLimits } from './read.ts'
+import { readInThread } from './thread.ts'
 
 export interface ParseOptions {
   /** Makes the refusal from what is wrong: `line 3: …`. */
@@ -9,47 +9,58 @@ export interface ParseOptions {
   documents: 'one' | 'many'
   maxBytes?: number
   deadlineMs?: number
+  /** Levels of maps and lists in each other. */
+  maxDepth?: number
 }
 export interface ParsedDocument {
+  /** What JSON could say too: a tree of plain objects, arrays, strings, finite numbers, booleans and null. */
   value: unknown
-  /** The line of a path in the file, from 1. */
+  /** The line of a path in the file, from 1; of what is nearest above it, if the path is not there. */
   lineOf(path: (string | number)[]): number | undefined
 }
-const limits: ReadOptions = { maxDepth: 50, maxAliases: 50 }
+const limits: ReadLimits = { maxDepth: 50, maxAliases: 50, maxValues: 200_000 }
 
-/** Parses untrusted YAML in a thread of its own, which is ended at the deadline. */
+/**
+ * Parses untrusted YAML 1.2 in a thread of its own, which is ended at the deadline (1 s unless told) or when it takes too much
+ * memory. Neither text nor value can do anything to the caller but be refused.
+ */
 export async function parseYaml(
   text: Buffer | string,
   options: ParseOptions,
 ): Promise<Outcome<{ documents: ParsedDocument[] }>> {
   const maxBytes = options.maxBytes ?? 256 * 1024
   if (Buffer.byteLength(text) > maxBytes) return options.refusal(`it is larger than ${maxBytes / 1024} KB`)
-  const answer = await inThread(text.toString().replace(/^\ufeff/, ''), options.deadlineMs ?? 1000)
+  const decoded = decode(text)
+  if (decoded === undefined) return options.refusal('it is not UTF-8 text')
+  const answer = await readInThread(
+    decoded,
+    { ...limits, maxDepth: options.maxDepth ?? limits.maxDepth },
+    options.deadlineMs ?? 1000,
+  )
   if ('error' in answer) return options.refusal(answer.error.replace(/\.$/, ''))
   if (options.documents === 'one' && answer.documents.length !== 1)
     return options.refusal(`it has ${answer.documents.length === 0 ? 'no content' : 'more than one document'}`)
   return done({
-    documents: answer.documents.map(({ value, lines }) => {
-      const known = new Map(lines)
-      return { value, lineOf: (path) => known.get(path.join('\0')) }
-    }),
+    documents: answer.documents.map(({ value, lines }) => ({ value, lineOf: makeLineOf(new Map(lines)) })),
   })
 }
 
-function inThread(text: string, deadlineMs: number): Promise<{ documents: ReadDocument[] } | { error: string }> {
-  const worker = new Worker(new URL('./parse-worker.ts', import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: 128 },
-  })
-  return new Promise<{ documents: ReadDocument[] } | { error: string }>((resolve) => {
-    const timer = setTimeout(() => resolve({ error: `it could not be read within ${deadlineMs / 1000} s` }), deadlineMs)
-    worker.once('message', (answer) => {
-      clearTimeout(timer)
-      resolve(answer)
-    })
-    worker.once('error', () => {
-      clearTimeout(timer)
-      resolve({ error: 'it is too large to be read' })
-    })
-    worker.postMessage({ text, options: limits })
-  }).finally(() => worker.terminate())
+/** Text without its byte order mark; undefined if the bytes are not UTF-8. */
+function decode(text: Buffer | string): string | undefined {
+  if (typeof text === 'string') return text.replace(/^\ufeff/, '')
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(text)
+  } catch {
+    return undefined
+  }
 }
+
+const makeLineOf =
+  (known: ReadonlyMap<string, number>): ParsedDocument['lineOf'] =>
+  (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const line = known.get(path.slice(0, length).join('\0'))
+      if (line !== undefined) return line
+    }
+    return undefined
+  }

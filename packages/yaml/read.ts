@@ -1,83 +1,93 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
+import { Composer, type CST, type Document, isScalar, LineCounter, Parser } from 'yaml'
+import { copyPlain, inspect } from './inspect.ts'
 
-export interface ReadOptions {
+export interface ReadLimits {
   maxDepth: number
   maxAliases: number
+  /** Values in a document, counted after its aliases are filled in. */
+  maxValues: number
 }
-/** One document: its plain value, and the line of every path in it (`test.unit.run` joined by U+0000). */
+/** One document: its plain value, and the line of every path in it (`test`, `unit`, `run` joined by U+0000). */
 export interface ReadDocument {
   value: unknown
   lines: [string, number][]
 }
-/** Paths beyond this many have no line. */
-const mostLines = 20_000
+export type ReadAnswer = { documents: ReadDocument[] } | { error: string }
+
+/** What is wrong, and where: an offset in characters. */
+export interface Problem {
+  problem: string
+  offset?: number | undefined
+}
 
 /**
- * Reads YAML 1.2 (core schema: `yes` and `NO` stay strings) from untrusted text. No custom tags, no merge keys, no repeated
- * keys, few aliases. @returns the documents that are not empty, or the first error with its line
+ * Reads YAML 1.2 (core schema: `yes` and `NO` stay strings, https://yaml.org/spec/1.2.2/#103-core-schema) from untrusted text.
+ * No tags but the core ones, no merge keys, no repeated keys, few aliases, nothing that JSON could not say.
+ * @returns the documents that are not empty, or the first error with its line
  */
-export function readYaml(text: string, options: ReadOptions): { documents: ReadDocument[] } | { error: string } {
+export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
   const lineCounter = new LineCounter()
-  const lineAt = (offset: number | undefined) =>
-    offset === undefined ? '' : `line ${lineCounter.linePos(offset).line}: `
-  const parsed = parseAllDocuments(text, {
+  const tell = ({ problem, offset }: Problem) => ({
+    error: `${offset === undefined ? '' : `line ${lineCounter.linePos(offset).line}: `}${problem}`,
+  })
+  // Nesting is measured on the flat parser's tokens: composing them recurses, and would overflow the stack.
+  const tokens = [...new Parser(lineCounter.addNewLine).parse(text)]
+  const tooDeep = tokens.map((token) => nestedBeyond(token, limits.maxDepth)).find((offset) => offset !== undefined)
+  if (tooDeep !== undefined) return tell({ problem: 'it is nested too deep', offset: tooDeep })
+  // uniqueKeys compares every key with every other: inspect() does it in linear time.
+  const composer = new Composer({
     version: '1.2',
     schema: 'core',
     customTags: [],
+    resolveKnownTags: false,
     merge: false,
-    uniqueKeys: true,
-    lineCounter,
-    prettyErrors: false,
+    uniqueKeys: false,
   })
   const documents: ReadDocument[] = []
-  for (const document of Array.isArray(parsed) ? parsed : []) {
-    const problem = document.errors[0] ?? document.warnings[0]
-    if (problem) return { error: `${lineAt(problem.pos[0])}${problem.message.split('\n')[0]}` }
-    if (document.contents === null) continue
-    const lines: [string, number][] = []
-    const refused = walk(document.contents, [], options.maxDepth, (path, offset) => {
-      if (lines.length < mostLines) lines.push([path.join('\0'), lineCounter.linePos(offset).line])
-    })
-    if (refused) return { error: `${lineAt(refused.offset)}${refused.problem}` }
-    try {
-      documents.push({ value: document.toJS({ maxAliasCount: options.maxAliases }), lines })
-    } catch {
-      return { error: 'it has too many aliases' }
-    }
+  for (const document of composer.compose(tokens, false, text.length)) {
+    const read = readDocument(document, limits, (offset) => lineCounter.linePos(offset).line)
+    if (read && 'problem' in read) return tell(read)
+    if (read) documents.push(read)
   }
   return { documents }
 }
 
-/** Visits every path; finds nesting that is too deep and keys that reach into prototypes. */
-function walk(
-  node: unknown,
-  path: (string | number)[],
-  depth: number,
-  visit: (path: (string | number)[], offset: number) => void,
-): { problem: string; offset: number | undefined } | undefined {
-  const offset = (node as Node | null)?.range?.[0]
-  if (depth === 0) return { problem: 'it is nested too deep', offset }
-  if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) {
-      const inner = [...path, index]
-      const at = (item as Node | null)?.range?.[0]
-      if (at !== undefined) visit(inner, at)
-      const refused = walk(item, inner, depth - 1, visit)
-      if (refused) return refused
-    }
-  } else if (isMap(node)) {
-    for (const { key, value } of node.items) {
-      const at = (key as Node | null)?.range?.[0]
-      if (!isScalar(key)) return { problem: 'a key must be plain text', offset: at }
-      const name = String(key.value)
-      if (name === '__proto__' || name === 'constructor' || name === 'prototype')
-        return { problem: `the key ${name} is not allowed`, offset: at }
-      if (name === '<<') return { problem: 'merge keys are not supported', offset: at }
-      const inner = [...path, name]
-      if (at !== undefined) visit(inner, at)
-      const refused = walk(value, inner, depth - 1, visit)
-      if (refused) return refused
-    }
+function readDocument(
+  document: Document.Parsed,
+  limits: ReadLimits,
+  lineAt: (offset: number) => number,
+): ReadDocument | Problem | undefined {
+  const problem = document.errors[0] ?? document.warnings[0]
+  if (problem) return { problem: problem.message.split('\n')[0] ?? 'it is not YAML', offset: problem.pos[0] }
+  // `---` with nothing after it, or only a comment.
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return undefined
+  const inspected = inspect(document.contents, limits.maxAliases, lineAt)
+  if ('problem' in inspected) return inspected
+  const value = expand(document, limits.maxAliases)
+  if (value === undefined) return { problem: 'it has too many aliases', offset: inspected.firstAlias }
+  const copied = copyPlain(value.js, limits)
+  return 'problem' in copied ? { offset: inspected.firstAlias, ...copied } : { ...copied, lines: inspected.lines }
+}
+
+/** The library counts what aliases of aliases multiply to, and throws a ReferenceError beyond the limit. */
+function expand(document: Document.Parsed, maxAliasCount: number): { js: unknown } | undefined {
+  try {
+    return { js: document.toJS({ maxAliasCount }) }
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined
+    throw error
+  }
+}
+
+/** Where a token nests deeper than allowed. Without recursion, since nesting is what is being measured. */
+function nestedBeyond(token: CST.Token, maxDepth: number): number | undefined {
+  const waiting: [CST.Token | null | undefined, number][] = [[token, 0]]
+  for (let next = waiting.pop(); next; next = waiting.pop()) {
+    const [at, depth] = next
+    if (!at) continue
+    if (depth > maxDepth) return at.offset
+    if (at.type === 'document') waiting.push([at.value, depth + 1])
+    else if ('items' in at) for (const item of at.items) waiting.push([item.key, depth + 1], [item.value, depth + 1])
   }
   return undefined
 }

@@ -1,11 +1,16 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { request as overHttp } from 'node:http'
 import { request as overHttps } from 'node:https'
+import { type Fault, playHookFault } from './faults.ts'
 import type { Repository } from './repositories.ts'
 
 /** One attempt to deliver a webhook. `status` is 0 when no answer came; `responseBody` then says why. */
 export interface Delivery {
+  /** Of this attempt; `id` is the same for all attempts of a delivery. */
+  number: number
   id: string
+  redelivery: boolean
+  at: string
   event: string
   repository: string
   status: number
@@ -22,20 +27,25 @@ interface Sent {
 const deadlineMs = 10_000
 
 /** Sends webhooks and remembers every attempt, also the bytes, so that one can be sent again as it was. */
-export function startDeliveries({ say }: { say: (line: string) => void }) {
+export function startDeliveries({ say, fault }: { say: (line: string) => void; fault: () => Fault }) {
   const attempts: Delivery[] = []
   const sent = new Map<string, Sent>()
   const ending = new AbortController()
 
-  const attempt = async (id: string, { event, repository, body }: Sent): Promise<Delivery> => {
+  const attempt = async (id: string, { event, repository, body }: Sent, redelivery = false): Promise<Delivery> => {
+    const at = new Date().toISOString()
     const started = performance.now()
-    const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(deadlineMs)])
-    const answer = await post(repository, { id, event, body, signal }).catch((error: Error) => ({
-      status: 0,
-      responseBody: String(signal.reason ?? error),
-    }))
+    const sending = async () => {
+      await playHookFault(fault(), ending.signal)
+      const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(deadlineMs)])
+      return post(repository, { id, event, body, signal }).catch((error) => Promise.reject(signal.reason ?? error))
+    }
+    const answer = await sending().catch((error: Error) => ({ status: 0, responseBody: String(error) }))
     const delivery = {
+      number: attempts.length + 1,
       id,
+      redelivery,
+      at,
       event,
       repository: repository.fullName,
       ...answer,
@@ -56,7 +66,7 @@ export function startDeliveries({ say }: { say: (line: string) => void }) {
     async redeliver(id: string): Promise<Delivery> {
       const first = sent.get(id)
       if (!first) throw new Error(`no delivery ${id}`)
-      return attempt(id, first)
+      return attempt(id, first, true)
     },
     stop: () => ending.abort(new Error('the git host ends')),
   }

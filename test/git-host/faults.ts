@@ -8,8 +8,15 @@ export interface Fault {
   delayMs?: number
   /** What `Retry-After` says with a 429, in seconds; 1 unless given. */
   retryAfterS?: number
-  /** Only requests of this kind; both unless given. */
-  only?: 'api' | 'git'
+  /** Only these; requests to the API and to git unless given. Webhooks (`hooks`) are late when `slow`, else never sent. */
+  only?: 'api' | 'git' | 'hooks'
+}
+
+/** Plays the fault on one webhook, before it is sent. @throws when it must not be sent */
+export async function playHookFault({ mode, only, delayMs = 1000 }: Fault, signal: AbortSignal): Promise<void> {
+  if (mode === 'ok' || only !== 'hooks') return
+  if (mode !== 'slow') throw new Error('the git host lost it')
+  await sleep(delayMs, undefined, { signal })
 }
 
 const messages = {

@@ -1,17 +1,16 @@
 import type { RefChange } from './backend.ts'
 import { findCommit, git, readRefs, tryGit, zeroSha } from './git.ts'
-import { numberOf, type Repository } from './repositories.ts'
+import { ownerOf, type Repository, showRepository } from './repositories.ts'
 
 /** docs.github.com/webhooks/webhook-events-and-payloads#push: at most so many commits in one payload. */
 const maxCommits = 2048
 
 /** The body of GitHub's `push` event for one changed reference. */
 export async function pushEvent(repository: Repository, { ref, before, after }: RefChange) {
-  const { folder, fullName, htmlUrl } = repository
+  const { folder, htmlUrl } = repository
   const commits = after ? await newCommits(repository, ref, before, after) : []
   const head = after && (await findCommit(folder, after))
-  const login = fullName.split('/')[0] as string
-  const owner = { name: login, login, id: numberOf(login), type: 'User' }
+  const sender = ownerOf(repository)
   const range =
     before && after ? `${before.slice(0, 12)}...${after.slice(0, 12)}` : (after ?? before ?? '').slice(0, 12)
   return {
@@ -25,19 +24,9 @@ export async function pushEvent(repository: Repository, { ref, before, after }: 
     compare: `${htmlUrl}/compare/${range}`,
     commits,
     head_commit: head ? (await readCommits(repository, ['--no-walk', head]))[0] : null,
-    repository: {
-      id: repository.id,
-      name: fullName.split('/')[1],
-      full_name: fullName,
-      private: repository.token !== undefined,
-      fork: false,
-      default_branch: repository.defaultBranch,
-      clone_url: repository.cloneUrl,
-      html_url: htmlUrl,
-      owner,
-    },
-    pusher: { name: login, email: null },
-    sender: { login, id: owner.id, type: 'User' },
+    repository: showRepository(repository),
+    pusher: { name: sender.login, email: null },
+    sender,
   }
 }
 

@@ -17,6 +17,29 @@ export interface Repository {
   lastPush: Promise<unknown>
 }
 
+/** The owner as GitHub shows people and organizations. */
+export function ownerOf({ fullName }: Repository) {
+  const login = fullName.split('/')[0] as string
+  return { login, id: numberOf(login), type: 'User' }
+}
+
+/** The repository as payloads show it. */
+export function showRepository(repository: Repository) {
+  const { id, fullName, token, defaultBranch, cloneUrl, htmlUrl } = repository
+  const owner = ownerOf(repository)
+  return {
+    id,
+    name: fullName.split('/')[1],
+    full_name: fullName,
+    private: token !== undefined,
+    fork: false,
+    default_branch: defaultBranch,
+    clone_url: cloneUrl,
+    html_url: htmlUrl,
+    owner: { name: owner.login, ...owner },
+  }
+}
+
 /** A number that is always the same for the same name. */
 export const numberOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE(0)
 

@@ -1,34 +1,64 @@
 import type { IncomingMessage } from 'node:http'
 import { findCommit } from './git.ts'
+import type { makeHooks } from './hooks.ts'
 import { mayEnter, type Repository } from './repositories.ts'
 import { type Answer, combined, type makeStatuses } from './statuses.ts'
 
+export interface RestDeps {
+  find(fullName: string): Repository | undefined
+  statuses: ReturnType<typeof makeStatuses>
+  hooks: ReturnType<typeof makeHooks>
+}
+
 const said = (status: number, message: string): Answer => ({ status, body: { message, status: String(status) } })
 
-/** Answers a request under /api/v3 with the rules of GitHub's REST API. */
-export async function serveRest(
-  request: IncomingMessage,
-  path: string,
-  held: { find: (fullName: string) => Repository | undefined; statuses: ReturnType<typeof makeStatuses> },
-): Promise<Answer> {
-  const [, fullName = '', rest = ''] = /^\/api\/v3\/repos\/([^/]+\/[^/]+)\/(.+)$/.exec(path) ?? []
-  const repository = held.find(fullName)
+/** Paths of the REST API: GitHub Enterprise's, and those of api.github.com. */
+export const isRest = (path: string): boolean => /^\/(api|repos)\//.test(path)
+
+/** Answers a request of the REST API with GitHub's rules. */
+export async function serveRest(request: IncomingMessage, path: string, deps: RestDeps): Promise<Answer> {
+  const [, fullName = '', rest = ''] = /^(?:\/api\/v3)?\/repos\/([^/]+\/[^/]+)\/(.+)$/.exec(path) ?? []
+  const repository = deps.find(fullName)
   if (!repository) return said(404, 'Not Found')
   if (!mayEnter(repository, request.headers.authorization)) {
     return said(401, request.headers.authorization ? 'Bad credentials' : 'Requires authentication')
   }
+  const isPost = request.method === 'POST'
+  if (!isPost && request.method !== 'GET') return said(404, 'Not Found')
+  const answer = await (isPost ? write(request, rest, repository, deps) : read(rest, repository, deps))
+  return answer ?? said(404, 'Not Found')
+}
+
+async function write(
+  request: IncomingMessage,
+  rest: string,
+  repository: Repository,
+  { statuses, hooks }: RestDeps,
+): Promise<Answer | undefined> {
+  const [, id, delivery] = /^hooks\/(\d+)\/deliveries\/(\d+)\/attempts$/.exec(rest) ?? []
+  if (id) return Number(id) === repository.webhook?.id ? hooks.redeliver(repository, Number(delivery)) : undefined
   const sha = /^statuses\/([^/]+)$/.exec(rest)?.[1]
-  if (sha && request.method === 'POST') {
-    const body = await readJson(request)
-    return body === undefined ? said(400, 'Problems parsing JSON') : held.statuses.create(repository, sha, body)
-  }
+  if (!sha && rest !== 'hooks') return undefined
+  const body = await readJson(request)
+  if (body === undefined) return said(400, 'Problems parsing JSON')
+  return sha ? statuses.create(repository, sha, body) : hooks.create(repository, body)
+}
+
+async function read(rest: string, repository: Repository, { statuses, hooks }: RestDeps): Promise<Answer | undefined> {
+  if (rest === 'hooks') return hooks.list(repository)
+  const hook = /^hooks\/(\d+)\/deliveries$/.exec(rest)?.[1]
+  if (hook) return Number(hook) === repository.webhook?.id ? hooks.attempts(repository) : undefined
   const [, name, kind] = /^commits\/(.+)\/(status|statuses)$/.exec(rest) ?? []
-  if (!name || request.method !== 'GET') return said(404, 'Not Found')
+  if (!name) return undefined
   const commit = await findCommit(repository.folder, name)
-  if (!commit) return kind === 'status' ? said(404, 'Not Found') : said(422, `No commit found for SHA: ${name}`)
-  if (kind === 'statuses') return { status: 200, body: held.statuses.list(fullName, commit).toReversed() }
-  const statuses = Object.values(held.statuses.latest(fullName, commit))
-  return { status: 200, body: { state: combined(statuses), sha: commit, total_count: statuses.length, statuses } }
+  if (!commit) return kind === 'status' ? undefined : said(422, `No commit found for SHA: ${name}`)
+  const { fullName } = repository
+  if (kind === 'statuses') return { status: 200, body: statuses.list(fullName, commit).toReversed() }
+  const latest = Object.values(statuses.latest(fullName, commit))
+  return {
+    status: 200,
+    body: { state: combined(latest), sha: commit, total_count: latest.length, statuses: latest },
+  }
 }
 
 /** The parsed body, or undefined when it is no JSON. */

@@ -6,9 +6,11 @@ import { resolve } from 'node:path'
 import { serveGit } from './backend.ts'
 import { startDeliveries } from './deliveries.ts'
 import { type Fault, playFault } from './faults.ts'
+import { makeHooks } from './hooks.ts'
 import { pushEvent } from './push-event.ts'
 import { makeRepository, mayEnter, numberOf, type Repository } from './repositories.ts'
-import { serveRest } from './rest.ts'
+import { isRest, serveRest } from './rest.ts'
+import { seed } from './seed.ts'
 import { makeStatuses } from './statuses.ts'
 
 /**
@@ -26,19 +28,20 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
     return repository
   }
   const statuses = makeStatuses()
-  const deliveries = startDeliveries({ say })
   const requests: { method: string; path: string; authorization: boolean }[] = []
   const underWay = new Set<Promise<unknown>>()
   let fault: Fault = { mode: 'ok' }
+  const deliveries = startDeliveries({ say, fault: () => fault })
+  const hooks = makeHooks(deliveries)
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = 'GET', url: target = '/' } = request
     requests.push({ method, path: target, authorization: request.headers.authorization !== undefined })
     const { pathname, search } = new URL(target, 'http://host')
-    const kind = pathname.startsWith('/api/') ? 'api' : 'git'
+    const kind = isRest(pathname) ? 'api' : 'git'
     if (await playFault(fault, kind, response)) return
     if (kind === 'api') {
-      const { status, body } = await serveRest(request, decodeURIComponent(pathname), { find, statuses })
+      const { status, body } = await serveRest(request, decodeURIComponent(pathname), { find, statuses, hooks })
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body))
       return
     }
@@ -71,12 +74,15 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
     url,
     /** Every request so far, in the order they came. */
     requests,
-    /** Makes a bare repository; with a token, nobody enters without it. */
-    async createRepository(fullName: string, options: { token?: string; defaultBranch?: string } = {}) {
+    /** Makes a bare repository; with a token, nobody enters without it, with `files` (or a folder) it has a first commit. */
+    async createRepository(fullName: string, { files, ...options }: RepositoryOptions = {}) {
       const repository = await makeRepository({ folder: root, url }, fullName, options)
+      const sha = files === undefined ? undefined : await seed(repository, files)
       repositories.set(fullName, repository)
-      return { cloneUrl: repository.cloneUrl }
+      return { cloneUrl: repository.cloneUrl, ...(sha ? { sha } : {}) }
     },
+    /** The bare repository: its folder, URLs, default branch and webhook. @throws when there is none of that name */
+    repository: (fullName: string): Readonly<Repository> => known(fullName),
     setWebhook(fullName: string, { url: to, secret }: { url: string; secret: string }): void {
       known(fullName).webhook = { id: numberOf(`hook ${fullName}`), url: to, secret }
     },
@@ -101,6 +107,12 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
       await Promise.all([closed, ...underWay])
     },
   }
+}
+
+export interface RepositoryOptions {
+  token?: string
+  defaultBranch?: string
+  files?: Record<string, string> | string
 }
 
 export interface GitHostOptions {

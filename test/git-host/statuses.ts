@@ -54,7 +54,8 @@ export const combined = (statuses: Status[]): Status['state'] => {
   return statuses.length > 0 && statuses.every(({ state }) => state === 'success') ? 'success' : 'pending'
 }
 
-const refused = (message: string): Answer => ({ status: 422, body: { message, status: '422' } })
+/** GitHub's answer to what it understands and does not take. */
+export const refused = (message: string): Answer => ({ status: 422, body: { message, status: '422' } })
 
 function wrongIn(body: unknown): string | undefined {
   const { state, context, description, target_url: target } = (body ?? {}) as Record<string, unknown>

@@ -268,6 +268,117 @@ test('Faults: 500, 429 with Retry-After, silence and slowness, for the API or fo
   })
 })
 
+test('Webhooks can be late or lost, and a lost one is sent again with its id', async () => {
+  host.setFault({ mode: 'slow', delayMs: 400, only: 'hooks' })
+  const started = performance.now()
+  await push('Late')
+  await delivered(1)
+  expect(performance.now() - started).toBeGreaterThan(390)
+  host.setFault({ mode: 'silent', only: 'hooks' })
+  await push('Lost')
+  await delivered(2)
+  expect(received).toHaveLength(1)
+  const lost = host.deliveries().at(-1)
+  expect(lost).toMatchObject({ status: 0, responseBody: 'Error: the git host lost it', redelivery: false })
+  host.setFault({ mode: 'ok' })
+  expect(await host.redeliver(lost?.id ?? '')).toMatchObject({ id: lost?.id, status: 202, redelivery: true })
+  expect(received[1]?.headers['x-github-delivery']).toBe(lost?.id)
+  expect(bodyOf(received[1] as Received).head_commit.message).toBe('Lost')
+})
+
+test('A repository can begin with files or a folder, without a webhook, and keeps what it has when it is made again', async () => {
+  const files = { Dockerfile: 'FROM scratch\n', 'k8s/web.yaml': 'kind: Service\n' }
+  const seeded = await host.createRepository(`${name}-files`, { files, token, defaultBranch: 'trunk' })
+  const { folder: bare, defaultBranch } = host.repository(`${name}-files`)
+  expect(defaultBranch).toBe('trunk')
+  expect((await git(bare, ['rev-parse', 'refs/heads/trunk'])).trim()).toBe(seeded.sha)
+  expect((await git(bare, ['ls-tree', '-r', '--name-only', 'HEAD'])).trim().split('\n')).toEqual(Object.keys(files))
+  const again = await host.createRepository(`${name}-files`, { files: { other: '' }, token, defaultBranch: 'trunk' })
+  expect(again.sha).toBe(seeded.sha)
+  await host.createRepository(`${name}-folder`, { files: tree })
+  expect(await git(host.repository(`${name}-folder`).folder, ['show', 'HEAD:a.txt'])).toBe('one\n')
+  expect(host.deliveries().filter(({ repository }) => repository.startsWith(name))).toEqual([])
+  expect(() => host.repository('shop/nothing')).toThrow('no repository')
+})
+
+test('A webhook is registered over REST, pinged, listed without its secret, and its deliveries sent again', async () => {
+  const own = `${name}-hooked`
+  await host.createRepository(own, { files: { 'a.txt': 'one\n' } })
+  const call = async (path: string, body?: unknown) => {
+    const response = await fetch(`${host.url}/repos/${own}/${path}`, {
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(5000),
+    })
+    return { status: response.status, body: (await response.json()) as any }
+  }
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`
+  const hook = { name: 'web', events: ['push'], config: { url, secret, content_type: 'json' } }
+  for (const wrong of [
+    {},
+    { ...hook, config: { url: 'ftp://x' } },
+    { ...hook, events: ['issues'] },
+    { ...hook, config: { url } },
+  ])
+    expect((await call('hooks', wrong)).status).toBe(422)
+  const created = await call('hooks', hook)
+  expect(created).toMatchObject({ status: 201, body: { active: true, config: { url, secret: '********' } } })
+  expect((await call('hooks', hook)).status).toBe(422)
+  await vi.waitFor(() => expect(received).toHaveLength(1), 5000)
+  const [ping] = received as [Received]
+  expect(ping.headers['x-github-event']).toBe('ping')
+  expect(github.verify(ping.raw, String(ping.headers['x-hub-signature-256']), [secret])).toBe(true)
+  expect(github.parse('ping', ping.raw)).toEqual({ ok: true, value: { kind: 'ping' } })
+  expect(bodyOf(ping)).toMatchObject({ hook_id: created.body.id, repository: { full_name: own } })
+  expect((await call('hooks')).body).toEqual([created.body])
+
+  const list = () => call(`hooks/${created.body.id}/deliveries`)
+  await vi.waitFor(async () => expect((await list()).body).toHaveLength(1), 5000)
+  const [delivery] = (await list()).body
+  expect(delivery).toMatchObject({ event: 'ping', status: 'OK', status_code: 202, redelivery: false })
+  expect((await call(`hooks/${created.body.id}/deliveries/${delivery.id}/attempts`, {})).status).toBe(202)
+  await vi.waitFor(async () => expect((await list()).body).toHaveLength(2), 5000)
+  expect((await list()).body[0]).toMatchObject({ guid: delivery.guid, redelivery: true })
+  expect((await call(`hooks/${created.body.id}/deliveries/999/attempts`, {})).status).toBe(404)
+  expect((await call('hooks/1/deliveries')).status).toBe(404)
+})
+
+test('The API is under /repos as well as under /api/v3, and other methods are not found', async () => {
+  const sha = await push('Add a')
+  const headers = { authorization: `Bearer ${token}` }
+  const status = JSON.stringify({ state: 'success' })
+  const path = `${host.url}/repos/${name}/statuses/${sha}`
+  expect((await fetch(path, { method: 'POST', headers, body: status })).status).toBe(201)
+  expect((await fetch(path, { method: 'DELETE', headers })).status).toBe(404)
+  expect((await fetch(path, { method: 'POST', headers, body: '{' })).status).toBe(400)
+  for (const [mode, kind] of [
+    ['401', 'unauthorized'],
+    ['404', 'refused'],
+    ['422', 'refused'],
+  ] as const) {
+    host.setFault({ mode, only: 'api' })
+    const post = {
+      repository: name,
+      sha,
+      context: 'c',
+      state: 'success',
+      description: 'd',
+      targetUrl: host.url,
+    } as const
+    const account = { apiUrl: host.url, token }
+    expect(await github.postStatus(account, post, { signal: AbortSignal.timeout(5000) })).toMatchObject({ kind })
+  }
+})
+
+test('The files named with a push are written or removed before it', async () => {
+  const options = { url: cloneUrl, token }
+  await commitAndPush(tree, { ...options, message: 'One', files: { 'deep/b.txt': 'two\n' } })
+  await commitAndPush(tree, { ...options, message: 'Two', files: { 'a.txt': null } })
+  await delivered(2)
+  expect(bodyOf(received[1] as Received).commits).toMatchObject([{ added: [], removed: ['a.txt'], modified: [] }])
+  const { folder: bare } = host.repository(name)
+  expect((await git(bare, ['ls-tree', '-r', '--name-only', 'main'])).trim()).toBe('deep/b.txt')
+})
+
 test('Stopping ends connections that were never answered', async () => {
   const short = await startGitHost({ folder: join(folder, 'short') })
   short.setFault({ mode: 'silent' })
