@@ -11,6 +11,14 @@ export interface RepositorySecrets {
   token?: string
 }
 
+interface WithSecret {
+  repository: Repository
+  webhookSecret: string
+}
+/** How long, and for how many repositories, a reading serves further deliveries. */
+const recentMs = 1000
+const mostRecent = 1000
+
 /** `host:origin:owner/name`, without regard to case: GitHub's names have none. */
 const nameOf = (repository: Pick<Repository, 'host' | 'name' | 'url'>) =>
   `${repository.host}:${new URL(repository.url).origin}:${repository.name}`.toLowerCase()
@@ -19,6 +27,7 @@ const sameName = (host: string, name: string) => `${keys.repositoryNames}:${host
 
 /** Registered repositories. Secrets are kept encrypted, each under the repository's id. */
 export function makeRepositories(redis: Redis, secrets: Secrets) {
+  const recent = new Map<RepositoryId, { value: WithSecret; atMs: number }>()
   const read = async (id: RepositoryId): Promise<Repository | undefined> => {
     const doc = await redis.hget(keys.repository(id), 'doc')
     return doc ? JSON.parse(doc) : undefined
@@ -51,6 +60,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     },
 
     async change(repository: Repository, values: Partial<RepositorySecrets>): Promise<void> {
+      recent.delete(repository.id)
       await redis.hset(keys.repository(repository.id), {
         doc: JSON.stringify(repository),
         ...(await sealed(repository.id, values)),
@@ -58,6 +68,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     },
 
     async remove(repository: Repository): Promise<void> {
+      recent.delete(repository.id)
       await redis
         .multi()
         .del(keys.repository(repository.id))
@@ -79,11 +90,16 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     named: async (host: string, name: string): Promise<RepositoryId[]> =>
       (await redis.smembers(sameName(host, name))) as RepositoryId[],
 
-    /** A repository with its webhook secret, in one read. */
-    async withWebhookSecret(id: RepositoryId): Promise<{ repository: Repository; webhookSecret: string } | undefined> {
+    /** A repository with its webhook secret, as it was at most a second ago: every delivery asks. One that is gone is refused again as the delivery is accepted. */
+    async withWebhookSecret(id: RepositoryId): Promise<WithSecret | undefined> {
+      const known = recent.get(id)
+      if (known && performance.now() - known.atMs < recentMs) return known.value
       const [doc, secret] = await redis.hmget(keys.repository(id), 'doc', 'webhookSecret')
       if (!doc || !secret) return undefined
-      return { repository: JSON.parse(doc), webhookSecret: await secrets.open(`${id}/webhook`, secret) }
+      const value = { repository: JSON.parse(doc), webhookSecret: await secrets.open(`${id}/webhook`, secret) }
+      if (recent.size >= mostRecent) recent.clear()
+      recent.set(id, { value, atMs: performance.now() })
+      return value
     },
 
     /** The token for the git host, if the repository has one. */
