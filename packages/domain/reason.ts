@@ -53,7 +53,8 @@ const sentences = {
   git_unavailable: (p: { host: string; detail: string }) => `${p.host} could not be fetched from: ${p.detail}.`,
   git_redirected: (p: { host: string }) =>
     `${p.host} redirects to another place. Register the repository under its new URL.`,
-  clone_too_large: (p: { limitMb: number }) => `The repository is larger than ${p.limitMb} MB.`,
+  clone_too_large: (p: { limitMb: number } | { limit: string }) =>
+    `The repository is larger than ${'limit' in p ? p.limit : `${p.limitMb} MB`}.`,
   config_invalid: (p: { detail: string }) => `.taxiway.yaml is not valid: ${p.detail}.`,
   config_unsupported: (p: { detail: string }) => `.taxiway.yaml asks for what this version can't do: ${p.detail}.`,
   option_not_allowed: (p: { option: string }) => `The option ${p.option} is not allowed.`,

@@ -18,7 +18,7 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
   const name = repository?.full_name
   if (!isText(name, 200) || !/^[\w.-]+\/[\w.-]+$/.test(name)) return invalid('repository.full_name')
   const { ref } = payload
-  if (!isText(ref, 255) || !ref.startsWith('refs/') || !isRefName(ref))
+  if (typeof ref !== 'string' || !ref.startsWith('refs/') || !isRefName(ref))
     return refuse('ref_invalid', { ref: typeof ref === 'string' ? ref.slice(0, 80) : 'What was pushed' })
 
   const { deleted = false } = payload

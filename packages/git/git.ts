@@ -91,7 +91,9 @@ function endInTime(pid: number | undefined, { signal, deadlineMs }: GitCall) {
 
 /** Hides the token, whatever follows `Authorization:`, and user information in URLs. */
 function redact(text: string, token: string | undefined): string {
-  const secrets = token ? [token, Buffer.from(`x-access-token:${token}`).toString('base64'), encodeURIComponent(token)] : []
+  const secrets = token
+    ? [token, Buffer.from(`x-access-token:${token}`).toString('base64'), encodeURIComponent(token)]
+    : []
   return secrets
     .reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
     .replace(/(authorization:\s*)[^\r\n'"]+/gi, '$1***')

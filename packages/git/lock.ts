@@ -16,18 +16,25 @@ const held = new Set<string>()
  * taken over at once on the same machine, after 15 s elsewhere.
  * @throws the signal's reason while it waits
  */
-export async function withLock<T>(file: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const before = queues.get(file) ?? Promise.resolve()
-  const mine = before.catch(() => {}).then(() => locked(file, signal, work))
-  queues.set(file, mine)
-  try {
-    return await mine
-  } finally {
-    if (queues.get(file) === mine) queues.delete(file)
-  }
+export function withLock<T>(file: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    // Who gives up while waiting in line is answered at once; whoever is at work ends its work first.
+    const giveUp = () => reject(signal.reason)
+    signal.addEventListener('abort', giveUp, { once: true })
+    const before = queues.get(file) ?? Promise.resolve()
+    const mine = before.then(() => {
+      signal.removeEventListener('abort', giveUp)
+      return locked(file, signal, work)
+    })
+    const settled = mine.then(resolve, reject).finally(() => {
+      if (queues.get(file) === settled) queues.delete(file)
+    })
+    queues.set(file, settled)
+  })
 }
 
 async function locked<T>(file: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
   const name = `${hostname()} ${process.pid} ${randomUUID()}`
   while (!(await take(file, name))) {
     const stale = await staleHolder(file)
@@ -37,7 +44,6 @@ async function locked<T>(file: string, signal: AbortSignal, work: () => Promise<
   held.add(name)
   const beat = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => {}), beatMs).unref()
   try {
-    signal.throwIfAborted()
     return await work()
   } finally {
     clearInterval(beat)

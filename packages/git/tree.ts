@@ -2,34 +2,45 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { git } from './git.ts'
+import { type GitResult, git } from './git.ts'
 import type { Mirror } from './mirror.ts'
+import { remove } from './upkeep.ts'
 
 const localMs = 5 * 60_000
+const mostListBytes = 64 * 2 ** 20
+/** What Linux takes, with room for the folder before it. */
+const mostPathBytes = 3500
+const mostNameBytes = 255
+const mostPathCharacters = 4000
 
-/** A path within a repository, normalised; refused when it is absolute, climbs out, or has characters no path needs. */
+/**
+ * A path within a repository, without `./`, doubled or trailing slashes; `.` is the repository itself. Refused when it is
+ * absolute, climbs out, reaches for `.git`, or has characters no path needs.
+ */
 export function parseRepoPath(text: string): Outcome<string> {
   const parts = text.split('/').filter((part) => part !== '' && part !== '.')
   const isBad =
+    text.length > mostPathCharacters ||
     text.startsWith('/') ||
     /[\\\p{Cc}]/u.test(text) ||
-    parts.includes('..') ||
-    parts.some((part) => part.toLowerCase() === '.git')
+    parts.some((part) => part === '..' || part.toLowerCase() === '.git')
   return isBad ? refuse('path_outside_repo', { path: text.slice(0, 200) }) : done(parts.join('/') || '.')
 }
 
-/** Paths of all files of a commit, links and submodules included. */
+/**
+ * Paths of all files of a commit, links and submodules included. Of names beyond 64 MB in all the rest is missing:
+ * `exportTree` refuses such a commit.
+ */
 export async function listTree(mirror: Mirror, sha: Sha, { signal }: { signal?: AbortSignal } = {}): Promise<string[]> {
-  const listed = await git(['ls-tree', '-r', '-z', '--name-only', '--end-of-options', sha], {
-    folder: mirror.folder,
-    deadlineMs: localMs,
-    ...(signal ? { signal } : {}),
-  })
-  if (listed.exitCode !== 0) throw new Error(`ls-tree failed: ${listed.stderr}`)
+  const listed = await git(['ls-tree', '-r', '-z', '--name-only', '--end-of-options', sha], callOf(mirror, signal))
+  if (listed.exitCode !== 0 && !listed.tooLong) await fail(mirror, 'ls-tree', listed)
   return listed.stdout.toString().split('\0').filter(Boolean)
 }
 
-/** A file's bytes straight from the objects. A link, a folder or a submodule is no file: links are never followed. */
+/**
+ * A file's bytes straight from the objects. Links are followed by git itself while they stay in the commit
+ * (git-scm.com/docs/git-cat-file, --follow-symlinks); one that leads out is refused.
+ */
 export async function readBlob(
   mirror: Mirror,
   sha: Sha,
@@ -38,21 +49,27 @@ export async function readBlob(
 ): Promise<Outcome<Buffer>> {
   const parsed = parseRepoPath(path)
   if (!parsed.ok) return parsed
-  const call = { folder: mirror.folder, deadlineMs: localMs, ...(signal ? { signal } : {}) }
-  const listed = await git(['ls-tree', '-l', '-z', '--end-of-options', sha, '--', parsed.value], call)
-  const found = /^(\d{6}) (\w+) ([0-9a-f]+)\s+(\S+)\t/.exec(listed.stdout.toString())
-  if (!found) return refuse('file_not_found', { path })
-  const [, mode, type, object, size] = found
-  if (mode === '120000') return refuse('path_outside_repo', { path: `${path} is a link, which` })
-  if (type !== 'blob' || !object) return refuse('file_not_found', { path })
-  if (Number(size) > maxBytes) return refuse('file_too_large', { path, limitKb: maxBytes / 1024 })
-  const read = await git(['cat-file', 'blob', object], { ...call, maxBytes: maxBytes + 1024 })
-  return read.exitCode === 0 ? done(read.stdout) : refuse('file_not_found', { path })
+  const read = await git(['cat-file', '--batch', '--follow-symlinks'], {
+    ...callOf(mirror, signal),
+    input: `${sha}:${parsed.value}\n`,
+    maxBytes: maxBytes + 16 * 1024,
+  })
+  const end = read.stdout.indexOf('\n')
+  const head = read.stdout.toString('utf8', 0, Math.max(end, 0))
+  const content = read.stdout.subarray(end + 1)
+  const link = /^symlink (\d+)$/.exec(head)
+  if (link) return refuse('path_outside_repo', { path: `${path} -> ${content.toString('utf8', 0, Number(link[1]))}` })
+  if (read.exitCode !== 0 && !read.tooLong) await fail(mirror, 'cat-file', read)
+  const size = / blob (\d+)$/.exec(head)?.[1]
+  if (size === undefined) return refuse('file_not_found', { path })
+  if (Number(size) > maxBytes) return refuse('file_too_large', { path, limitKb: Math.floor(maxBytes / 1024) })
+  return done(content.subarray(0, Number(size)))
 }
 
 /**
- * Lays the files of a commit out in a new folder. No hooks run and no filters are configured; submodules stay empty; links are
- * written as links, for the packer of the build context to keep or refuse.
+ * Lays the files of a commit out in a new folder, by way of an index of its own. No hooks run and no filters are configured, so
+ * large-file pointers stay pointers; submodules stay empty; links are written as links, for the packer of the build context to
+ * keep or refuse. Git itself refuses names that mean `.git` anywhere (core.protectHFS, core.protectNTFS).
  */
 export async function exportTree(
   mirror: Mirror,
@@ -60,27 +77,62 @@ export async function exportTree(
   folder: string,
   { maxFiles, maxMb, signal }: { maxFiles: number; maxMb: number; signal?: AbortSignal },
 ): Promise<Outcome<void>> {
-  const call = { folder: mirror.folder, deadlineMs: localMs, ...(signal ? { signal } : {}) }
-  const listed = await git(['ls-tree', '-r', '-l', '-z', '--end-of-options', sha], call)
-  if (listed.exitCode !== 0) throw new Error(`ls-tree failed: ${listed.stderr}`)
-  const entries = listed.stdout.toString().split('\0').filter(Boolean)
-  const bytes = entries.reduce((sum, entry) => sum + (Number(/^\S+ \S+ \S+\s+(\d+)/.exec(entry)?.[1]) || 0), 0)
-  if (entries.length > maxFiles || bytes > maxMb * 2 ** 20) return refuse('clone_too_large', { limitMb: maxMb })
+  const fits = await checkSize(mirror, sha, { maxFiles, maxMb, ...(signal ? { signal } : {}) })
+  if (!fits.ok) return fits
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const environment = { GIT_INDEX_FILE: `${folder}.index`, GIT_WORK_TREE: folder, GIT_DIR: mirror.folder }
+  const index = `${folder}.index`
+  const environment = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folder, GIT_DIR: mirror.folder }
+  const call = { ...callOf({ folder }, signal), environment }
   try {
-    const read = await git(['read-tree', '--end-of-options', sha], { ...call, folder, environment })
-    if (read.exitCode !== 0) throw new Error(`read-tree failed: ${read.stderr}`)
-    const written = await git(['checkout-index', '--all', '--force', '--quiet', `--prefix=${join(folder, '/')}`], {
-      ...call,
-      folder,
-      environment,
-    })
+    const read = await git(['read-tree', '--end-of-options', sha], call)
+    const invalid = /invalid path '(.+)'/.exec(read.stderr)?.[1]
+    if (invalid) return refuse('path_outside_repo', { path: invalid.slice(0, 200) })
+    if (read.exitCode !== 0) return await fail(mirror, 'read-tree', read)
+    const prefix = `--prefix=${join(folder, '/')}`
+    const written = await git(['checkout-index', '--all', '--force', '--quiet', prefix], call)
     if (written.exitCode === 0) return done(undefined)
     if (/No space left/i.test(written.stderr)) return refuse('disk_full', { where: 'the builder' })
-    throw new Error(`checkout-index failed: ${written.stderr}`)
+    return await fail(mirror, 'checkout-index', written)
   } finally {
-    await rm(`${folder}.index`, { force: true })
+    await rm(index, { force: true })
+    await rm(`${index}.lock`, { force: true })
   }
+}
+
+/** Sizes come from the headers of the objects, so a file that unpacks to gigabytes is found before it is unpacked. */
+async function checkSize(
+  mirror: Mirror,
+  sha: Sha,
+  { maxFiles, maxMb, signal }: { maxFiles: number; maxMb: number; signal?: AbortSignal },
+): Promise<Outcome<void>> {
+  const call = { ...callOf(mirror, signal), maxBytes: 2 * mostListBytes }
+  const listed = await git(['ls-tree', '-r', '-l', '-z', '--end-of-options', sha], call)
+  if (listed.tooLong) return refuse('clone_too_large', { limit: `${maxFiles} files` })
+  if (listed.exitCode !== 0) await fail(mirror, 'ls-tree', listed)
+  const entries = listed.stdout.toString('latin1').split('\0').filter(Boolean)
+  if (entries.length > maxFiles) return refuse('clone_too_large', { limit: `${maxFiles} files` })
+  let bytes = 0
+  for (const entry of entries) {
+    const tab = entry.indexOf('\t')
+    bytes += Number(/\s(\d+)$/.exec(entry.slice(0, tab))?.[1] ?? 0)
+    const path = entry.slice(tab + 1)
+    if (path.length > mostPathBytes) return refuse('clone_too_large', { limit: `a path of ${mostPathBytes} bytes` })
+    if (path.split('/').some((name) => name.length > mostNameBytes))
+      return refuse('clone_too_large', { limit: `a file name of ${mostNameBytes} bytes` })
+  }
+  return bytes > maxMb * 2 ** 20 ? refuse('clone_too_large', { limitMb: maxMb }) : done(undefined)
+}
+
+const callOf = ({ folder }: Mirror, signal: AbortSignal | undefined) => ({
+  folder,
+  deadlineMs: localMs,
+  ...(signal ? { signal } : {}),
+})
+
+/** Nobody expects this. If the mirror is what is broken, it goes, so that the next try fetches anew. */
+async function fail(mirror: Mirror, what: string, { stderr }: GitResult): Promise<never> {
+  if (/corrupt|unable to (read|unpack|open|mmap)|missing|bad object|cannot be accessed|inflate/i.test(stderr))
+    await remove(mirror.folder)
+  throw new Error(`${what} failed: ${stderr.slice(0, 2000)}`)
 }

@@ -1,0 +1,66 @@
+import { done, type Reason, reason } from '@taxiway/domain/reason.ts'
+import { type FetchFailure, whyFetchFailed } from './fetch-failure.ts'
+import { git } from './git.ts'
+import type { FetchOrder } from './mirror.ts'
+import { removeLeftovers, sizeOf } from './upkeep.ts'
+import type { CloneUrl } from './url.ts'
+
+const sizeCheckMs = 250
+const localMs = 30_000
+/** How far back a branch is looked through on servers that give no commit by its name. */
+const branchDepth = 200
+const fetchArgs = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--no-recurse-submodules']
+
+type Fetched = { ok: true; value: undefined } | ({ ok: false } & FetchFailure)
+const failed = (why: Reason): Fetched => ({ ok: false, reason: why, mirrorBroken: false })
+
+/** Fetches the commit without its history. Servers that refuse to give a commit by its name are asked for the branch. */
+export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl): Promise<Fetched> {
+  const { sha } = order
+  const byName = await fetchRef(folder, order, url, 1, `+${sha}:refs/taxiway/${sha}`)
+  if (byName.ok || byName.reason.code !== 'commit_not_found') return byName
+  const byBranch = await fetchRef(folder, order, url, branchDepth, `+${order.ref}:refs/branch/tip`)
+  if (!byBranch.ok) return byBranch
+  const call = { folder, signal: order.signal, deadlineMs: localMs }
+  const contained = await git(['merge-base', '--is-ancestor', sha, 'refs/branch/tip'], call)
+  if (contained.exitCode !== 0) return failed(reason('commit_not_found', { sha }))
+  await git(['update-ref', `refs/taxiway/${sha}`, sha], call)
+  return done(undefined)
+}
+
+async function fetchRef(
+  folder: string,
+  order: FetchOrder,
+  url: CloneUrl,
+  depth: number,
+  what: string,
+): Promise<Fetched> {
+  const { maxMb, deadlineMs } = order.limits
+  const sizeBefore = await sizeOf(folder)
+  const isTooLarge = async () => (await sizeOf(folder)) - sizeBefore > maxMb * 2 ** 20
+  const tooLarge = new AbortController()
+  const watch = setInterval(async () => (await isTooLarge()) && tooLarge.abort(), sizeCheckMs)
+  try {
+    const fetched = await git(['fetch', ...fetchArgs, `--depth=${depth}`, '--', url.url, what], {
+      folder,
+      remote: remoteOf(order, url),
+      deadlineMs,
+      signal: AbortSignal.any([order.signal, tooLarge.signal]),
+    })
+    if (fetched.exitCode !== 0) return { ok: false, ...whyFetchFailed(fetched, order, url) }
+    if (!(await isTooLarge())) return done(undefined)
+  } catch (error) {
+    if (!tooLarge.signal.aborted || order.signal.aborted) throw error
+  } finally {
+    clearInterval(watch)
+  }
+  await git(['update-ref', '-d', `refs/taxiway/${order.sha}`], { folder, signal: order.signal, deadlineMs: localMs })
+  await removeLeftovers(folder)
+  return failed(reason('clone_too_large', { limitMb: maxMb }))
+}
+
+const remoteOf = ({ token }: FetchOrder, { origin, pin }: CloneUrl) => ({
+  origin,
+  ...(token ? { token } : {}),
+  ...(pin ? { pin } : {}),
+})
