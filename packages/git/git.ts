@@ -1,99 +1,106 @@
 import { execa } from 'execa'
-import { environmentOf, type Remote } from './environment.ts'
 
 export interface GitCall {
-  /** The bare repository. Git looks nowhere else, not even if this is none. */
   folder: string
   signal?: AbortSignal
   deadlineMs: number
   /** Standard input. */
   input?: string | Buffer
-  /** Without it, git reaches nothing. */
-  remote?: Remote
+  /** Origin and token; the token travels in the environment alone. */
+  remote?: { origin: string; token?: string; pin?: string }
   /** Extra environment, like GIT_INDEX_FILE. */
   environment?: Record<string, string>
-  /** Most bytes of output; git is ended beyond them. */
   maxBytes?: number
 }
 export interface GitResult {
-  /** 128 if git was ended by a signal. */
   exitCode: number
   stdout: Buffer
-  /** Without token, and without credentials in URLs. */
+  /** Cleared of the token. */
   stderr: string
   timedOut: boolean
-  /** There was more output than `maxBytes`. */
-  tooLong: boolean
 }
-const killAfterMs = 2000
+
+/** Settings that make foreign content inert: no hooks, no other transports, no redirects, no helpers, checked objects. */
+const settings: [string, string][] = [
+  ['core.hooksPath', '/dev/null'],
+  ['core.attributesFile', '/dev/null'],
+  ['core.fsmonitor', 'false'],
+  ['core.protectHFS', 'true'],
+  ['core.protectNTFS', 'true'],
+  ['credential.helper', ''],
+  ['fetch.fsckObjects', 'true'],
+  ['transfer.fsckObjects', 'true'],
+  ['http.followRedirects', 'false'],
+  ['protocol.allow', 'never'],
+  ['protocol.https.allow', 'always'],
+  ['submodule.recurse', 'false'],
+  ['gc.auto', '0'],
+  ['maintenance.auto', 'false'],
+  ['safe.directory', '*'],
+]
 
 /**
- * Runs git with a configuration that comes from here alone: nothing of the machine's is read, nothing is asked, and the token
- * is in no argument and no file. Beyond the deadline or when the signal fires, git and all it started are ended.
- * @throws the signal's reason, or if there is no git
+ * Runs git with a configuration that comes from here alone. Nothing of the machine's configuration is read, nothing is asked,
+ * and the token is in no argument and no file. @throws only when git itself is missing
  */
 export async function git(args: string[], call: GitCall): Promise<GitResult> {
-  call.signal?.throwIfAborted()
-  const running = execa('git', args, {
+  const { remote } = call
+  const entries = [...settings]
+  if (remote?.origin.startsWith('http:')) entries.push(['protocol.http.allow', 'always'])
+  if (remote?.pin) entries.push(['http.curloptResolve', remote.pin])
+  const credentials = remote?.token ? Buffer.from(`x-access-token:${remote.token}`).toString('base64') : undefined
+  if (remote && credentials) entries.push([`http.${remote.origin}/.extraHeader`, `Authorization: Basic ${credentials}`])
+  const result = await execa('git', args, {
     cwd: call.folder,
-    env: environmentOf(call),
+    env: {
+      PATH: process.env.PATH ?? '',
+      LANG: 'C',
+      HOME: '/nonexistent',
+      ...fixed,
+      ...call.environment,
+      ...asEnvironment(entries),
+    },
     extendEnv: false,
-    // A group of its own: git's helpers (remote-https, index-pack) must end with it.
-    detached: true,
     encoding: 'buffer',
     reject: false,
     stripFinalNewline: false,
+    timeout: call.deadlineMs,
+    forceKillAfterDelay: 2000,
     maxBuffer: call.maxBytes ?? 64 * 2 ** 20,
     ...(call.input === undefined ? { stdin: 'ignore' as const } : { input: call.input }),
+    ...(call.signal ? { cancelSignal: call.signal } : {}),
   })
-  const watch = endInTime(running.pid, call)
-  const result = await running.finally(watch.stop)
   call.signal?.throwIfAborted()
-  if (result.code === 'ENOENT') throw new Error('git could not be started: is it installed?', { cause: result })
+  const clean = (text: string) =>
+    [remote?.token, credentials].reduce<string>(
+      (shown, secret) => (secret ? shown.replaceAll(secret, '***') : shown),
+      text,
+    )
+  const stderr = clean(Buffer.from(result.stderr ?? '').toString())
   return {
     exitCode: result.exitCode ?? 128,
     stdout: Buffer.from(result.stdout ?? ''),
-    stderr: redact(Buffer.from(result.stderr ?? '').toString(), call.remote?.token),
-    timedOut: watch.timedOut(),
-    tooLong: result.isMaxBuffer,
+    stderr,
+    timedOut: result.timedOut,
   }
 }
 
-/** Ends the process group at the deadline or by the signal: asked first, so that git removes its locks, then by force. */
-function endInTime(pid: number | undefined, { signal, deadlineMs }: GitCall) {
-  let late = false
-  let force: NodeJS.Timeout | undefined
-  const send = (name: 'SIGTERM' | 'SIGKILL') => {
-    try {
-      if (pid !== undefined) process.kill(-pid, name)
-    } catch {
-      // It has ended by itself.
-    }
-  }
-  const end = () => {
-    send('SIGTERM')
-    force ??= setTimeout(() => send('SIGKILL'), killAfterMs)
-  }
-  const timer = setTimeout(() => {
-    late = true
-    end()
-  }, deadlineMs)
-  signal?.addEventListener('abort', end, { once: true })
-  return {
-    timedOut: () => late,
-    stop() {
-      clearTimeout(timer)
-      clearTimeout(force)
-      signal?.removeEventListener('abort', end)
-    },
-  }
+const fixed = {
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_ASKPASS: '/bin/false',
+  GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_LITERAL_PATHSPECS: '1',
+  GIT_ATTR_NOSYSTEM: '1',
 }
 
-/** Hides the token, whatever follows `Authorization:`, and user information in URLs. */
-function redact(text: string, token: string | undefined): string {
-  const secrets = token ? [token, Buffer.from(`x-access-token:${token}`).toString('base64'), encodeURIComponent(token)] : []
-  return secrets
-    .reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
-    .replace(/(authorization:\s*)[^\r\n'"]+/gi, '$1***')
-    .replace(/(\/\/)[^/\s@'"]+@/g, '$1***@')
-}
+const asEnvironment = (entries: [string, string][]): Record<string, string> => ({
+  GIT_CONFIG_COUNT: String(entries.length),
+  ...Object.fromEntries(
+    entries.flatMap(([key, value], index) => [
+      [`GIT_CONFIG_KEY_${index}`, key],
+      [`GIT_CONFIG_VALUE_${index}`, value],
+    ]),
+  ),
+})
