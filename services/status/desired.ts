@@ -21,8 +21,8 @@ export function desiredStatuses(run: Run): DesiredStatus[] {
   return statuses
 }
 
-/** A test context only where there are tests, or while that is not known yet. */
-const wantsTest = (run: Run) => !run.plan || run.plan.tests.length > 0
+/** A test context only where the plan has tests: one that was opened before that is known would never be closed. */
+const wantsTest = (run: Run) => (run.plan?.tests.length ?? 0) > 0
 
 /** Checkout, build and publish make one context: the first that is not done speaks for it. */
 const combine = (stages: Stage[]): Stage =>

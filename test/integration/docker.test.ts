@@ -270,7 +270,7 @@ test('a registry that is away is tried again, one that refuses is not, one that 
   const told: string[] = []
   const onLine = (line: string) => {
     told.push(line)
-    if (told.length === 1) stub.listen(port, '127.0.0.1')
+    if (line.includes('trying again') && !stub.listening) stub.listen(port, '127.0.0.1')
   }
   const repository = `127.0.0.1:${port}/a`
   const order = { imageId: 'busybox:stable', repository, tag: 'v1', signal: never, deadlineMs: 60_000 }
