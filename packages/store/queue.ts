@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { Queue, Worker } from 'bullmq'
 import type { Redis } from './connection.ts'
@@ -23,7 +24,7 @@ export function makeQueue(redis: Redis) {
   }
   const waiting: Record<Work, Map<string, RunId>> = { build: new Map(), deploy: new Map() }
   const sending: Partial<Record<Work, Promise<void>>> = {}
-  // What comes in while jobs are on their way goes together in the next trip.
+  // What comes in at the same time, or while jobs are on their way, goes together in one trip.
   const send = async (name: Work): Promise<void> => {
     const jobs = [...waiting[name]].map(([jobId, runId]) => ({
       name,
@@ -39,7 +40,10 @@ export function makeQueue(redis: Redis) {
       waiting[work].set(`${runId}-${attempt}`, runId)
       const before = sending[work] ?? Promise.resolve()
       if (waiting[work].size > 1) return before
-      const mine = before.catch(() => {}).then(() => send(work))
+      const mine = before
+        .catch(() => {})
+        .then(() => setImmediate())
+        .then(() => send(work))
       sending[work] = mine
       await mine
     },

@@ -82,7 +82,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
           run.id,
           JSON.stringify(run),
           JSON.stringify(delivery.headers),
-          deflateRawSync(delivery.body.subarray(0, keptBodyBytes), { level: 1 }),
+          deflateRawSync(delivery.body.subarray(0, keptBodyBytes), { level: 1, windowBits: 13, memLevel: 6 }),
           deliveryMs,
           JSON.stringify({ type: 'accepted' }),
         ],

@@ -33,7 +33,7 @@ export function webhookRoutes(app: FastifyInstance, deps: WebhookDeps): void {
     // The signature is over the raw bytes, so nothing parses them before it was checked.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_request, body, done) => done(null, body))
-    const options = { bodyLimit, config: { scope: 'public' as const }, schema: { hide: true } }
+    const options = { bodyLimit, config: { scope: 'public' as const }, schema: { hide: true }, helmet: false as const }
     for (const path of ['/webhooks/:host', '/webhooks/:host/:repository'])
       scope.post(path, options, async (request, reply) => {
         const answer = await receive(request, deps).catch(redisFault)

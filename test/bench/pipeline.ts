@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { runProgram } from '../../deploy/local/process.ts'
 import { commitAndPush } from '../git-host/push.ts'
 import { machineSide } from '../scenes/machine-side.ts'
 import { makeWorld } from '../scenes/make-world.ts'
-import { copySample, eventually, writeFiles } from '../scenes/world.ts'
+import { check, copySample, eventually, writeFiles } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
 import { type BenchContext, type BenchResult, median, round } from './figures.ts'
 
@@ -28,8 +29,9 @@ export async function pipeline({ folder, environment, rounds, say }: BenchContex
       const text = `version ${Date.now()}\n`
       const ours = await timed(() => world.push({ 'www/index.html': text }, text), world.visit, text)
       await world.taxiway.waitRun(ours.value.runId, isOver, 60_000)
+      await quiet(world.namespace, environment)
       const other = await timed(() => script.push(text), script.visit, text)
-      await script.settle()
+      await quiet(namespace, environment)
       if (index === 0) continue
       ratios.push(ours.ms / other.ms)
       say(`pipeline round ${index}: ${round(ours.ms, 0)} ms against ${round(other.ms, 0)} ms`)
@@ -51,6 +53,16 @@ export async function pipeline({ folder, environment, rounds, say }: BenchContex
     figures: { ratio, rounds: ratios.length },
   }
 }
+
+/** Waits until the pods of the old version are gone: ending them takes time that the next arm must not pay. */
+const quiet = (name: string, environment: BenchContext['environment']) =>
+  eventually(async () => {
+    const pods = await runProgram('kubectl', ['get', 'pods', '-n', name, '-o', 'name'], {
+      seconds: 20,
+      env: environment,
+    })
+    check(pods.trim().split('\n').length === 2, `two pods in ${name}, not ${pods}`)
+  }, 60_000)
 
 /** Runs `act` and asks for the text at the same time, from the same moment. */
 async function timed<T>(
@@ -107,16 +119,13 @@ kubectl rollout status -n ${namespace} deployment/web >/dev/null
     const [code] = await once(child, 'exit')
     if (code !== 0) throw new Error(`the script ended with ${code}: ${complaint}`)
   }
-  let running: Promise<void> = Promise.resolve()
   return {
     visit: side.visit,
     clean: side.clean,
-    settle: () => running,
     async push(version: string) {
       writeFiles(tree, { 'www/index.html': version })
       await commitAndPush(tree, { url: cloneUrl, message: version, branch: 'main' })
-      running = run()
-      await running
+      await run()
       await eventually(side.visit, 10_000)
     },
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { installPackages } from '../../deploy/local/apt.ts'
 import { ensureBaseImages } from '../../deploy/local/base-images.ts'
+import { findProgram } from '../../deploy/local/process.ts'
 import { startRedis } from '../../deploy/local/redis.ts'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { BenchContext, BenchResult, Row } from './figures.ts'
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
   const say = (line: string) => void process.stderr.write(`  ${line}\n`)
   const folder = mkdtempSync(join(tmpdir(), 'taxiway-bench-'))
   const needsCluster = wanted.includes('pipeline')
-  if (needsCluster) await installPackages(['kubernetes-client'], say)
+  if (needsCluster && !findProgram('kubectl')) await installPackages(['kubernetes-client'], say)
   const local = await startLocal({
     parts: ['engine', 'registry', ...(needsCluster ? (['kubernetes'] as const) : [])],
     folder: join(folder, 'local'),

@@ -55,6 +55,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
     host,
     taxiway,
     repository: { id, name },
+    namespace,
     tree,
     address: side.address,
     pushUrl: cloneUrl.replace('://', `://git:${token}@`),

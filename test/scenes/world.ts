@@ -8,6 +8,8 @@ export interface World {
   host: Awaited<ReturnType<typeof startGitHost>>
   taxiway: Taxiway
   repository: { id: string; name: string }
+  /** Where its releases go. */
+  namespace: string
   /** Folder of the working tree that is pushed from. */
   tree: string
   /** Changes files, commits and pushes. @returns the commit and its run, once the run is there */
