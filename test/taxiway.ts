@@ -34,6 +34,9 @@ const root = join(import.meta.dirname, '..')
 const terminal = ['succeeded', 'failed', 'errored', 'cancelled', 'superseded']
 export const isOver = (run: { state: string }): boolean => terminal.includes(run.state)
 
+/** As in `npm start` and the image: a smaller young generation, 20 MB less for the same speed. */
+const nodeOptions = ['--max-semi-space-size=4']
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -81,7 +84,7 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
     call,
     processes,
     async start(roles = [], extra = {}) {
-      const child = spawn(process.execPath, ['services/start.ts', ...roles], {
+      const child = spawn(process.execPath, [...nodeOptions, 'services/start.ts', ...roles], {
         cwd: root,
         env: { PATH: process.env.PATH, HOME: process.env.HOME, ...base, ...environment, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -19,7 +19,7 @@ export function openStore(options: {
   random?: (bytes: number) => Uint8Array
 }) {
   const now = options.now ?? (() => new Date())
-  const random = options.random ?? randomBytes
+  const random = options.random ?? makeRandom()
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
   return {
@@ -38,5 +38,16 @@ export function openStore(options: {
       await queue.close()
       redis.disconnect()
     },
+  }
+}
+
+/** Random bytes from the system, asked for by the page: every run needs a few. */
+function makeRandom(): (bytes: number) => Uint8Array {
+  let page = Buffer.alloc(0)
+  return (bytes) => {
+    if (page.length < bytes) page = randomBytes(Math.max(4096, bytes))
+    const taken = page.subarray(0, bytes)
+    page = page.subarray(bytes)
+    return taken
   }
 }

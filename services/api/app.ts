@@ -111,8 +111,9 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
 
 /** Keep-alive connections would hold the shutdown up to their own time-out. */
 function closeConnectionsWhenStopping(app: Api, stopping: AbortSignal): void {
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (stopping.aborted) reply.header('connection', 'close')
+    done()
   })
 }
 
