@@ -23,7 +23,7 @@ export const variables = {
   },
   TAXIWAY_TARGET: {
     default: 'auto',
-    help: 'kubernetes, docker, or auto: a reachable cluster if KUBECONFIG names one, else docker.',
+    help: 'kubernetes, docker, or auto: the cluster if KUBECONFIG names one, else docker.',
   },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
   TAXIWAY_HEALTH_PORT: {

@@ -13,7 +13,7 @@ const reopenMs = 1000
 
 /** The places releases can go to. */
 export interface Targets {
-  /** The target of a repository: its own setting, else the configuration's, else a reachable cluster, else the engine. */
+  /** The target of a repository: its own setting, else the configuration's, else the cluster that KUBECONFIG names, else the engine. A cluster that is away is waited for. */
   choose(repo: RepositoryId, work: Work): Promise<Outcome<Target>>
   /** Serves again what the docker target had live; tries until the engine is there. */
   open(signal: AbortSignal): Promise<void>
