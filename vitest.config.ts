@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'real',
           execArgv: ['--expose-gc'],
           include: ['test/integration/**/*.test.ts', 'test/promises/**/*.test.ts', 'test/bad-input/**/*.test.ts'],
-          exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts'],
+          exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts', '**/p16-*.test.ts'],
           globalSetup: 'test/set-up-real.ts',
           fileParallelism: false,
           testTimeout: 180_000,
@@ -31,7 +31,12 @@ export default defineConfig({
         test: {
           ...common,
           name: 'cluster',
-          include: ['test/integration/kubernetes*.test.ts', 'test/promises/p10-*.test.ts', 'test/scenes/*.test.ts'],
+          include: [
+            'test/integration/kubernetes*.test.ts',
+            'test/promises/p10-*.test.ts',
+            'test/promises/p16-*.test.ts',
+            'test/scenes/*.test.ts',
+          ],
           globalSetup: 'test/set-up-cluster.ts',
           fileParallelism: false,
           testTimeout: 300_000,

@@ -34,9 +34,10 @@ const tries = 3
 const firstDelayMs = 500
 
 /**
- * Pushes an image and returns the digest the registry knows it by. A registry that does not answer or answers 5xx is tried
- * three times with growing delays, without a new build; then `registry_unavailable`. Refused credentials are
- * `registry_auth_failed` at once. Pushing the same image again is harmless and gives the same digest.
+ * Pushes an image and returns the digest the registry knows it by. A registry that does not answer is tried three times
+ * with growing delays, without a new build; one that answers 5xx is tried five times by the engine itself, within 50 s.
+ * Then `registry_unavailable`. Refused credentials are `registry_auth_failed` at once. Pushing the same image again is
+ * harmless and gives the same digest.
  */
 export async function pushImage(engine: Engine, order: PushOrder): Promise<Outcome<{ digest: Digest }>> {
   const name = `${order.repository}:${order.tag}`
@@ -77,7 +78,7 @@ async function tryPush(
     const fault = engineFault(new Error(pushed.failure), { midWork: true })
     if (fault?.code === 'disk_full') return { ok: false, reason: fault }
     const detail = oneLine(pushed.failure, 300).replace(/\.$/, '')
-    if (attempt >= tries) return refuse('registry_unavailable', { registry, detail })
+    if (attempt >= tries || pushed.isTriedAgain) return refuse('registry_unavailable', { registry, detail })
     await tell(order, `push failed, trying again: ${detail}`)
     await pause(firstDelayMs * 2 ** attempt * (0.5 + Math.random() / 2), signal)
   }
@@ -90,17 +91,25 @@ async function pushOnce(
   order: PushOrder,
   registry: string,
   signal: AbortSignal,
-): Promise<{ digest: Digest } | { failure: string }> {
+): Promise<{ digest: Digest } | { failure: string; isTriedAgain?: boolean }> {
   const path = `/images/${order.repository}/push?tag=${encodeURIComponent(order.tag)}`
   // The engine wants the header, if an empty one.
   const auth = { authconfig: {}, ...authHeader(order.auth, registry) }
   let digest: Digest | undefined
+  /** Layer -> seconds that the engine last said it waits before its own next try; it counts them down one by one. */
+  const waits = new Map<string | undefined, number>()
   try {
     const answer = await stream(engine, { method: 'POST', path, ...auth }, signal)
     for await (const event of readEvents(answer)) {
-      if (event.error !== undefined) return { failure: event.errorDetail?.message ?? event.error }
+      if (event.error !== undefined) {
+        const failure = event.errorDetail?.message ?? event.error
+        return { failure, isTriedAgain: waits.size > 0 }
+      }
+      const seconds = Number(/^Retrying in (\d+) second/.exec(event.status ?? '')?.[1] ?? 0)
+      const isCounting = seconds > 0 && seconds < (waits.get(event.id) ?? 0)
+      if (seconds > 0) waits.set(event.id, seconds)
       if (typeof event.aux === 'object') digest = parseDigest(event.aux.Digest ?? '') ?? digest
-      if (event.status && !/^(Pushing|Preparing|Waiting)$/.test(event.status))
+      if (event.status && !isCounting && !/^(Pushing|Preparing|Waiting)$/.test(event.status))
         await tell(order, event.id ? `${event.id}: ${event.status}` : event.status)
     }
   } catch (error) {

@@ -27,11 +27,14 @@ const entry = ([id, fields]: [string, Record<string, string>]): LogEntry => ({
 export function makeLogs(redis: Redis) {
   const append = loadScript(redis, 'append-log')
   return {
-    /** Appends whole lines. @returns false when the writer's attempt is over */
-    async append(id: RunId, fence: Fence, stage: string, text: string): Promise<boolean> {
+    /**
+     * Appends whole lines. The same number of the same writer is written once, however often it is tried; it must grow
+     * within a stage. @returns false when the writer's attempt is over
+     */
+    async append(id: RunId, fence: Fence, stage: string, text: string, number: number): Promise<boolean> {
       const written = await append(
         [keys.run(id), keys.log(id)],
-        [`${fence.attempt}:${fence.holder}`, stage, text, fence.attempt],
+        [`${fence.attempt}:${fence.holder}`, stage, text, fence.attempt, number],
       )
       return written !== null
     },

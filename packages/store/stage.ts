@@ -35,6 +35,8 @@ export class Superseded extends Error {
 
 const keepBytes = 8 * 2 ** 20
 const tailBytes = 64 * 2 ** 10
+/** Pieces of log that this process has written: each has its number. */
+let appended = 0
 
 /** Writes an event under the attempt's fence. @throws Fenced when the attempt is over */
 export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
@@ -87,7 +89,8 @@ export async function runStage<T>(
 
 async function openLog({ store, attempt, secrets }: AttemptContext, key: string): Promise<StageLog> {
   const append = async (text: string) => {
-    const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text))
+    const number = ++appended
+    const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text, number))
     if (!isOurs) attempt.abort('fenced')
   }
   return makeStageLog({ append, secrets: await secrets, keepBytes, tailBytes })

@@ -21,9 +21,8 @@ export interface DeployerDeps {
 /** Takes a published run into its environments, one after another in the pipeline's order. */
 export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void> {
   const { store, config, logger } = deps
-  const begun = await patiently(() =>
-    beginAttempt(store.runs, runId, config.worker, () => newId('holder', store.random)),
-  )
+  const holder = newId('holder', store.random)
+  const begun = await patiently(() => beginAttempt(store.runs, runId, config.worker, holder))
   // Somebody else has it, or it is over: then there is nothing to do here.
   if (!begun.ok) return
   const attempt = begun.value

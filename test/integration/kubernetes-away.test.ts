@@ -1,72 +1,26 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { KubeConfig } from '@kubernetes/client-node'
 import { connectCluster, waitFor } from '@taxiway/kubernetes/cluster.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
 import { makeImages, serving } from '../contracts/images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from '../contracts/target.ts'
-
-/** Stands between us and the API server, and can stop answering as a stopped process does: open, but silent. */
-async function makeGate(server: URL) {
-  const pairs = new Set<[Socket, Socket]>()
-  let frozen = false
-  const gate = createServer((ours) => {
-    const theirs = connect(Number(server.port || 443), server.hostname)
-    const pair: [Socket, Socket] = [ours, theirs]
-    pairs.add(pair)
-    for (const [from, to] of [pair, [theirs, ours] as const]) {
-      from.on('data', (bytes) => to.write(bytes))
-      from.on('error', () => to.destroy())
-      from.on('close', () => {
-        to.destroy()
-        pairs.delete(pair)
-      })
-    }
-    if (frozen) for (const socket of pair) socket.pause()
-  })
-  await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve))
-  const set = (to: boolean) => {
-    frozen = to
-    for (const socket of [...pairs].flat()) to ? socket.pause() : socket.resume()
-  }
-  return {
-    port: (gate.address() as AddressInfo).port,
-    freeze: () => set(true),
-    thaw: () => set(false),
-    cut() {
-      for (const socket of [...pairs].flat()) socket.destroy()
-    },
-    close() {
-      for (const socket of [...pairs].flat()) socket.destroy()
-      gate.close()
-    },
-  }
-}
+import { apiServer, type Gate, kubeconfigThrough, makeGate } from '../gate.ts'
 
 const frozenMs = 11_500
 const places: TestPlace[] = []
 let folder = ''
-let gate: Awaited<ReturnType<typeof makeGate>>
+let gate: Gate
 let target: Target
 let image = ''
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'away-'))
-  const config = new KubeConfig()
-  config.loadFromFile(process.env.KUBECONFIG ?? '')
-  const server = new URL(config.getCurrentCluster()?.server ?? '')
-  gate = await makeGate(server)
-  const changed = JSON.parse(config.exportConfig()) as { clusters: { cluster: Record<string, unknown> }[] }
-  for (const { cluster } of changed.clusters) {
-    cluster.server = `https://127.0.0.1:${gate.port}`
-    cluster['tls-server-name'] = server.hostname
-  }
+  gate = await makeGate(apiServer())
   const path = join(folder, 'kubeconfig')
-  writeFileSync(path, JSON.stringify(changed))
+  writeFileSync(path, kubeconfigThrough(gate))
   target = makeKubernetesTarget({ kubeconfig: path })
   image = await makeImages().publish('away', serving('away'))
 })

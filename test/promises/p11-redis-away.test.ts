@@ -1,10 +1,14 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { keys } from '@taxiway/store/keys.ts'
+import Docker from 'dockerode'
 import { Redis } from 'ioredis'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
-import { makeTaxiway } from '../taxiway.ts'
+import { makeWorld } from '../scenes/make-world.ts'
+import { eventually } from '../scenes/world.ts'
+import { isOver, makeTaxiway } from '../taxiway.ts'
 import { pushBody, send } from '../webhooks.ts'
 
 const start = async (args: string[] = []) => {
@@ -76,4 +80,69 @@ test('a full Redis answers 503 queue_full, and keeps no half of a run', async ()
   expect((await send(hook, pushBody('acme/shop', 'e'.repeat(40)))).status).toBe(202)
   redis.disconnect()
   await stop()
+})
+
+describe('a builder in the middle of a test of ten seconds', () => {
+  const { DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
+  const docker = new Docker({ socketPath: (DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })
+  const awayMs = 20_000
+  const lines = Array.from({ length: 10 }, (_, index) => `second ${index + 1}`)
+  const script = (verdict: number) =>
+    `for i in ${lines.map((_, index) => index + 1).join(' ')}; do echo second $i; sleep 1; done; exit ${verdict}`
+
+  test.each([
+    ['hangs', 0],
+    ['hangs', 3],
+    ['is killed and comes back', 0],
+  ])('goes on while Redis %s for longer than the lease, and its verdict %i counts once', async (how, verdict) => {
+    const folder = mkdtempSync(join(tmpdir(), 'taxiway-p11-'))
+    const store = await startRedis({ folder, say: () => {} }, { fresh: true })
+    const world = await makeWorld({
+      folder,
+      target: 'docker',
+      environment: { REDIS_URL: store.address, DOCKER_HOST, TAXIWAY_REGISTRY },
+      name: `acme/away-${process.pid}`,
+      say: () => {},
+    })
+    try {
+      const pipeline = {
+        version: 1,
+        images: { web: {} },
+        test: { slow: { image: 'web', run: [script(verdict)], timeout: '1m' } },
+      }
+      const { sha, runId } = await world.push({ '.taxiway.yaml': JSON.stringify(pipeline) }, 'Take a while')
+      await eventually(async () => expect(await world.taxiway.log(runId)).toContain('second 2\n'), 30_000)
+      process.kill(store.pid, how === 'hangs' ? 'SIGSTOP' : 'SIGKILL')
+      await new Promise((resolve) => setTimeout(resolve, awayMs))
+      if (how === 'hangs') process.kill(store.pid, 'SIGCONT')
+      else await store.restart()
+
+      const run = await world.taxiway.waitRun(runId, isOver, 60_000)
+      expect(run.state).toBe(verdict === 0 ? 'succeeded' : 'failed')
+      if (verdict !== 0) expect(run.reason).toMatchObject({ code: 'test_failed' })
+      await eventually(async () => {
+        const held = await world.statuses(sha)
+        const states = Object.values(held).map(({ state }) => state)
+        expect(states).not.toContain('pending')
+        expect(states.includes('failure')).toBe(verdict !== 0)
+        expect(states).not.toContain('error')
+      }, 15_000)
+      const filters = { label: [`taxiway.run=${runId}`] }
+      await eventually(async () => expect(await docker.listContainers({ all: true, filters })).toEqual([]), 45_000)
+      // Nothing more is written afterwards, and what was written is there once.
+      expect((await world.taxiway.call('GET', `/runs/${runId}`)).body).toEqual(run)
+      const log = (await world.taxiway.log(runId)).split('\n')
+      expect(log.filter((line) => line.startsWith('second '))).toEqual(lines)
+      expect(run.attempt).toBe(1)
+      expect(log.filter((line) => /^[✓✗] test\b|✗ Test slow/.test(line))).toHaveLength(1)
+      const redis = new Redis(store.address)
+      const events = (await redis.xrange(keys.events, '-', '+')).map(([, fields]) => fields.join(' '))
+      redis.disconnect()
+      const ends = events.filter((event) => event.includes('stage_finished') && event.includes('"test"'))
+      expect(ends).toHaveLength(1)
+    } finally {
+      await world.stop()
+      await store.stop()
+    }
+  })
 })
