@@ -3,13 +3,16 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path'
 import { installPackages } from './apt.ts'
 import { engineAnswers } from './engine-api.ts'
+import { removeDeadEngines, unmountBelow } from './leftovers.ts'
+import { withLock } from './lock.ts'
 import { foundPart, type LocalOptions, type LocalPart } from './part.ts'
-import { answers, findProgram, startDaemon, waitUntil } from './process.ts'
+import { answers, type Daemon, findProgram, startDaemon, waitUntil } from './process.ts'
 
 /** The Debian packages behind startEngine. */
 export const enginePackages = ['docker.io', 'iptables']
 
 const usualSocket = '/var/run/docker.sock'
+const runFolders = '/run/taxiway-engine-'
 
 /**
  * May a process on this machine be given a negative OOM score? Needs CAP_SYS_RESOURCE, bit 24.
@@ -57,6 +60,21 @@ async function chooseSocket(runFolder: string): Promise<string> {
     : usualSocket
 }
 
+/** Starts `dockerd` with its data in the folder, and its sockets and mounts in the run folder. */
+async function startDockerd(folder: string, runFolder: string, socket: string): Promise<Daemon> {
+  mkdirSync(runFolder, { recursive: true })
+  mkdirSync(folder, { recursive: true })
+  const config = join(runFolder, 'daemon.json')
+  writeFileSync(config, '{}')
+  const runtime = canLowerOomScore()
+    ? []
+    : ['--add-runtime', `taxiway=${writeRuncWrapper(folder)}`, '--default-runtime', 'taxiway']
+  const places = ['--data-root', join(folder, 'engine'), '--exec-root', runFolder, '--config-file', config]
+  const pidFile = ['--pidfile', join(runFolder, 'docker.pid')]
+  const args = ['--host', `unix://${socket}`, ...places, ...pidFile, '--shutdown-timeout', '5', ...runtime]
+  return startDaemon({ name: 'engine', command: findProgram('dockerd') ?? 'dockerd', args, folder })
+}
+
 /** Finds a Docker engine, or starts `dockerd` with its data in the folder. */
 export async function startEngine(o: LocalOptions): Promise<LocalPart> {
   const found = await findEngine()
@@ -67,28 +85,17 @@ export async function startEngine(o: LocalOptions): Promise<LocalPart> {
     throw new Error('No Docker engine answers: start it (systemctl start docker), or set DOCKER_HOST.')
   const folder = resolve(o.folder)
   // Short, because the names of the sockets in it have an end at 108 characters.
-  const runFolder = `/run/taxiway-engine-${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`
-  mkdirSync(runFolder, { recursive: true })
-  mkdirSync(folder, { recursive: true })
+  const runFolder = `${runFolders}${createHash('sha256').update(folder).digest('hex').slice(0, 8)}`
   const socket = await chooseSocket(runFolder)
-  const runtime = canLowerOomScore()
-    ? []
-    : ['--add-runtime', `taxiway=${writeRuncWrapper(folder)}`, '--default-runtime', 'taxiway']
-  const places = [
-    '--data-root',
-    join(folder, 'engine'),
-    '--exec-root',
-    runFolder,
-    '--pidfile',
-    join(runFolder, 'docker.pid'),
-  ]
-  const config = ['--config-file', join(runFolder, 'daemon.json')]
-  writeFileSync(config[1] ?? '', '{}')
-  const args = ['--host', `unix://${socket}`, ...places, ...config, '--shutdown-timeout', '5', ...runtime]
-  const daemon = await startDaemon({ name: 'engine', command: findProgram('dockerd') ?? 'dockerd', args, folder })
+  const waiting = () => o.say('waiting for another engine that is being started')
+  const daemon = await withLock('engine-start', waiting, async () => {
+    await removeDeadEngines(runFolders)
+    return startDockerd(folder, runFolder, socket)
+  })
   const address = `unix://${socket}`
   const stop = async () => {
     await daemon.stop(30)
+    await unmountBelow(runFolder)
     rmSync(runFolder, { recursive: true, force: true })
   }
   await waitUntil('Docker engine', 60, () => engineAnswers(address), daemon).catch(async (error) => {

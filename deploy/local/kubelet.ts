@@ -5,7 +5,8 @@ import { pauseImage } from './base-images.ts'
 import { nodeName } from './cluster-identity.ts'
 import { askEngine } from './engine-api.ts'
 import { type ClusterAccess, writeKubeconfig } from './kubeconfig.ts'
-import { type Daemon, freePort, runProgram, startDaemon } from './process.ts'
+import { unmountBelow } from './leftovers.ts'
+import { type Daemon, freePort, startDaemon } from './process.ts'
 
 interface Node {
   bin: string
@@ -113,20 +114,11 @@ async function removeContainers(dockerHost: string, state: string): Promise<void
   }
 }
 
-/** Unmounts what the kubelet mounted (its own folder, and the secrets of pods), so that the folder can go. */
-async function unmount(state: string): Promise<void> {
-  const mounts = readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .map((line) => (line.split(' ')[1] ?? '').replace(/\\040/g, ' '))
-  for (const path of mounts.filter((mount) => `${mount}/`.startsWith(`${kubeletFolder(state)}/`)).reverse())
-    await runProgram('umount', ['-l', path]).catch(() => undefined)
-}
-
 /** Removes what a kubelet that runs no more has left: containers, mounts, and the state folder. May be called again. */
 export async function removePods(dockerHost: string, state: string): Promise<void> {
   if (!existsSync(state)) return
   await removeContainers(dockerHost, state)
-  await unmount(state)
+  await unmountBelow(kubeletFolder(state))
   rmSync(shimSocket(state), { force: true })
   rmSync(state, { recursive: true, force: true })
 }
