@@ -15,14 +15,43 @@ export type RunEvent =
   | { type: 'planned'; plan: Plan }
   | { type: 'stage_started'; stage: string }
   | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
-  | { type: 'image_built'; image: string; imageId: string }
-  | { type: 'image_published'; image: string; digest: Digest; reference: string }
+  | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest }
+  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest }
+  /** A test began, ended, or was tried again; the latest of its name counts. */
+  | { type: 'test_changed'; test: RunTest }
+  /** A file of a test was kept. */
+  | { type: 'artifact_kept'; artifact: RunArtifact }
   | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   | { type: 'superseded'; by: string }
   /** Something a person should know; the only thing that may still happen to an ended run. */
   | { type: 'noted'; reason: Reason }
+
+/** How a test of a run stands. */
+export const testStates = ['running', 'passed', 'failed', 'skipped'] as const
+export interface RunTest {
+  name: string
+  state: (typeof testStates)[number]
+  /** From 1; more than one that ends `passed` is a flaky test. */
+  tries: number
+  flaky?: boolean
+  /** It failed, and that was allowed. */
+  allowed?: boolean
+  durationMs?: number
+  reason?: Reason
+  /** From its JUnit report. */
+  counts?: { total: number; failed: number; skipped: number }
+  failures?: { name: string; message: string }[]
+}
+/** A file that a test left for people. */
+export interface RunArtifact {
+  id: string
+  test: string
+  path: string
+  bytes: number
+  expiresAt: string
+}
 
 /** How far a release has come in its environment. */
 export const releaseStates = ['applying', 'live', 'restored', 'failed', 'superseded'] as const

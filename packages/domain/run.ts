@@ -1,7 +1,6 @@
-import Type from 'typebox'
-import { type ReleaseState, type RunEvent, releaseStates } from './event.ts'
+import type { ReleaseState, RunArtifact, RunEvent, RunTest } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
 
 /**
@@ -51,12 +50,25 @@ export interface RunImage {
   imageId?: string
   digest?: string
   reference?: string
+  /** Digest of an earlier run's image that was taken because nothing it is made of changed. */
+  reusedFrom?: string
+  /** Digest of its provenance statement in the registry. */
+  provenance?: string
 }
 export interface RunRelease {
   environment: string
   generation: number
   state: ReleaseState
   reason?: Reason
+}
+
+/** Where a run of a pull request comes from. */
+export interface PullRequest {
+  number: number
+  /** Branch that it wants into. */
+  base: string
+  /** From another repository than the one it wants into. */
+  fork: boolean
 }
 
 /** One execution of a pipeline for one commit, as the record holds it. */
@@ -70,9 +82,17 @@ export interface Run {
   version: number
   repo: RepositoryId
   repository: string
-  event: 'push' | 'rerun'
+  event: PlanEvent | 'rerun'
   sha: Sha
   branch: string
+  tag?: string
+  pullRequest?: PullRequest
+  /** False for code that no member has approved: it gets no secrets and is never deployed. */
+  trusted?: boolean
+  /** Values of a manual run. */
+  inputs?: Record<string, string>
+  /** Files that changed, if the git host told all of them. */
+  changed?: string[]
   defaultBranch?: string
   message: string
   author: string
@@ -92,6 +112,8 @@ export interface Run {
   plan?: Plan
   stages: Stage[]
   images: RunImage[]
+  tests?: RunTest[]
+  artifacts?: RunArtifact[]
   releases: RunRelease[]
   createdAt: string
   startedAt?: string
@@ -103,9 +125,8 @@ export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
 
 /** A queued run for a pushed commit. */
 export function newRun(
-  from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> & {
-    defaultBranch?: string
-  },
+  from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> &
+    Partial<Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed'>>,
   now: string,
 ): NewRun {
   const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))
@@ -159,7 +180,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   // Work is told only by who holds the run.
-  if (run.state === 'queued' && /^(stage_|handed_|attempt_drained|worker_lost)/.test(event.type))
+  if (run.state === 'queued' && /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost)/.test(event.type))
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
@@ -188,10 +209,23 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'stage_finished':
       return finishStage(next, event, now)
     case 'image_built':
-      Object.assign(imageOf(next, event.image), { imageId: event.imageId })
+      Object.assign(imageOf(next, event.image), {
+        imageId: event.imageId,
+        ...(event.reusedFrom ? { reusedFrom: event.reusedFrom } : {}),
+      })
       return done(next)
     case 'image_published':
-      Object.assign(imageOf(next, event.image), { digest: event.digest, reference: event.reference })
+      Object.assign(imageOf(next, event.image), {
+        digest: event.digest,
+        reference: event.reference,
+        ...(event.provenance ? { provenance: event.provenance } : {}),
+      })
+      return done(next)
+    case 'test_changed':
+      next.tests = [...(run.tests ?? []).filter(({ name }) => name !== event.test.name), event.test]
+      return done(next)
+    case 'artifact_kept':
+      next.artifacts = [...(run.artifacts ?? []).filter(({ id }) => id !== event.artifact.id), event.artifact]
       return done(next)
     case 'release_changed':
       return done(changeRelease(next, event))
@@ -288,52 +322,3 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
   }
   return release(run)
 }
-
-const When = Type.Optional(Type.String({ format: 'date-time' }))
-const ReasonView = Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' })
-const words = <const T extends readonly string[]>(list: T) =>
-  Type.Enum([...list] as string[]) as unknown as Type.TUnsafe<T[number]>
-
-/** A run as the API answers it. */
-export const RunView = Type.Object(
-  {
-    id: Type.String(),
-    number: Type.Integer(),
-    sequence: Type.Integer(),
-    repo: Type.String({ description: 'Id of the repository.' }),
-    repository: Type.String({ description: 'owner/name' }),
-    event: Type.String(),
-    sha: Type.String(),
-    branch: Type.String(),
-    message: Type.String(),
-    author: Type.String(),
-    state: words(runStates),
-    reason: Type.Optional(ReasonView),
-    notes: Type.Optional(Type.Array(ReasonView)),
-    url: Type.String(),
-    attempt: Type.Integer(),
-    createdAt: Type.String({ format: 'date-time' }),
-    startedAt: When,
-    finishedAt: When,
-    stages: Type.Array(
-      Type.Object({
-        name: Type.String(),
-        environment: Type.Optional(Type.String()),
-        state: words(stageStates),
-        startedAt: When,
-        finishedAt: When,
-        reason: Type.Optional(ReasonView),
-      }),
-    ),
-    images: Type.Array(Type.Object({ name: Type.String(), digest: Type.Optional(Type.String()) })),
-    releases: Type.Array(
-      Type.Object({
-        environment: Type.String(),
-        generation: Type.Integer(),
-        state: words(releaseStates),
-        reason: Type.Optional(ReasonView),
-      }),
-    ),
-  },
-  { $id: 'Run' },
-)

@@ -26,3 +26,13 @@ export function ignoredReason(push: Push, branches: readonly string[] | undefine
 /** Does a branch match one of the globs? `*` stays within a path part, `**` crosses them. */
 export const matchesBranch = (branch: string, globs: readonly string[]): boolean =>
   globs.some((glob) => glob === branch || picomatch.isMatch(branch, glob, { dot: true, nonegate: true }))
+
+/** Does a file match one of the globs, and none of those after it that begin with `!`? The last that matches decides. */
+export function matchesPath(file: string, globs: readonly string[]): boolean {
+  const first = globs[0]?.startsWith('!') ?? false
+  return globs.reduce((kept, glob) => {
+    const isOut = glob.startsWith('!')
+    const pattern = isOut ? glob.slice(1) : glob
+    return picomatch.isMatch(file, pattern, { dot: true, nonegate: true }) ? !isOut : kept
+  }, first)
+}

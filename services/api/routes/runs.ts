@@ -1,6 +1,7 @@
 import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTerminal, newRun, type Run, type RunState, RunView, runStates } from '@taxiway/domain/run.ts'
+import { isTerminal, newRun, type Run, type RunState, runStates } from '@taxiway/domain/run.ts'
+import { RunView } from '@taxiway/domain/run-view.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'

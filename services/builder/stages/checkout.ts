@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
 import type { Sha } from '@taxiway/domain/ids.ts'
-import { readPipeline } from '@taxiway/domain/pipeline.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
+import { readPipeline } from '@taxiway/domain/read-pipeline.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
@@ -64,7 +64,14 @@ const summary = ({ images, tests, environments }: Plan) =>
 async function readPlan(mirror: Mirror, { run, signal }: StageContext, repository: Repository): Promise<Outcome<Plan>> {
   const context: PlanContext = {
     repository: run.repository,
+    event: run.event === 'rerun' ? 'push' : run.event,
     branch: run.branch,
+    sha: run.sha,
+    number: run.number,
+    ...(run.tag ? { tag: run.tag } : {}),
+    ...(run.trusted === undefined ? {} : { trusted: run.trusted }),
+    ...(run.inputs ? { inputs: run.inputs } : {}),
+    ...(run.changed ? { changed: run.changed } : {}),
     ...(run.defaultBranch ? { defaultBranch: run.defaultBranch } : {}),
     ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { readPipeline } from './pipeline.ts'
 import { implyPlan, makePlan } from './plan.ts'
+import { readPipeline } from './read-pipeline.ts'
 
 const noLines = () => undefined
 const messageOf = (value: unknown, line?: number) => {

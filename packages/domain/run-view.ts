@@ -1,0 +1,93 @@
+import Type from 'typebox'
+import { releaseStates, testStates } from './event.ts'
+import { runStates, stageStates } from './run.ts'
+
+const When = Type.Optional(Type.String({ format: 'date-time' }))
+const ReasonView = Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' })
+const words = <const T extends readonly string[]>(list: T) =>
+  Type.Enum([...list] as string[]) as unknown as Type.TUnsafe<T[number]>
+
+/** A run as the API answers it. */
+export const RunView = Type.Object(
+  {
+    id: Type.String(),
+    number: Type.Integer(),
+    sequence: Type.Integer(),
+    repo: Type.String({ description: 'Id of the repository.' }),
+    repository: Type.String({ description: 'owner/name' }),
+    event: Type.String(),
+    sha: Type.String(),
+    branch: Type.String(),
+    tag: Type.Optional(Type.String()),
+    pullRequest: Type.Optional(Type.Object({ number: Type.Integer(), base: Type.String(), fork: Type.Boolean() })),
+    trusted: Type.Optional(Type.Boolean()),
+    inputs: Type.Optional(Type.Record(Type.String(), Type.String())),
+    cancelRequestedBy: Type.Optional(Type.String()),
+    message: Type.String(),
+    author: Type.String(),
+    state: words(runStates),
+    reason: Type.Optional(ReasonView),
+    notes: Type.Optional(Type.Array(ReasonView)),
+    url: Type.String(),
+    attempt: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+    startedAt: When,
+    finishedAt: When,
+    stages: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        environment: Type.Optional(Type.String()),
+        state: words(stageStates),
+        startedAt: When,
+        finishedAt: When,
+        reason: Type.Optional(ReasonView),
+      }),
+    ),
+    images: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        digest: Type.Optional(Type.String()),
+        reference: Type.Optional(Type.String()),
+        reusedFrom: Type.Optional(Type.String()),
+        provenance: Type.Optional(Type.String()),
+      }),
+    ),
+    tests: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String(),
+          state: words(testStates),
+          tries: Type.Integer(),
+          flaky: Type.Optional(Type.Boolean()),
+          allowed: Type.Optional(Type.Boolean()),
+          durationMs: Type.Optional(Type.Number()),
+          reason: Type.Optional(ReasonView),
+          counts: Type.Optional(
+            Type.Object({ total: Type.Integer(), failed: Type.Integer(), skipped: Type.Integer() }),
+          ),
+          failures: Type.Optional(Type.Array(Type.Object({ name: Type.String(), message: Type.String() }))),
+        }),
+      ),
+    ),
+    artifacts: Type.Optional(
+      Type.Array(
+        Type.Object({
+          id: Type.String(),
+          test: Type.String(),
+          path: Type.String(),
+          bytes: Type.Integer(),
+          expiresAt: Type.String({ format: 'date-time' }),
+        }),
+      ),
+    ),
+    releases: Type.Array(
+      Type.Object({
+        environment: Type.String(),
+        generation: Type.Integer(),
+        state: words(releaseStates),
+        reason: Type.Optional(ReasonView),
+      }),
+    ),
+  },
+  { $id: 'Run' },
+)
