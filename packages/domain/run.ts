@@ -1,6 +1,6 @@
 import type { ReleaseState, RunArtifact, RunEvent, RunTest } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
-import type { Plan, PlanEvent } from './plan.ts'
+import { type Plan, type PlanEvent, touches } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
 
 /**
@@ -163,6 +163,29 @@ export function eventOf({ event, tag, pullRequest, inputs }: Run): PlanEvent {
   if (pullRequest) return 'pull_request'
   if (tag !== undefined) return 'tag'
   return inputs ? 'manual' : 'push'
+}
+
+/** The run's time limit in seconds, when it has taken longer than that since its first attempt began. */
+export function overdueSeconds({ plan, startedAt }: Run, nowMs: number): number | undefined {
+  if (plan?.timeoutMs === undefined || startedAt === undefined) return undefined
+  return nowMs - Date.parse(startedAt) > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
+}
+
+/**
+ * Does a newer run take the place of an older one, which is planned? It is of the same branch, tag or pull request, and
+ * does something, as far as that is known before it is planned itself. Runs that a person began take nobody's place.
+ */
+export function isNewerOf(newer: Run, older: Run): boolean {
+  const isSame =
+    newer.sequence > older.sequence &&
+    newer.repo === older.repo &&
+    newer.event === older.event &&
+    newer.branch === older.branch &&
+    newer.tag === older.tag &&
+    newer.pullRequest?.number === older.pullRequest?.number
+  if (!isSame || newer.event === 'rerun' || newer.event === 'manual') return false
+  if (newer.state === 'cancelled' || newer.plan?.ignored) return false
+  return newer.plan !== undefined || touches(newer.changed, older.plan?.startPaths)
 }
 
 /** Crashes after which a run is not tried again. */

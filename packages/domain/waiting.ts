@@ -68,7 +68,7 @@ export function waitingOf(run: Pick<InLine, 'id' | 'repo'>, line: Line, runSecon
     for: isLimited ? 'concurrency' : 'slot',
     place: ahead,
     ...(estimateSeconds === undefined ? {} : { estimateSeconds }),
-    message: `Waiting: ${ordinal(ahead)} in line${about}${why}.`,
+    message: `Waiting: ${ordinal(ahead)} in line${why}${about}.`,
   }
 }
 

@@ -7,7 +7,7 @@ import type { Fence, Runs } from './runs.ts'
 export interface Attempt {
   run: Run
   fence: Fence
-  /** Aborted when the run is taken away or to be cancelled: the reason is `fenced` or `cancelled`. */
+  /** Aborted when the run is taken away or to be cancelled: the reason is `fenced`, `cancelled` or `superseded`. */
   signal: AbortSignal
   abort(reason: string): void
   /** Ends the renewal; the lease itself goes with the move that ends or hands over the attempt. */
@@ -35,6 +35,7 @@ export async function beginAttempt(
     if (!kept) controller.abort('fenced')
     const run = kept ? await runs.read(runId).catch(() => undefined) : undefined
     if (run?.cancelRequestedBy) controller.abort('cancelled')
+    else if (run?.supersededBy) controller.abort('superseded')
   }
   const timer = setInterval(() => void renew(), renewMs)
   return {

@@ -79,7 +79,9 @@ function readRoutes(app: Api, { store, url }: ApiDeps): void {
     },
     async (request, reply) => {
       const found = await findRun(store, request.params.id)
-      return sendOutcome(reply, found.ok ? done(viewRun(url, found.value)) : found)
+      if (!found.ok) return sendOutcome(reply, found)
+      const waiting = await store.turns.waiting(found.value)
+      return sendOutcome(reply, done({ ...viewRun(url, found.value), ...(waiting ? { waiting } : {}) }))
     },
   )
 }
