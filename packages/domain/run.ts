@@ -1,6 +1,6 @@
 import type { ReleaseState, RunArtifact, RunEvent, RunTest } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
-import { type Plan, type PlanEvent, touches } from './plan.ts'
+import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
 
 /**
@@ -150,42 +150,10 @@ export const stageKey = (stage: Stage): string =>
 export const findStage = (run: Run, key: string): Stage | undefined =>
   run.stages.find((stage) => stageKey(stage) === key)
 
-/** The git host's ref that has the run's commit. */
-export function refOf({ branch, tag, pullRequest, defaultBranch }: Run): string {
-  if (pullRequest) return `refs/pull/${pullRequest.number}/head`
-  if (tag !== undefined) return `refs/tags/${tag}`
-  return `refs/heads/${branch || defaultBranch || 'main'}`
-}
-
-/** What a run is for its pipeline: one that runs again is what it was at first. */
-export function eventOf({ event, tag, pullRequest, inputs }: Run): PlanEvent {
-  if (event !== 'rerun') return event
-  if (pullRequest) return 'pull_request'
-  if (tag !== undefined) return 'tag'
-  return inputs ? 'manual' : 'push'
-}
-
 /** The run's time limit in seconds, when it has taken longer than that since its first attempt began. */
 export function overdueSeconds({ plan, startedAt }: Run, nowMs: number): number | undefined {
   if (plan?.timeoutMs === undefined || startedAt === undefined) return undefined
   return nowMs - Date.parse(startedAt) > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
-}
-
-/**
- * Does a newer run take the place of an older one, which is planned? It is of the same branch, tag or pull request, and
- * does something, as far as that is known before it is planned itself. Runs that a person began take nobody's place.
- */
-export function isNewerOf(newer: Run, older: Run): boolean {
-  const isSame =
-    newer.sequence > older.sequence &&
-    newer.repo === older.repo &&
-    newer.event === older.event &&
-    newer.branch === older.branch &&
-    newer.tag === older.tag &&
-    newer.pullRequest?.number === older.pullRequest?.number
-  if (!isSame || newer.event === 'rerun' || newer.event === 'manual') return false
-  if (newer.state === 'cancelled' || newer.plan?.ignored) return false
-  return newer.plan !== undefined || touches(newer.changed, older.plan?.startPaths)
 }
 
 /** Crashes after which a run is not tried again. */
@@ -220,7 +188,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   // Work is told only by who holds the run.
-  if (run.state === 'queued' && /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost)/.test(event.type))
+  if (run.state === 'queued' && /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out)/.test(event.type))
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':

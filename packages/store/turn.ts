@@ -15,8 +15,6 @@ const aliveMs = 15_000
 const recentMs = 1000
 const pastRuns = 20
 
-export type Turns = ReturnType<typeof makeTurns>
-
 /**
  * Whose turn it is. A job only wakes a worker; which run it takes is chosen here, by a look at all open runs: a millisecond or
  * two for a thousand of them.

@@ -1,4 +1,5 @@
-import { isNewerOf, neededWork, type Run } from '@taxiway/domain/run.ts'
+import { isNewerOf } from '@taxiway/domain/origin.ts'
+import { neededWork, type Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'

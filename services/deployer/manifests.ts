@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { refOf } from '@taxiway/domain/origin.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { refOf } from '@taxiway/domain/run.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { listTree, parseRepoPath, readBlob } from '@taxiway/git/tree.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
