@@ -188,7 +188,10 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   // Work is told only by who holds the run.
-  if (run.state === 'queued' && /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out)/.test(event.type))
+  if (
+    run.state === 'queued' &&
+    /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out)/.test(event.type)
+  )
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
@@ -245,8 +248,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'supersede_requested':
       // What is on its way to an environment is left to the order of releases there.
       if (neededWork(run) !== 'build') return refuse('run_not_cancellable', { state: run.state })
-      next.supersededBy = event.by
-      return done(next)
+      return done({ ...next, supersededBy: event.by })
     case 'superseded':
       return done(supersede(next, event.by, now))
     case 'timed_out':

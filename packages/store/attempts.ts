@@ -17,15 +17,16 @@ export interface Attempt {
 /** How often the lease is renewed, and a wish to cancel seen. */
 const renewMs = 1000
 
-/** Takes a run: the lease and the fence in one step. Refused while another worker's lease is good. */
+/** Takes a run: the lease and the fence in one step, and one trip if it is known. Refused while another worker's lease is good. */
 export async function beginAttempt(
   runs: Runs,
   runId: RunId,
   worker: string,
   newHolder: () => string,
+  known?: Run,
 ): Promise<Outcome<Attempt>> {
   const holder = newHolder()
-  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker })
+  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker }, undefined, known)
   if (!begun.ok) return begun
   const fence = { attempt: begun.value.attempt, holder }
   const controller = new AbortController()

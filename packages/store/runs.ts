@@ -59,7 +59,7 @@ const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `
 
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
 export function makeRuns(redis: Redis, now: () => Date) {
-  const read = async (id: RunId): Promise<Run | undefined> => parse(await redis.hgetall(keys.run(id)))
+  const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
   const accept = loadScript(redis, 'accept-delivery')
   const move = makeMove(redis, read, now)
   const renew = loadScript(redis, 'renew-lease')
@@ -123,7 +123,8 @@ export function makeRuns(redis: Redis, now: () => Date) {
   }
 }
 
-function parse(hash: Record<string, string>): Run | undefined {
+/** A run as its hash in Redis holds it. */
+export function parseRun(hash: Record<string, string>): Run | undefined {
   if (!hash.doc) return undefined
   return {
     ...JSON.parse(hash.doc),
@@ -140,7 +141,7 @@ async function readAll(redis: Redis, ids: RunId[]): Promise<Run[]> {
   const answers = (await pipeline.exec()) ?? []
   return answers.flatMap(([error, hash]) => {
     if (error) throw error
-    return parse(hash as Record<string, string>) ?? []
+    return parseRun(hash as Record<string, string>) ?? []
   })
 }
 

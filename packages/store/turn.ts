@@ -1,10 +1,10 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import { isTerminal, type Run } from '@taxiway/domain/run.ts'
+import { neededWork, type Run } from '@taxiway/domain/run.ts'
 import { type Line, median, type Waiting, waitingOf } from '@taxiway/domain/waiting.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import type { Repositories } from './repositories.ts'
-import type { Runs } from './runs.ts'
+import { parseRun, type Runs } from './runs.ts'
 import { loadScript } from './script.ts'
 
 /** A chosen run that nobody has begun by then is chosen again. */
@@ -21,15 +21,16 @@ const pastRuns = 20
  */
 export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) {
   const choose = loadScript(redis, 'take-turn')
-  const readLine = recently(() => lineOf(redis, runs, repositories))
-  const runSeconds = recentlyBy((repo: RepositoryId) => secondsOf(runs, repo))
+  const readLine = recently((_: 'all') => lineOf(redis, runs, repositories))
+  const runSeconds = recently((repo: RepositoryId) => secondsOf(runs, repo))
   return {
     /** Chooses the next run to build, for the caller to begin at once; undefined when there is none to take. */
-    next: async (): Promise<RunId | undefined> =>
-      ((await choose(
-        [keys.openRuns, keys.turns],
-        [keys.run('' as RunId), keys.repository('' as RepositoryId), chosenMs],
-      )) as RunId | null) ?? undefined,
+    async next(): Promise<Run | undefined> {
+      const prefixes = [keys.run('' as RunId), keys.repository('' as RepositoryId)]
+      const chosen = (await choose([keys.openRuns, keys.turns], [...prefixes, chosenMs])) as string[] | null
+      const [doc = '', number = '', sequence = '', version = ''] = chosen ?? []
+      return parseRun({ doc, number, sequence, version })
+    },
 
     /** Says that a builder is there, and how many runs it takes at a time. */
     async announce(worker: string, slots: number): Promise<void> {
@@ -45,8 +46,10 @@ export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) 
 
     /** Why the run waits to be built, as of the last second; undefined when it is in hand, over, or about to be taken. */
     async waiting(run: Run): Promise<Waiting | undefined> {
-      if (run.holder || isTerminal(run.state)) return undefined
-      const line = await readLine()
+      if (run.holder || neededWork(run) !== 'build') return undefined
+      let line = await readLine('all')
+      // It came in since.
+      if (!line.runs.some(({ id }) => id === run.id)) line = await readLine('all', { anew: true })
       if (!waitingOf(run, line)) return undefined
       return waitingOf(run, line, await runSeconds(run.repo))
     },
@@ -89,17 +92,12 @@ async function timeOf(redis: Redis): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
 }
 
-/** One reading for all who ask within a second. */
-function recently<T>(read: () => Promise<T>): () => Promise<T> {
-  const by = recentlyBy(read)
-  return () => by(undefined)
-}
-
-function recentlyBy<Key, T>(read: (key: Key) => Promise<T>): (key: Key) => Promise<T> {
+/** One reading of a key for all who ask within a second; `anew` reads again. */
+function recently<Key, T>(read: (key: Key) => Promise<T>) {
   const known = new Map<Key, { value: Promise<T>; atMs: number }>()
-  return (key) => {
+  return (key: Key, { anew = false } = {}): Promise<T> => {
     const last = known.get(key)
-    if (last && performance.now() - last.atMs < recentMs) return last.value
+    if (!anew && last && performance.now() - last.atMs < recentMs) return last.value
     if (known.size > 1000) known.clear()
     const value = read(key)
     known.set(key, { value, atMs: performance.now() })

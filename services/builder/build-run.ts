@@ -30,10 +30,10 @@ export interface BuilderDeps {
 }
 
 /** Takes a run from its commit to published images: checkout, build, then test beside publish. */
-export async function buildRun(deps: BuilderDeps, runId: RunId): Promise<void> {
+export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Promise<void> {
   const { store, config, logger } = deps
   const begun = await patiently(() =>
-    beginAttempt(store.runs, runId, config.worker, () => newId('holder', store.random)),
+    beginAttempt(store.runs, runId, config.worker, () => newId('holder', store.random), known),
   )
   // Somebody else has it, or it is over: then there is nothing to do here.
   if (!begun.ok) return

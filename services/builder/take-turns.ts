@@ -7,8 +7,8 @@ import { type BuilderDeps, buildRun } from './build-run.ts'
  */
 export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
-    const runId = await patiently(() => deps.store.turns.next())
-    if (!runId) return
-    await buildRun(deps, runId)
+    const run = await patiently(() => deps.store.turns.next())
+    if (!run) return
+    await buildRun(deps, run.id, run)
   }
 }

@@ -2,7 +2,7 @@
 -- fewest runs in hand, then the one whose last turn is longest ago; within a repository the oldest run. What is chosen counts
 -- as in hand at once, so that no two workers choose the same run, and no repository gets more than its limit.
 -- KEYS 1 open runs, 2 turns; ARGV 1 prefix of runs, 2 prefix of repositories, 3 how long a choice holds (ms)
--- Returns the run's id, or nil when none may be taken.
+-- Returns the run as it is now: doc, number, sequence, version; or nil when none may be taken.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local inHand, oldest = {}, {}
@@ -36,4 +36,4 @@ end
 if not best then return nil end
 redis.call('HSET', ARGV[1] .. best.id, 'turn', best.version .. ':' .. string.format('%.0f', now + tonumber(ARGV[3])))
 redis.call('HSET', KEYS[2], best.repo, redis.call('HINCRBY', KEYS[2], 'last', 1))
-return best.id
+return redis.call('HMGET', ARGV[1] .. best.id, 'doc', 'number', 'sequence', 'version')
