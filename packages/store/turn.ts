@@ -34,12 +34,10 @@ export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) 
 
     /** Says that a builder is there, and how many runs it takes at a time. */
     async announce(worker: string, slots: number): Promise<void> {
-      const nowMs = await timeOf(redis)
-      await redis
-        .multi()
-        .hset(keys.builders, worker, `${nowMs}:${slots}`)
-        .pexpire(keys.builders, aliveMs * 4)
-        .exec()
+      const [nowMs, known] = await Promise.all([timeOf(redis), redis.hgetall(keys.builders)])
+      const gone = Object.keys(known).filter((name) => !isAlive(known[name], nowMs))
+      if (gone.length > 0) await redis.hdel(keys.builders, ...gone)
+      await redis.hset(keys.builders, worker, `${nowMs}:${slots}`)
     },
 
     leave: async (worker: string): Promise<void> => void (await redis.hdel(keys.builders, worker)),
@@ -66,13 +64,11 @@ async function lineOf(redis: Redis, runs: Runs, repositories: Repositories): Pro
   const building = open.filter(({ work }) => work === 'build')
   const repos = [...new Set(building.map(({ repo }) => repo))]
   const limits = await Promise.all(repos.map(async (repo) => (await repositories.read(repo))?.maxRuns ?? 0))
-  const alive = Object.values(builders)
-    .map((text) => text.split(':').map(Number))
-    .filter(([atMs = 0]) => nowMs - atMs < aliveMs)
+  const alive = Object.values(builders).filter((text) => isAlive(text, nowMs))
   return {
     runs: building,
     turns: new Map(Object.entries(turns).map(([repo, turn]) => [repo as RepositoryId, Number(turn)])),
-    slots: alive.reduce((sum, [, slots = 0]) => sum + slots, 0),
+    slots: alive.reduce((sum, text) => sum + Number(text.split(':')[1]), 0),
     limits: new Map(repos.map((repo, index) => [repo, limits[index] ?? 0])),
   }
 }
@@ -86,6 +82,10 @@ async function secondsOf(runs: Runs, repo: RepositoryId): Promise<number | undef
     .filter((value) => value >= 0)
   return median(seconds)
 }
+
+/** Has the builder been heard of lately? Its entry is `<ms>:<slots>`. */
+const isAlive = (entry: string | undefined, nowMs: number): boolean =>
+  nowMs - Number(entry?.split(':')[0] ?? 0) < aliveMs
 
 async function timeOf(redis: Redis): Promise<number> {
   const [seconds, micros] = await redis.time()

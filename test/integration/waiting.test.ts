@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
+import { pushBody, send } from '../webhooks.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 let world: Awaited<ReturnType<typeof makeWorld>>
@@ -75,4 +76,24 @@ test('a repository that may have one run at a time has one, and the next begins 
   expect(three?.[0]).toBeGreaterThan(two?.[1] ?? Number.NaN)
   expect((three?.[0] ?? 0) - (two?.[1] ?? 0)).toBeLessThan(8000)
   await Promise.all(builders.map((builder) => builder.kill('SIGTERM')))
+})
+
+test('a builder takes a quiet repository’s run next, though another’s forty came first', async () => {
+  await world.taxiway.call('PATCH', `/repos/${world.repository.id}`, { maxRuns: 0 })
+  const register = async (name: string) => {
+    const url = `${world.host.url}/acme/${name}-${process.pid}.git`
+    return (await world.taxiway.call('POST', '/repos', { host: 'github', url })).body
+  }
+  const [noisy, quiet] = [await register('noisy'), await register('quiet')]
+  const runs: string[] = []
+  for (let at = 1; at <= 40; at++)
+    runs.push((await send(noisy.webhook, pushBody(noisy.name, at.toString(16).padStart(40, '0')))).body.runId)
+  const asked = (await send(quiet.webhook, pushBody(quiet.name, 'f'.repeat(40)))).body.runId
+  const builder = await world.taxiway.start(['builder'], { TAXIWAY_CONCURRENCY: '1' })
+  // None of them exists at the git host, so each ends at once.
+  const ended = await Promise.all([...runs, asked].map(over))
+  const begun = ended.sort((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt)).map(({ id }) => id)
+  expect(begun.indexOf(asked)).toBeLessThanOrEqual(1)
+  expect(begun.filter((id) => id !== asked)).toEqual(runs)
+  await builder.kill('SIGTERM')
 })
