@@ -74,13 +74,13 @@ async function throughStages(
   await giveWay(deps.store, context.attempt.run)
   const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
   if (!images.ok) return
+  // Untrusted code leaves nothing behind that others might take for ours.
+  if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
+    await record(context, { type: 'stage_finished', stage: 'publish', state: 'skipped' })
   // Publish overlaps test: what failed its test is in the registry under its run's tag, and deployed by nobody.
   const testing = isDone(context, 'test')
     ? undefined
     : runStage(context, 'test', (stage) => test(stage, { ...deps, tree: tree.value, images: images.value }))
-  // Untrusted code leaves nothing behind that others might take for ours.
-  if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
-    await record(context, { type: 'stage_finished', stage: 'publish', state: 'skipped' })
   const publishing = isDone(context, 'publish')
     ? undefined
     : runStage(context, 'publish', (stage) => publish(stage, { ...deps, images: images.value }))
