@@ -24,7 +24,11 @@ export type RunEvent =
   | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
+  /** A newer run wants its place; who holds it stops. */
+  | { type: 'supersede_requested'; by: string }
   | { type: 'superseded'; by: string }
+  /** The whole run took longer than its pipeline allows. */
+  | { type: 'timed_out'; seconds: number }
   /** Something a person should know; the only thing that may still happen to an ended run. */
   | { type: 'noted'; reason: Reason }
 

@@ -11,6 +11,10 @@ export interface Plan {
   timeoutMs?: number
   /** `newest`: a newer push to the branch cancels this run. */
   concurrency?: 'newest' | 'all'
+  /** The pipeline's rule that lets this event start nothing: then there is nothing in the plan. */
+  ignored?: string
+  /** Globs of the files that a push or pull request must touch to start a run. */
+  startPaths?: string[]
 }
 export interface PlannedImage {
   name: string
@@ -77,6 +81,8 @@ export interface PlanContext {
   event?: PlanEvent
   branch: string
   tag?: string
+  /** Branch that the pull request wants into. */
+  base?: string
   sha?: string
   number?: number
   defaultBranch?: string
@@ -104,11 +110,15 @@ export const slug = (text: string): string =>
 
 /** Pipeline and push make the plan. What does not apply to this event, branch or change is left out. */
 export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan> {
+  const { event = 'push' } = context
+  const startPaths = event === 'push' || event === 'pull_request' ? pipeline.on?.[event]?.paths : undefined
   const rest = {
     ...(pipeline.timeout ? { timeoutMs: durationMs(pipeline.timeout, 0) } : {}),
     ...(pipeline.concurrency ? { concurrency: pipeline.concurrency } : {}),
+    ...(startPaths ? { startPaths } : {}),
   }
-  if (!startsRun(pipeline, context)) return done({ images: [], tests: [], environments: [], ...rest })
+  const ignored = ignoringRule(pipeline, context)
+  if (ignored) return done({ images: [], tests: [], environments: [], ...rest, ignored })
   const images = Object.entries(pipeline.images ?? {}).map(([name, image]) => planImage(name, image, context))
   const tests = Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => planTest(pipeline, key, test, context))
   const environments = Object.entries(pipeline.deploy ?? {})
@@ -123,26 +133,30 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
   return done({ images, tests, environments, ...rest })
 }
 
-/** Does the pipeline's own `on` let this event through? Without `on`, every event that came this far is let through. */
-function startsRun({ on }: Pipeline, { event = 'push', branch, tag, changed }: PlanContext): boolean {
-  const ofBranch = (rule: { branches?: string[]; paths?: string[] } | undefined) =>
-    (rule?.branches === undefined || matchesBranch(branch, rule.branches)) && touches(changed, rule?.paths)
+/** The rule of the pipeline's own `on` that leaves this event out. Without `on`, every event that came this far is let through. */
+function ignoringRule({ on }: Pipeline, context: PlanContext): string | undefined {
+  const { event = 'push', branch, base = branch, tag = '', changed } = context
+  const ofBranch = (of: string, rule: { branches?: string[]; paths?: string[] } | undefined, name: string) => {
+    if (rule?.branches && !matchesBranch(name, rule.branches)) return `on.${of}.branches does not name ${name}`
+    return touches(changed, rule?.paths) ? undefined : `on.${of}.paths names none of the changed files`
+  }
   switch (event) {
     case 'push':
-      return ofBranch(on?.push)
+      return ofBranch('push', on?.push, branch)
     case 'pull_request':
-      return on?.pull_request !== undefined && ofBranch(on.pull_request)
+      return on?.pull_request ? ofBranch('pull_request', on.pull_request, base) : 'it has no on.pull_request'
     case 'tag':
-      return on?.tag !== undefined && tag !== undefined && matchesBranch(tag, on.tag)
+      if (!on?.tag) return 'it has no on.tag'
+      return matchesBranch(tag, on.tag) ? undefined : `on.tag does not name ${tag}`
     case 'manual':
-      return true
+      return undefined
     default:
       return event satisfies never
   }
 }
 
 /** Is one of the changed files among the paths? Unknown changes touch everything. */
-const touches = (changed: string[] | undefined, paths: string[] | undefined): boolean =>
+export const touches = (changed: string[] | undefined, paths: string[] | undefined): boolean =>
   changed === undefined || paths === undefined || changed.some((file) => matchesPath(file, paths))
 
 type ImageOf = NonNullable<Pipeline['images']>[string]

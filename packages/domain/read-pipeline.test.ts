@@ -62,3 +62,20 @@ test('without a file, the Dockerfile is the image, its stage test the test, and 
     environments: [],
   })
 })
+
+test.each([
+  [{ push: { branches: ['main'] } }, { branch: 'next' }, 'on.push.branches does not name next'],
+  [{ push: { paths: ['src/**'] } }, { changed: ['a.md'] }, 'on.push.paths names none of the changed files'],
+  [{ push: { paths: ['src/**'] } }, {}, undefined],
+  [{ push: {} }, { event: 'tag', tag: 'v1' }, 'it has no on.tag'],
+  [{ tag: ['v*'] }, { event: 'tag', tag: 'x' }, 'on.tag does not name x'],
+  [{ push: {} }, { event: 'pull_request', base: 'main' }, 'it has no on.pull_request'],
+  [{ pull_request: { branches: ['main'] } }, { event: 'pull_request', branch: 'x', base: 'main' }, undefined],
+  [{ push: { branches: ['none'] } }, { event: 'manual' }, undefined],
+] as const)('%j and %j: %s', (on, more, ignored) => {
+  const read = readPipeline({ version: 1, on, images: { web: {} } }, noLines)
+  if (!read.ok) throw new Error(read.reason.message)
+  const planned = makePlan(read.value, { ...context, ...more } as Parameters<typeof makePlan>[1])
+  expect(planned).toMatchObject({ ok: true, value: { images: ignored ? [] : [{ name: 'web' }] } })
+  expect(planned.ok && planned.value.ignored).toBe(ignored)
+})

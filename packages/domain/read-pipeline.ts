@@ -103,9 +103,6 @@ function checkReferences(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline
       for (const key of keys)
         if ((value as Record<string, unknown>)[key] !== undefined)
           return refuse('config_unsupported', { detail: `${room}.${name}.${key}` })
-  for (const key of ['timeout', 'concurrency'] as const)
-    if (pipeline[key] !== undefined) return refuse('config_unsupported', { detail: key })
-  if (pipeline.on?.manual) return refuse('config_unsupported', { detail: 'on.manual' })
   return checkTests(pipeline, refusal)
 }
 

@@ -25,7 +25,13 @@ const sentences = {
   ignored_event: (p: { event: string }) => `Event ${p.event} starts nothing.`,
   ignored_branch: (p: { branch: string }) => `Branch ${p.branch} is not among the branches of this repository.`,
   ignored_branch_deleted: () => 'The branch was deleted.',
-  ignored_tag: () => 'Tags start nothing yet.',
+  ignored_tag: (p: { tag: string }) =>
+    `Tag ${p.tag} is not among the tags of this repository. Change them to the tags that shall start runs, like ["v*"].`,
+  ignored_pull_request: () =>
+    'Pull requests start nothing here. Change pullRequests of this repository to members or all.',
+  fork_needs_approval: (p: { number: number }) =>
+    `Pull request #${p.number} comes from a fork, whose code starts nothing here. Change pullRequests of this repository to all to run it without secrets.`,
+  ignored_by_pipeline: (p: { rule: string }) => `The pipeline leaves this out: ${p.rule}.`,
   ignored_skip_ci: () => 'The commit message asks to skip CI.',
   ref_invalid: (p: { ref: string }) => `${p.ref} is not a valid ref.`,
   sha_invalid: () => 'The commit id is not a full hexadecimal object name.',
@@ -36,6 +42,9 @@ const sentences = {
   input_invalid: (p: { detail: string }) => `The input is not valid: ${p.detail}.`,
   repository_exists: (p: { id: string }) => `This repository is registered already, as ${p.id}.`,
   run_not_cancellable: (p: { state: string }) => `The run is ${p.state} already, so it can't be cancelled.`,
+  manual_not_allowed: () =>
+    'This pipeline is not started by hand. Write "on: { manual: {} }" into .taxiway.yaml to allow it.',
+  ref_not_found: (p: { ref: string }) => `The git host knows no ${p.ref}.`,
   run_not_finished: () => "The run has not ended yet, so it can't be run again. Cancel it first.",
   url_not_allowed: (p: { detail: string }) =>
     `The URL is not allowed: ${p.detail}. Private addresses and plain http must be listed in TAXIWAY_ALLOWED_ORIGINS.`,

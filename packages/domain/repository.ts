@@ -29,6 +29,26 @@ export const Registration = Type.Object(
         description: 'Globs of the branches that start runs. Without it, the default branch does.',
       }),
     ),
+    tags: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+        maxItems: 50,
+        description: 'Globs of the tags that start runs, if the pipeline file allows them too. Without it, none does.',
+      }),
+    ),
+    pullRequests: Type.Optional(
+      Type.Union([Type.Literal('none'), Type.Literal('members'), Type.Literal('all')], {
+        description:
+          "Whose pull requests start runs: nobody's, those from branches of this repository, or those of forks too, " +
+          'without secrets, publishing and deploying.',
+      }),
+    ),
+    maxRuns: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1000,
+        description: 'How many of its runs are built at a time; 0 is no limit.',
+      }),
+    ),
     deploy: Type.Optional(DeployDefaults),
   },
   { additionalProperties: false },
@@ -51,6 +71,10 @@ export interface Repository {
   url: string
   apiUrl: string
   branches?: string[]
+  tags?: string[]
+  pullRequests?: 'none' | 'members' | 'all'
+  /** 0 or absent: no limit. */
+  maxRuns?: number
   deploy: DeployDefaults
   createdAt: string
 }
@@ -64,6 +88,9 @@ export const RepositoryView = Type.Object(
     url: Type.String(),
     apiUrl: Type.String(),
     branches: Type.Optional(Type.Array(Type.String())),
+    tags: Type.Optional(Type.Array(Type.String())),
+    pullRequests: Type.Optional(Type.String()),
+    maxRuns: Type.Optional(Type.Integer()),
     deploy: DeployDefaults,
     createdAt: Type.String({ format: 'date-time' }),
   },

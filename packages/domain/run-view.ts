@@ -27,6 +27,14 @@ export const RunView = Type.Object(
     author: Type.String(),
     state: words(runStates),
     reason: Type.Optional(ReasonView),
+    waiting: Type.Optional(
+      Type.Object({
+        for: words(['slot', 'concurrency', 'worker'] as const),
+        place: Type.Integer({ description: 'How many are taken up to and with this run.' }),
+        estimateSeconds: Type.Optional(Type.Integer()),
+        message: Type.String(),
+      }),
+    ),
     notes: Type.Optional(Type.Array(ReasonView)),
     url: Type.String(),
     attempt: Type.Integer(),

@@ -3,7 +3,17 @@ import { expect, test } from 'vitest'
 import type { RunEvent } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import { reason } from './reason.ts'
-import { crashLimit, isTerminal, moveRun, moves, neededWork, newRun, type Run, runStates } from './run.ts'
+import {
+  crashLimit,
+  isTerminal,
+  moveRun,
+  moves,
+  neededWork,
+  newRun,
+  overdueSeconds,
+  type Run,
+  runStates,
+} from './run.ts'
 
 const now = '2026-01-01T00:00:00.000Z'
 const fresh = (): Run => ({
@@ -42,6 +52,8 @@ const event: fc.Arbitrary<RunEvent> = fc.oneof(
   fc.constant<RunEvent>(started),
   fc.constant<RunEvent>({ type: 'attempt_drained', worker: 'w' }),
   fc.constant<RunEvent>({ type: 'handed_over' }),
+  fc.constant<RunEvent>({ type: 'supersede_requested', by: 'run #2' }),
+  fc.constant<RunEvent>({ type: 'timed_out', seconds: 60 }),
   fc.constant<RunEvent>({ type: 'worker_lost', worker: 'w', since: now }),
   stage.map((name): RunEvent => ({ type: 'stage_started', stage: name })),
   fc
@@ -127,4 +139,33 @@ test('a run that crashes its workers is poisoned after the limit', () => {
     state: 'errored',
     reason: { code: 'poisoned', message: expect.stringContaining('3 workers') },
   })
+})
+
+test('a run that is to give way stops where it is, and is not handed to a deployer any more', () => {
+  const asked: RunEvent = { type: 'supersede_requested', by: 'run #2' }
+  const built = ['checkout', 'build', 'test', 'publish'].map(finished)
+  const planned: RunEvent = { type: 'planned', plan }
+  expect(play([started, asked]).state).toBe('running')
+  expect(play([started, planned, asked, ...built, { type: 'handed_over' }])).toMatchObject({
+    state: 'superseded',
+    reason: { message: 'A newer push took its place: run #2.' },
+  })
+  const lost: RunEvent = { type: 'worker_lost', worker: 'w', since: now }
+  expect(play([started, asked, lost]).state).toBe('superseded')
+  // What is on its way to an environment is ordered there.
+  expect(moveRun(play([started, planned, ...built]), asked, now).ok).toBe(false)
+})
+
+test('a run that took too long fails with what it was at', () => {
+  const run = play([started, { type: 'stage_started', stage: 'checkout' }, { type: 'timed_out', seconds: 60 }])
+  expect(run).toMatchObject({ state: 'failed', reason: { code: 'timeout' } })
+  expect(run.stages.map(({ state }) => state)).toEqual(['failed', 'skipped', 'skipped', 'skipped'])
+})
+
+test('the time of a run counts from its first attempt', () => {
+  const limited = { ...plan, timeoutMs: 60_000 }
+  const run = play([started, { type: 'planned', plan: limited }, { type: 'attempt_drained', worker: 'w' }, started])
+  expect(overdueSeconds(run, Date.parse(now) + 60_000)).toBeUndefined()
+  expect(overdueSeconds(run, Date.parse(now) + 60_001)).toBe(60)
+  expect(overdueSeconds(play([started]), Date.parse(now) + 1e12)).toBeUndefined()
 })

@@ -109,6 +109,8 @@ export interface Run {
   /** Automatic retries after a fault of the infrastructure. */
   retries: number
   cancelRequestedBy?: string
+  /** The newer run that wants its place. */
+  supersededBy?: string
   plan?: Plan
   stages: Stage[]
   images: RunImage[]
@@ -148,6 +150,12 @@ export const stageKey = (stage: Stage): string =>
 export const findStage = (run: Run, key: string): Stage | undefined =>
   run.stages.find((stage) => stageKey(stage) === key)
 
+/** The run's time limit in seconds, when it has taken longer than that since its first attempt began. */
+export function overdueSeconds({ plan, startedAt }: Run, nowMs: number): number | undefined {
+  if (plan?.timeoutMs === undefined || startedAt === undefined) return undefined
+  return nowMs - Date.parse(startedAt) > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
+}
+
 /** Crashes after which a run is not tried again. */
 export const crashLimit = 3
 
@@ -180,7 +188,10 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
   // Work is told only by who holds the run.
-  if (run.state === 'queued' && /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost)/.test(event.type))
+  if (
+    run.state === 'queued' &&
+    /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out)/.test(event.type)
+  )
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
@@ -190,7 +201,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
       next.startedAt ??= now
       return done(next)
     case 'handed_over':
-      return done(release(next))
+      return done(run.supersededBy ? supersede(next, run.supersededBy, now) : release(next))
     case 'attempt_drained':
       return done(requeue(next))
     case 'worker_lost':
@@ -234,11 +245,27 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
       return done(next)
     case 'cancelled':
       return done(close(next, 'cancelled', reason('cancelled_by', { who: event.who }), now))
+    case 'supersede_requested':
+      // What is on its way to an environment is left to the order of releases there.
+      if (neededWork(run) !== 'build') return refuse('run_not_cancellable', { state: run.state })
+      return done({ ...next, supersededBy: event.by })
     case 'superseded':
-      return done(close(next, 'superseded', reason('superseded', { by: event.by }), now))
+      return done(supersede(next, event.by, now))
+    case 'timed_out':
+      return done(timeOut(next, event.seconds, now))
     default:
       return event satisfies never
   }
+}
+
+const supersede = (run: Run, by: string, now: string): Run =>
+  close(run, 'superseded', reason('superseded', { by }), now)
+
+function timeOut(run: Run, seconds: number, now: string): Run {
+  const why = reason('timeout', { step: 'The run', seconds })
+  for (const stage of run.stages)
+    if (stage.state === 'running') Object.assign(stage, { state: 'failed', finishedAt: now, reason: why })
+  return close(run, 'failed', why, now)
 }
 
 function release(run: Run): Run {
@@ -259,6 +286,7 @@ function afterLoss(run: Run, event: { worker: string; since: string }, now: stri
   run.crashes += 1
   for (const stage of run.stages) if (stage.state === 'running') stage.reason = reason('worker_lost', event)
   if (run.cancelRequestedBy) return close(run, 'cancelled', reason('cancelled_by', { who: run.cancelRequestedBy }), now)
+  if (run.supersededBy) return supersede(run, run.supersededBy, now)
   if (run.crashes >= crashLimit) return close(run, 'errored', reason('poisoned', { workers: run.crashes }), now)
   return requeue(run)
 }

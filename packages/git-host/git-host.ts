@@ -13,6 +13,10 @@ export interface PushDelivery {
   sha?: Sha
   deleted: boolean
   tag: boolean
+  /** Without `refs/tags/`. */
+  tagName?: string
+  /** Files that the push changed, when the host told all of them and they are not too many. */
+  changed?: string[]
   /** Message of the newest commit; empty when the host sent none. */
   message: string
   author: string
@@ -21,8 +25,26 @@ export interface PushDelivery {
   /** The host's page of what changed; an http(s) URL. */
   compareUrl?: string
 }
+/** A pull request that was opened, opened again, or got new commits. */
+export interface PullRequestDelivery {
+  kind: 'pull_request'
+  /** owner/name of the repository that it wants into. */
+  repository: string
+  defaultBranch?: string
+  number: number
+  /** Branch that it wants into. */
+  base: string
+  /** Branch that it comes from. */
+  branch: string
+  sha: Sha
+  /** It comes from another repository, or from one that is gone. */
+  fork: boolean
+  /** Its title. */
+  message: string
+  author: string
+}
 /** What a webhook call is about. */
-export type HostDelivery = PushDelivery | { kind: 'ping' } | { kind: 'other'; event: string }
+export type HostDelivery = PushDelivery | PullRequestDelivery | { kind: 'ping' } | { kind: 'other'; event: string }
 
 /** Where statuses go and with what right. */
 export interface Account {
@@ -45,6 +67,16 @@ export type StatusResult =
   | { kind: 'refused'; httpStatus: number; detail: string }
   | { kind: 'unauthorized' }
 
+/** A commit as the git host names it. */
+export interface FoundCommit {
+  sha: Sha
+  /** Of a branch, its name. */
+  branch?: string
+  defaultBranch: string
+  message: string
+  author: string
+}
+
 /** One kind of git host: what its webhooks look like and how it takes statuses. */
 export interface GitHost {
   name: 'github'
@@ -54,5 +86,12 @@ export interface GitHost {
   verify(raw: Buffer, signature: string | undefined, secrets: readonly string[]): boolean
   /** Reads verified bytes. Only what is used is looked at; anything else may be whatever it is. */
   parse(event: string, raw: Buffer): Outcome<HostDelivery>
+  /** The commit that a branch or a commit's name stands for; without either, that of the default branch. */
+  findCommit(
+    account: Account,
+    repository: string,
+    wanted: { branch?: string; sha?: string },
+    options: { signal: AbortSignal },
+  ): Promise<Outcome<FoundCommit>>
   postStatus(account: Account, status: StatusPost, options: { signal: AbortSignal }): Promise<StatusResult>
 }

@@ -1,6 +1,7 @@
 import type { EmitterWebhookEvent } from '@octokit/webhooks'
 import { isRefName, parseSha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { invalid, isText, longestMessage } from './field.ts'
 import type { PushDelivery } from './git-host.ts'
 
 /**
@@ -9,8 +10,12 @@ import type { PushDelivery } from './git-host.ts'
  */
 type PushPayload = Partial<EmitterWebhookEvent<'push'>['payload']>
 
-/** How much of a commit message is kept, in characters. */
-const longestMessage = 4096
+/** From so many commits on, the payload may not tell all of them. */
+const manyCommits = 20
+/** More changed files than these are not kept: the run's record stays small. */
+const mostPaths = 200
+const mostPathCharacters = 16 * 1024
+const longestPath = 500
 
 /** Reads GitHub's `push` event. Fields that decide something must be what they should; those only shown may be missing. */
 export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
@@ -24,7 +29,10 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
   const { deleted = false } = payload
   if (typeof deleted !== 'boolean') return invalid('deleted')
   const isDeleted = deleted || (isText(after, 64) && /^(0{40}|0{64})$/.test(after))
-  const sha = isText(after, 64) ? parseSha(after) : undefined
+  // What a tag with a message of its own points at is no commit.
+  const isTag = ref.startsWith('refs/tags/')
+  const tagged = isTag && isText(commit?.id, 64) ? parseSha(commit.id) : undefined
+  const sha = tagged ?? (isText(after, 64) ? parseSha(after) : undefined)
   if (!sha && !isDeleted) return refuse('sha_invalid')
 
   // A message that can't be read could have asked to skip CI, and a default branch decides what is built.
@@ -35,12 +43,15 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
     return invalid('repository.default_branch')
 
   const branch = ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : undefined
+  const changed = branch && !isDeleted ? changedFiles(payload) : undefined
   return done({
     kind: 'push',
     repository: name,
     ref,
     deleted: isDeleted,
-    tag: ref.startsWith('refs/tags/'),
+    tag: isTag,
+    ...(isTag ? { tagName: ref.slice('refs/tags/'.length) } : {}),
+    ...(changed ? { changed } : {}),
     message: message.slice(0, longestMessage).toWellFormed(),
     ...shown(payload),
     ...(branch ? { branch } : {}),
@@ -65,8 +76,22 @@ function shown(payload: PushPayload): Pick<PushDelivery, 'author' | 'before' | '
   }
 }
 
-/** Is it a text of one to `limit` characters? */
-const isText = (value: unknown, limit: number): value is string =>
-  typeof value === 'string' && value.length > 0 && value.length <= limit
-
-const invalid = (field: string) => refuse('body_invalid', { detail: `${field} is missing or malformed` })
+/** The files that all commits of a push together touch, or undefined when the payload does not tell all, or too many. */
+function changedFiles({ commits, forced, created }: PushPayload): string[] | undefined {
+  if (forced !== false || created !== false) return undefined
+  if (!Array.isArray(commits) || commits.length === 0 || commits.length >= manyCommits) return undefined
+  const files = new Set<string>()
+  let characters = 0
+  for (const commit of commits)
+    for (const list of [commit?.added, commit?.modified, commit?.removed]) {
+      if (!Array.isArray(list)) return undefined
+      for (const path of list) {
+        if (!isText(path, longestPath)) return undefined
+        if (files.has(path)) continue
+        files.add(path)
+        characters += path.length
+        if (files.size > mostPaths || characters > mostPathCharacters) return undefined
+      }
+    }
+  return [...files]
+}

@@ -53,12 +53,17 @@ test('a tag that is made has a commit, one that is deleted has what it was', () 
   }
 })
 
-test('every recorded payload of every event is read, and only pushes are pushes', () => {
+test('every recorded payload of every event is read, and only pushes and pull requests are more than a name', () => {
   for (const { name, examples: payloads } of recorded)
     for (const payload of payloads)
       expect(github.parse(name, bytes(payload)), name).toMatchObject({
         ok: true,
-        value: name === 'push' ? { kind: 'push' } : name === 'ping' ? { kind: 'ping' } : { kind: 'other', event: name },
+        value:
+          name === 'push' || name === 'ping'
+            ? { kind: name }
+            : name === 'pull_request' && ['opened', 'synchronize', 'reopened'].includes(payload.action)
+              ? { kind: name }
+              : { kind: 'other', event: name },
       })
 })
 
@@ -91,6 +96,41 @@ test('what is only shown may be missing or malformed', () => {
   })
   expect(read).toMatchObject({ ok: true, value: { author: '', message: 'Initial commit' } })
   for (const key of ['sender', 'compareUrl', 'before']) expect(read).not.toHaveProperty(`value.${key}`)
+})
+
+const commit = (files: object) => ({ added: [], modified: [], removed: [], ...files })
+const changedFiles = (more: object) => {
+  const read = changed((p) => Object.assign(p, { created: false, forced: false }, more))
+  return read.ok && read.value.kind === 'push' ? read.value.changed : read
+}
+
+test('the files of all commits are what a push changed', () => {
+  const commits = [commit({ added: ['a', 'b'] }), commit({ modified: ['b'], removed: ['c/d'] })]
+  expect(changedFiles({ commits })).toEqual(['a', 'b', 'c/d'])
+  expect(changedFiles({ commits, forced: true })).toBeUndefined()
+  expect(changedFiles({ commits, created: true })).toBeUndefined()
+})
+
+test.each([
+  ['no commits', []],
+  ['twenty commits', Array.from({ length: 20 }, () => commit({ added: ['a'] }))],
+  ['a commit that tells nothing', [null]],
+  ['a list that is none', [commit({ added: 'a' })]],
+  ['a path that is none', [commit({ added: [{}] })]],
+  ['a path of 501 characters', [commit({ added: ['x'.repeat(501)] })]],
+  ['more than 200 files', [commit({ added: Array.from({ length: 201 }, (_, at) => `f${at}`) })]],
+  ['more text than a run shall carry', [commit({ added: Array.from({ length: 50 }, (_, at) => `${at}`.padEnd(400)) })]],
+])('with %s, what changed is unknown, and the push is a push all the same', (_what, commits) => {
+  expect(changedFiles({ commits })).toBeUndefined()
+})
+
+test('a tag stands for the commit that it points at, not for a tag object', () => {
+  const sha = 'b'.repeat(40)
+  const read = changed((p) => {
+    Object.assign(p, { ref: 'refs/tags/v1/2' })
+    p.head_commit.id = sha
+  })
+  expect(read).toMatchObject({ value: { tag: true, tagName: 'v1/2', sha } })
 })
 
 test('a ref may have 255 characters, a message is cut to 4096, half a character is mended', () => {

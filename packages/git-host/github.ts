@@ -1,5 +1,7 @@
 import { done } from '@taxiway/domain/reason.ts'
 import type { GitHost } from './git-host.ts'
+import { findCommit } from './github-commit.ts'
+import { parsePullRequest } from './github-pull-request.ts'
 import { parsePush } from './github-push.ts'
 import { parsePayload } from './payload.ts'
 import { postJson } from './request.ts'
@@ -14,8 +16,10 @@ export const github: GitHost = {
     const payload = parsePayload(raw)
     if (!payload.ok) return payload
     if (event === 'ping') return done({ kind: 'ping' })
+    if (event === 'pull_request') return parsePullRequest(payload.value)
     return event === 'push' ? parsePush(payload.value) : done({ kind: 'other', event })
   },
+  findCommit,
   // docs.github.com/rest/commits/statuses: POST /repos/{owner}/{repo}/statuses/{sha}
   postStatus: (account, { repository, sha, state, context, description, targetUrl }, { signal }) =>
     postJson(

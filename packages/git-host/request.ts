@@ -4,6 +4,8 @@ import { pauseOf } from './pause.ts'
 
 /** The most that is read of an answer, and the longest that is waited for one. */
 const mostBytes = 64 * 1024
+/** A commit tells its files, with patches. */
+const mostJsonBytes = 8 * 2 ** 20
 const deadlineMs = 30_000
 
 /**
@@ -45,6 +47,35 @@ export async function postJson(
   return judge(response, oneLine(token ? message.replaceAll(token, '***') : message, 200))
 }
 
+/** Reads JSON with the token from exactly this URL, under the same rules as `postJson`. `status` is absent when no answer came. */
+export async function getJson(
+  url: string,
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<{ ok: true; value: unknown } | { ok: false; status?: number; detail: string }> {
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) return { ok: false, status: 401, detail: 'malformed token' }
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
+  try {
+    const response = await fetch(url, {
+      redirect: 'manual',
+      signal: deadline,
+      headers: {
+        accept: 'application/vnd.github+json',
+        'user-agent': 'taxiway',
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
+    })
+    const text = await readSome(response, mostJsonBytes)
+    const { status } = response
+    if (status < 200 || status > 299) return { ok: false, status, detail: `it answered ${status}` }
+    return { ok: true, value: JSON.parse(text) }
+  } catch (error) {
+    const cause = (error as { cause?: { code?: string } }).cause?.code
+    if (error instanceof SyntaxError) return { ok: false, detail: 'its answer is no JSON' }
+    return { ok: false, detail: deadline.aborted ? 'no answer in time' : `no connection${cause ? ` (${cause})` : ''}` }
+  }
+}
+
 /** docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api: 403 and 429 may be limits, not refusals. */
 function judge({ status, headers }: Response, said: string): StatusResult {
   if (status >= 200 && status < 300) return { kind: 'posted' }
@@ -74,17 +105,17 @@ function messageOf(answer: string): string {
 }
 
 /** The beginning of the body, as far as it came. */
-async function readSome(response: Response): Promise<string> {
+async function readSome(response: Response, most = mostBytes): Promise<string> {
   const parts: Uint8Array[] = []
   let bytes = 0
   try {
     for await (const part of response.body ?? []) {
       parts.push(part)
       bytes += part.length
-      if (bytes >= mostBytes) break
+      if (bytes >= most) break
     }
   } catch {
     // The status line is what counts; a body that breaks off only costs the sentence in it.
   }
-  return Buffer.concat(parts).toString('utf8', 0, mostBytes)
+  return Buffer.concat(parts).toString('utf8', 0, most)
 }

@@ -7,7 +7,7 @@ import type { Fence, Runs } from './runs.ts'
 export interface Attempt {
   run: Run
   fence: Fence
-  /** Aborted when the run is taken away or to be cancelled: the reason is `fenced` or `cancelled`. */
+  /** Aborted when the run is taken away or to be cancelled: the reason is `fenced`, `cancelled` or `superseded`. */
   signal: AbortSignal
   abort(reason: string): void
   /** Ends the renewal; the lease itself goes with the move that ends or hands over the attempt. */
@@ -18,16 +18,17 @@ export interface Attempt {
 const renewMs = 1000
 
 /**
- * Takes a run: the lease and the fence in one step. Refused while another worker's lease is good; the same holder may ask
- * again, should Redis have answered too late.
+ * Takes a run: the lease and the fence in one step, and one trip if it is known. Refused while another worker's lease is
+ * good; the same holder may ask again, should Redis have answered too late.
  */
 export async function beginAttempt(
   runs: Runs,
   runId: RunId,
   worker: string,
   holder: string,
+  known?: Run,
 ): Promise<Outcome<Attempt>> {
-  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker })
+  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker }, undefined, known)
   if (!begun.ok) return begun
   const fence = { attempt: begun.value.attempt, holder }
   const controller = new AbortController()
@@ -37,6 +38,7 @@ export async function beginAttempt(
     if (!kept) controller.abort('fenced')
     const run = kept ? await runs.read(runId).catch(() => undefined) : undefined
     if (run?.cancelRequestedBy) controller.abort('cancelled')
+    else if (run?.supersededBy) controller.abort('superseded')
   }
   const timer = setInterval(() => void renew(), renewMs)
   return {

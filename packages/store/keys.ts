@@ -12,6 +12,10 @@ export const keys = {
   runsOfSha: (sha: string) => `taxiway:runs:sha:${sha}`,
   /** Set: ids of runs that have not ended. */
   openRuns: 'taxiway:runs:open',
+  /** Hash: repository id -> number of its last turn to have a run built. */
+  turns: 'taxiway:turns',
+  /** Hash: builder -> when it was last heard of (ms), and how many runs it takes at a time. */
+  builders: 'taxiway:builders',
   /** Sorted set: runs whose statuses may differ from the git host's, by when to look again (ms, the server's clock). */
   statusDue: 'taxiway:status:due',
   /** Hash: context -> what the git host was last told. */

@@ -25,6 +25,22 @@ const nameOf = (repository: Pick<Repository, 'host' | 'name' | 'url'>) =>
 /** Repositories of one name on several servers of a host share this set. */
 const sameName = (host: string, name: string) => `${keys.repositoryNames}:${host}:${name}`.toLowerCase()
 
+export type Repositories = ReturnType<typeof makeRepositories>
+
+/** The fields of a repository's hash. */
+async function sealed(
+  secrets: Secrets,
+  repository: Repository,
+  values: Partial<RepositorySecrets>,
+): Promise<Record<string, string>> {
+  const { id, maxRuns = 0 } = repository
+  // The limit stands apart too, for scripts to read.
+  const fields: Record<string, string> = { doc: JSON.stringify(repository), maxRuns: String(maxRuns) }
+  if (values.webhookSecret) fields.webhookSecret = await secrets.seal(`${id}/webhook`, values.webhookSecret)
+  if (values.token) fields.token = await secrets.seal(`${id}/token`, values.token)
+  return fields
+}
+
 /** Registered repositories. Secrets are kept encrypted, each under the repository's id. */
 export function makeRepositories(redis: Redis, secrets: Secrets) {
   const recent = new Map<RepositoryId, { value: WithSecret; atMs: number }>()
@@ -32,18 +48,12 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     const doc = await redis.hget(keys.repository(id), 'doc')
     return doc ? JSON.parse(doc) : undefined
   }
-  const sealed = async (id: RepositoryId, values: Partial<RepositorySecrets>) => {
-    const fields: Record<string, string> = {}
-    if (values.webhookSecret) fields.webhookSecret = await secrets.seal(`${id}/webhook`, values.webhookSecret)
-    if (values.token) fields.token = await secrets.seal(`${id}/token`, values.token)
-    return fields
-  }
   return {
     read,
 
     /** Registers, unless the same repository is registered already. */
     async add(repository: Repository, values: RepositorySecrets): Promise<Outcome<Repository>> {
-      const fields = await sealed(repository.id, values)
+      const fields = await sealed(secrets, repository, values)
       const added = await redis.hsetnx(keys.repositoryNames, nameOf(repository), repository.id)
       if (added === 0) {
         const id = ((await redis.hget(keys.repositoryNames, nameOf(repository))) ?? '') as RepositoryId
@@ -52,7 +62,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
       }
       await redis
         .multi()
-        .hset(keys.repository(repository.id), { doc: JSON.stringify(repository), ...fields })
+        .hset(keys.repository(repository.id), fields)
         .zadd(keys.repositories, Date.parse(repository.createdAt), repository.id)
         .sadd(sameName(repository.host, repository.name), repository.id)
         .exec()
@@ -61,10 +71,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
 
     async change(repository: Repository, values: Partial<RepositorySecrets>): Promise<void> {
       recent.delete(repository.id)
-      await redis.hset(keys.repository(repository.id), {
-        doc: JSON.stringify(repository),
-        ...(await sealed(repository.id, values)),
-      })
+      await redis.hset(keys.repository(repository.id), await sealed(secrets, repository, values))
     },
 
     async remove(repository: Repository): Promise<void> {
@@ -73,6 +80,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
         .multi()
         .del(keys.repository(repository.id))
         .zrem(keys.repositories, repository.id)
+        .hdel(keys.turns, repository.id)
         .hdel(keys.repositoryNames, nameOf(repository))
         .srem(sameName(repository.host, repository.name), repository.id)
         .exec()

@@ -2,7 +2,7 @@ import { deflateRawSync } from 'node:zlib'
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTerminal, moveRun, type NewRun, type Run, type RunState } from '@taxiway/domain/run.ts'
+import { isTerminal, moveRun, type NewRun, neededWork, type Run, type RunState } from '@taxiway/domain/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import { loadScript } from './script.ts'
@@ -33,6 +33,10 @@ export interface OpenRun {
   isHeld: boolean
   /** and has lately said so. */
   isLeased: boolean
+  repo: RepositoryId
+  sequence: number
+  /** Which worker it needs. */
+  work: 'build' | 'deploy'
 }
 export type Accepted =
   | { kind: 'accepted'; run: Run }
@@ -43,6 +47,8 @@ export interface RunFilter {
   branch?: string | undefined
   sha?: string | undefined
   state?: RunState | undefined
+  /** Only runs that have ended. */
+  ended?: boolean
   /** Only runs with a smaller sequence. */
   before?: number | undefined
   limit: number
@@ -53,7 +59,7 @@ const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `
 
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
 export function makeRuns(redis: Redis, now: () => Date) {
-  const read = async (id: RunId): Promise<Run | undefined> => parse(await redis.hgetall(keys.run(id)))
+  const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
   const accept = loadScript(redis, 'accept-delivery')
   const move = makeMove(redis, read, now)
   const renew = loadScript(redis, 'renew-lease')
@@ -85,6 +91,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
           deflateRawSync(delivery.body.subarray(0, keptBodyBytes), { level: 1, windowBits: 13, memLevel: 6 }),
           deliveryMs,
           JSON.stringify({ type: 'accepted' }),
+          run.repo,
         ],
       )) as [number, string | number, number]
       if (answer[0] === 0) return { kind: 'duplicate', runId: answer[1] as RunId }
@@ -100,11 +107,24 @@ export function makeRuns(redis: Redis, now: () => Date) {
     /** All runs that have not ended, with no more than it takes to see whether somebody works on them. */
     open: () => readOpen(redis),
 
+    /** The open runs of one repository, whole, oldest first. */
+    async openOf(repo: RepositoryId): Promise<Run[]> {
+      const ids = (await readOpen(redis)).filter((one) => one.repo === repo).map(({ id }) => id)
+      return (await readAll(redis, ids)).sort((a, b) => a.sequence - b.sequence)
+    },
+
+    /** The newest runs of a repository that came in after a sequence, a hundred at most, oldest first. */
+    async after(repo: RepositoryId, sequence: number): Promise<Run[]> {
+      const ids = await redis.zrevrangebyscore(keys.runsOf(repo), '+inf', `(${sequence}`, 'LIMIT', 0, 100)
+      return (await readAll(redis, ids as RunId[])).reverse()
+    },
+
     list: (filter: RunFilter) => listRuns(redis, filter),
   }
 }
 
-function parse(hash: Record<string, string>): Run | undefined {
+/** A run as its hash in Redis holds it. */
+export function parseRun(hash: Record<string, string>): Run | undefined {
   if (!hash.doc) return undefined
   return {
     ...JSON.parse(hash.doc),
@@ -121,7 +141,7 @@ async function readAll(redis: Redis, ids: RunId[]): Promise<Run[]> {
   const answers = (await pipeline.exec()) ?? []
   return answers.flatMap(([error, hash]) => {
     if (error) throw error
-    return parse(hash as Record<string, string>) ?? []
+    return parseRun(hash as Record<string, string>) ?? []
   })
 }
 
@@ -144,7 +164,8 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
       const fits =
         (!filter.repo || run.repo === filter.repo) &&
         (!filter.branch || run.branch === filter.branch) &&
-        (!filter.state || run.state === filter.state)
+        (!filter.state || run.state === filter.state) &&
+        (!filter.ended || isTerminal(run.state))
       if (fits) runs.push(run)
       if (runs.length === filter.limit) return { runs, next: before }
     }
@@ -182,6 +203,7 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
           lease,
           next.holder ?? '',
           leaseMs,
+          neededWork(next) ?? '',
         ],
       )
       if (written === 1) return done({ ...next, version: run.version + 1 })
@@ -200,15 +222,24 @@ async function readOpen(redis: Redis): Promise<OpenRun[]> {
   for (let at = 0; at < ids.length; at += openPage) {
     const page = ids.slice(at, at + openPage)
     const pipeline = redis.pipeline()
-    for (const id of page) pipeline.hmget(keys.run(id), 'version', 'fence').exists(keys.lease(id))
+    for (const id of page)
+      pipeline.hmget(keys.run(id), 'version', 'fence', 'repo', 'sequence', 'work').exists(keys.lease(id))
     const answers = ((await pipeline.exec()) ?? []).map(([error, value]) => {
       if (error) throw error
       return value
     })
     page.forEach((id, index) => {
-      const [version, fence] = answers[index * 2] as [string | null, string | null]
-      if (version !== null)
-        open.push({ id, version: Number(version), isHeld: Boolean(fence), isLeased: answers[index * 2 + 1] === 1 })
+      const [version, fence, repo, sequence, work] = answers[index * 2] as (string | null)[]
+      if (version == null) return
+      open.push({
+        id,
+        version: Number(version),
+        isHeld: Boolean(fence),
+        isLeased: answers[index * 2 + 1] === 1,
+        repo: repo as RepositoryId,
+        sequence: Number(sequence),
+        work: work === 'deploy' ? work : 'build',
+      })
     })
   }
   return open

@@ -104,6 +104,10 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
   if (error instanceof Superseded) return end({ type: 'superseded', by: error.by })
   if (attempt.signal.reason === 'cancelled')
     return end({ type: 'cancelled', who: (await store.runs.read(attempt.run.id))?.cancelRequestedBy ?? 'a person' })
+  if (attempt.signal.reason === 'timeout')
+    return end({ type: 'timed_out', seconds: (attempt.run.plan?.timeoutMs ?? 0) / 1000 })
+  if (attempt.signal.reason === 'superseded')
+    return end({ type: 'superseded', by: (await store.runs.read(attempt.run.id))?.supersededBy ?? 'a newer run' })
   if (attempt.signal.reason === 'drained') return end({ type: 'attempt_drained', worker })
   if (error instanceof Fenced || attempt.signal.aborted) return logger.info('another attempt has this run now')
   // A fault outside any stage: the lease runs out and the next attempt begins.

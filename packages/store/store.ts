@@ -8,6 +8,7 @@ import { makeRuns } from './runs.ts'
 import { makeSecrets } from './secrets.ts'
 import { makeStatuses } from './statuses.ts'
 import { makeTokens } from './tokens.ts'
+import { makeTurns } from './turn.ts'
 
 export type Store = ReturnType<typeof openStore>
 
@@ -22,13 +23,16 @@ export function openStore(options: {
   const random = options.random ?? makeRandom()
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
+  const runs = makeRuns(redis, now)
+  const repositories = makeRepositories(redis, makeSecrets(options.secretKey))
   return {
     redis,
     redisUrl: options.redisUrl,
     now,
     random,
-    runs: makeRuns(redis, now),
-    repositories: makeRepositories(redis, makeSecrets(options.secretKey)),
+    runs,
+    repositories,
+    turns: makeTurns(redis, runs, repositories),
     tokens: makeTokens(redis, now, random),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),

@@ -23,6 +23,7 @@ import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { logRoutes } from './routes/logs.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
 import { runRoutes } from './routes/runs.ts'
+import { startRunRoute } from './routes/start-run.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './webhook.ts'
 
@@ -99,6 +100,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
     async (api) => {
       repositoryRoutes(api as unknown as Api, deps)
       runRoutes(api as unknown as Api, deps)
+      startRunRoute(api as unknown as Api, deps)
       logRoutes(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
     },

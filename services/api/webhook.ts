@@ -2,9 +2,9 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import { newId, parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
-import { newRun } from '@taxiway/domain/run.ts'
-import { ignoredReason } from '@taxiway/domain/trigger.ts'
-import type { GitHost } from '@taxiway/git-host/git-host.ts'
+import { type NewRun, newRun } from '@taxiway/domain/run.ts'
+import { ignoredPullRequest, ignoredReason } from '@taxiway/domain/trigger.ts'
+import type { GitHost, PullRequestDelivery, PushDelivery } from '@taxiway/git-host/git-host.ts'
 import { guessRepositories } from '@taxiway/git-host/github.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
 import { redisFault } from '@taxiway/store/connection.ts'
@@ -22,6 +22,7 @@ export interface WebhookDeps {
   url: string
   logger: Logger
 }
+type RunDelivery = PushDelivery | PullRequestDelivery
 type Answer = {
   status: 200 | 202
   body: { runId: RunId; url: string } | { duplicate: true; runId: RunId } | { ignored: string }
@@ -70,20 +71,19 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
     return refuse('body_invalid', {
       detail: `it is about ${delivery.repository}, the webhook is that of ${repository.name}`,
     })
-  const why = ignoredReason(delivery, repository.branches)
-  if (why || !delivery.sha || !delivery.branch) return ignored(why?.message ?? 'no branch')
+  const why = whyIgnored(delivery, repository)
+  if (why || !delivery.sha) return ignored(why?.message ?? 'no commit')
 
   const run = newRun(
     {
       id: newId<RunId>('run', deps.store.random),
       repo: repository.id,
       repository: repository.name,
-      event: 'push',
       sha: delivery.sha,
-      branch: delivery.branch,
       message: delivery.message,
       author: delivery.author,
       ...(delivery.defaultBranch ? { defaultBranch: delivery.defaultBranch } : {}),
+      ...cause(delivery),
     },
     deps.store.now().toISOString(),
   )
@@ -100,6 +100,20 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
     deps.logger.warn({ err: error, run: run.id }, 'job not added yet'),
   )
   return { ok: true, value: { status: 202, body: { runId: run.id, url: runUrl(deps.url, run.id) } } }
+}
+
+const whyIgnored = (delivery: RunDelivery, repository: Repository) =>
+  delivery.kind === 'push' ? ignoredReason(delivery, repository) : ignoredPullRequest(delivery, repository)
+
+/** What the run says of where it comes from. A tag is on no branch: what is deployed from a branch is not deployed from it. */
+function cause(delivery: RunDelivery): Pick<NewRun, 'event' | 'branch'> & Partial<NewRun> {
+  if (delivery.kind === 'pull_request') {
+    const { number, base, fork, branch } = delivery
+    return { event: 'pull_request', branch, pullRequest: { number, base, fork }, trusted: !fork }
+  }
+  const { branch, tagName, changed } = delivery
+  if (branch !== undefined) return { event: 'push', branch, ...(changed ? { changed } : {}) }
+  return { event: 'tag', branch: '', ...(tagName ? { tag: tagName } : {}) }
 }
 
 const ignored = (why: string): Outcome<Answer> => ({ ok: true, value: { status: 200, body: { ignored: why } } })

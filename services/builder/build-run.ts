@@ -6,12 +6,15 @@ import type { Engine } from '@taxiway/docker/engine.ts'
 import { removeRun } from '@taxiway/docker/labels.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { newId } from '@taxiway/domain/ids.ts'
-import { findStage, isPassed, isTerminal, type Run } from '@taxiway/domain/run.ts'
+import { reason } from '@taxiway/domain/reason.ts'
+import { buildStages, findStage, isPassed, isTerminal, type Run } from '@taxiway/domain/run.ts'
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import { type AttemptContext, closeAborted, record, runStage } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { giveWay } from './give-way.ts'
+import { limitTime } from './limit-time.ts'
 import { build } from './stages/build.ts'
 import { checkout } from './stages/checkout.ts'
 import { publish } from './stages/publish.ts'
@@ -27,10 +30,10 @@ export interface BuilderDeps {
 }
 
 /** Takes a run from its commit to published images: checkout, build, then test beside publish. */
-export async function buildRun(deps: BuilderDeps, runId: RunId): Promise<void> {
+export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Promise<void> {
   const { store, config, logger } = deps
   const holder = newId('holder', store.random)
-  const begun = await patiently(() => beginAttempt(store.runs, runId, config.worker, holder))
+  const begun = await patiently(() => beginAttempt(store.runs, runId, config.worker, holder, known))
   // Somebody else has it, or it is over: then there is nothing to do here.
   if (!begun.ok) return
   const attempt = begun.value
@@ -43,11 +46,13 @@ export async function buildRun(deps: BuilderDeps, runId: RunId): Promise<void> {
   secrets.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
   deps.active.add(attempt)
+  const limit = limitTime(attempt, () => store.now().getTime())
   try {
     await throughStages(deps, context, workspace, token)
   } catch (error) {
     await closeAborted(context, error, config.worker)
   } finally {
+    limit.end()
     attempt.end()
     deps.active.delete(attempt)
     await rm(workspace, { recursive: true, force: true })
@@ -64,8 +69,13 @@ async function throughStages(
 ): Promise<void> {
   const tree = await runStage(context, 'checkout', (stage) => checkout(stage, { ...deps, workspace, token }))
   if (!tree.ok) return
+  if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
+  await giveWay(deps.store, context.attempt.run)
   const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
   if (!images.ok) return
+  // Untrusted code leaves nothing behind that others might take for ours.
+  if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
+    await record(context, { type: 'stage_finished', stage: 'publish', state: 'skipped' })
   // Publish overlaps test: what failed its test is in the registry under its run's tag, and deployed by nobody.
   const testing = isDone(context, 'test')
     ? undefined
@@ -84,6 +94,14 @@ async function throughStages(
   if (refused) return
   if (fault) throw fault.reason
   if (!isTerminal(context.attempt.run.state)) await record(context, { type: 'handed_over' })
+}
+
+/** The pipeline's own rules let this run do nothing: it has succeeded, and says why it did nothing. */
+async function leaveOut(context: AttemptContext, rule: string): Promise<void> {
+  const why = reason('ignored_by_pipeline', { rule })
+  await record(context, { type: 'noted', reason: why })
+  for (const stage of buildStages)
+    if (!isDone(context, stage)) await record(context, { type: 'stage_finished', stage, state: 'skipped', reason: why })
 }
 
 const isDone = (context: AttemptContext, name: string): boolean => isPassed(findStage(context.attempt.run, name))

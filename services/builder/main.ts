@@ -8,12 +8,14 @@ import type { Attempt } from '@taxiway/store/attempts.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { buildRun } from './build-run.ts'
 import { makeSweep } from './sweep.ts'
+import { takeTurns } from './take-turns.ts'
 
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
 const sweepMs = 30_000
+/** How often a builder says that it is there. */
+const announceMs = 5000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -33,21 +35,29 @@ export async function startBuilder({
       makeRedispatch(store.runs, store.queue, () => performance.now()),
       { name: 'redispatch', everyMs: redispatchMs, logger },
     ),
+    startReconciler(() => store.turns.announce(config.worker, config.concurrency), {
+      name: 'announce',
+      everyMs: announceMs,
+      logger,
+    }),
     startReconciler(makeSweep({ engine, runs: store.runs, workspaces: join(config.dataFolder, 'workspaces') }), {
       name: 'sweep',
       everyMs: sweepMs,
       logger,
     }),
   ]
-  const worker = work(config.redisUrl, 'build', config.concurrency, (job) => buildRun(deps, job.runId))
+  const stopping = new AbortController()
+  const worker = work(config.redisUrl, 'build', config.concurrency, () => takeTurns(deps, stopping.signal))
   return {
     name: 'builder',
     async stop() {
+      stopping.abort()
       const drain = setTimeout(() => {
         for (const attempt of active) attempt.abort('drained')
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       await Promise.all(loops.map((loop) => loop.stop()))
+      await store.turns.leave(config.worker).catch(() => {})
     },
   }
 }

@@ -1,10 +1,10 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { newId, type RunId } from '@taxiway/domain/ids.ts'
-import { isTerminal, nextDeployStage, stageKey } from '@taxiway/domain/run.ts'
+import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run.ts'
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { type AttemptContext, closeAborted, runStage } from '@taxiway/store/stage.ts'
+import { type AttemptContext, closeAborted, record, runStage } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRelease } from './deploy-release.ts'
 import type { Targets } from './targets.ts'
@@ -55,6 +55,9 @@ async function throughEnvironments(
     const next = nextDeployStage(context.attempt.run)
     const environment = context.attempt.run.plan?.environments.find(({ name }) => name === next?.environment)
     if (!next || !environment) return
+    // A roll-out that has begun ends by its own time; the next does not begin.
+    const seconds = overdueSeconds(context.attempt.run, deps.store.now().getTime())
+    if (seconds !== undefined) return record(context, { type: 'timed_out', seconds })
     const outcome = await runStage(context, stageKey(next), (stage) =>
       deployRelease(stage, { ...deps, token, environment, holder: context.attempt.fence.holder }),
     )

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { refOf } from '@taxiway/domain/origin.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { listTree, parseRepoPath, readBlob } from '@taxiway/git/tree.ts'
@@ -24,7 +25,7 @@ export async function readManifests(stage: StageContext, deps: ReleaseDeps): Pro
     url: repository.url,
     ...(deps.token ? { token: deps.token } : {}),
     sha: run.sha,
-    ref: `refs/heads/${run.branch}`,
+    ref: refOf(run),
     limits: { maxMb, deadlineMs: fetchMs },
     allowedOrigins: deps.config.allowedOrigins,
     signal,

@@ -9,11 +9,12 @@ export interface DesiredStatus {
   description: string
 }
 
-/** The statuses that a run wants on its commit. Pure: the same run wants the same. */
-export function desiredStatuses(run: Run): DesiredStatus[] {
+/** The statuses that a run wants on its commit, with why it waits for its turn. Pure: the same run wants the same. */
+export function desiredStatuses(run: Run, waiting?: { message: string }): DesiredStatus[] {
   const of = (name: string) => run.stages.find((stage) => stage.name === name)
   const build = combine([of('checkout'), of('build'), of('publish')].filter((stage) => stage !== undefined))
   const statuses = [describe(run, 'taxiway/build', build, 'Built')]
+  if (waiting && statuses[0]?.state === 'pending') statuses[0].description = oneLine(waiting.message, 140)
   const test = of('test')
   if (test && wantsTest(run)) statuses.push(describe(run, 'taxiway/test', test, 'Tests passed'))
   for (const stage of run.stages.filter((one) => one.environment !== undefined))
@@ -51,17 +52,21 @@ function describe(run: Run, context: string, stage: Stage, done: string): Desire
     case 'superseded':
       return status('error', stage.reason?.message ?? run.reason?.message ?? 'A newer push took its place')
     case 'skipped':
-      return skipped(run, status)
+      return skipped(run, stage, status)
     default:
       return stage.state satisfies never
   }
 }
 
-function skipped(run: Run, status: (state: DesiredStatus['state'], text: string) => DesiredStatus): DesiredStatus {
+function skipped(
+  run: Run,
+  stage: Stage,
+  status: (state: DesiredStatus['state'], text: string) => DesiredStatus,
+): DesiredStatus {
   if (run.state === 'failed') return status('failure', 'Not run, because a stage before it failed')
   if (run.state === 'errored') return status('error', 'Not run, because a stage before it met an error')
   return isTerminal(run.state) || run.state === 'running'
-    ? status('success', 'Nothing to do')
+    ? status('success', stage.reason?.message ?? 'Nothing to do')
     : status('pending', 'In progress')
 }
 

@@ -65,7 +65,9 @@ async function agree(deps: ReconcileDeps, run: Run, signal: AbortSignal): Promis
   if (!account.token) return { kind: 'done' }
   const posted = await statuses.posted(run.repo, run.sha)
   const targetUrl = `${deps.url}/runs/${run.id}`
-  for (const wanted of desiredStatuses(run)) {
+  // Told once: each further move in line would cost the git host a request.
+  const waiting = run.state === 'queued' && run.attempt === 1 ? await deps.store.turns.waiting(run) : undefined
+  for (const wanted of desiredStatuses(run, waiting)) {
     const last = posted[wanted.context]
     if (last && last.sequence > run.sequence) continue
     if (last && same(last, wanted) && last.targetUrl === targetUrl) continue

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { findCommit } from './git.ts'
+import { findCommit, git } from './git.ts'
 import type { makeHooks } from './hooks.ts'
-import { mayEnter, type Repository } from './repositories.ts'
+import { mayEnter, type Repository, showRepository } from './repositories.ts'
 import { type Answer, combined, type makeStatuses } from './statuses.ts'
 
 export interface RestDeps {
@@ -17,7 +17,7 @@ export const isRest = (path: string): boolean => /^\/(api|repos)\//.test(path)
 
 /** Answers a request of the REST API with GitHub's rules. */
 export async function serveRest(request: IncomingMessage, path: string, deps: RestDeps): Promise<Answer> {
-  const [, fullName = '', rest = ''] = /^(?:\/api\/v3)?\/repos\/([^/]+\/[^/]+)\/(.+)$/.exec(path) ?? []
+  const [, fullName = '', rest = ''] = /^(?:\/api\/v3)?\/repos\/([^/]+\/[^/]+)(?:\/(.+))?$/.exec(path) ?? []
   const repository = deps.find(fullName)
   if (!repository) return said(404, 'Not Found')
   if (!mayEnter(repository, request.headers.authorization)) {
@@ -45,11 +45,12 @@ async function write(
 }
 
 async function read(rest: string, repository: Repository, { statuses, hooks }: RestDeps): Promise<Answer | undefined> {
+  if (rest === '') return { status: 200, body: showRepository(repository) }
   if (rest === 'hooks') return hooks.list(repository)
   const hook = /^hooks\/(\d+)\/deliveries$/.exec(rest)?.[1]
   if (hook) return Number(hook) === repository.webhook?.id ? hooks.attempts(repository) : undefined
   const [, name, kind] = /^commits\/(.+)\/(status|statuses)$/.exec(rest) ?? []
-  if (!name) return undefined
+  if (!name) return rest.startsWith('commits/') ? readCommit(rest.slice('commits/'.length), repository) : undefined
   const commit = await findCommit(repository.folder, name)
   if (!commit) return kind === 'status' ? undefined : said(422, `No commit found for SHA: ${name}`)
   const { fullName } = repository
@@ -59,6 +60,16 @@ async function read(rest: string, repository: Repository, { statuses, hooks }: R
     status: 200,
     body: { state: combined(latest), sha: commit, total_count: latest.length, statuses: latest },
   }
+}
+
+/** docs.github.com/rest/commits/commits#get-a-commit, by a name, `heads/<branch>` or `tags/<tag>`. */
+async function readCommit(name: string, repository: Repository): Promise<Answer> {
+  const sha = await findCommit(repository.folder, name)
+  if (!sha) return said(422, `No commit found for SHA: ${name}`)
+  const format = ['%an', '%ae', '%cI', '%B'].join('%x00')
+  const log = await git(repository.folder, ['log', '-1', `--format=${format}`, sha, '--'])
+  const [author, email, date, message] = log.split('\0')
+  return { status: 200, body: { sha, commit: { author: { name: author, email, date }, message: message?.trimEnd() } } }
 }
 
 /** The parsed body, or undefined when it is no JSON. */

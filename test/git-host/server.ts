@@ -6,7 +6,9 @@ import { resolve } from 'node:path'
 import { serveGit } from './backend.ts'
 import { startDeliveries } from './deliveries.ts'
 import { type Fault, playFault } from './faults.ts'
+import { git } from './git.ts'
 import { makeHooks } from './hooks.ts'
+import { type PullRequestOptions, pullRequestEvent } from './pull-request-event.ts'
 import { pushEvent } from './push-event.ts'
 import { makeRepository, mayEnter, numberOf, type Repository } from './repositories.ts'
 import { isRest, serveRest } from './rest.ts'
@@ -83,6 +85,12 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
     },
     /** The bare repository: its folder, URLs, default branch and webhook. @throws when there is none of that name */
     repository: (fullName: string): Readonly<Repository> => known(fullName),
+    /** Opens or changes a pull request: its commit is under refs/pull, as GitHub keeps it, and the webhook tells of it. */
+    async pullRequest(fullName: string, options: PullRequestOptions) {
+      const repository = known(fullName)
+      await git(repository.folder, ['update-ref', `refs/pull/${options.number}/head`, options.sha])
+      return deliveries.send(repository, 'pull_request', pullRequestEvent(repository, options))
+    },
     setWebhook(fullName: string, { url: to, secret }: { url: string; secret: string }): void {
       known(fullName).webhook = { id: numberOf(`hook ${fullName}`), url: to, secret }
     },

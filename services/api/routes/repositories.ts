@@ -36,7 +36,7 @@ function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void 
       schema: { body: Registration, response: { 201: Registered }, tags: ['repos'], summary: 'Register a repository' },
     },
     async (request, reply) => {
-      const { token, host, branches, deploy = {}, apiUrl } = request.body
+      const { token, host, branches, tags, pullRequests, maxRuns, deploy = {}, apiUrl } = request.body
       const parsed = parseRepositoryUrl(request.body.url, { allowedOrigins, ...(apiUrl ? { apiUrl } : {}) })
       if (!parsed.ok) return sendOutcome(reply, parsed)
       const id = newId<RepositoryId>('repo', store.random)
@@ -49,6 +49,9 @@ function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void 
         deploy,
         createdAt: store.now().toISOString(),
         ...(branches ? { branches } : {}),
+        ...(tags ? { tags } : {}),
+        ...(pullRequests ? { pullRequests } : {}),
+        ...(maxRuns ? { maxRuns } : {}),
       }
       const webhookSecret = randomBytes(32).toString('hex')
       const added = await store.repositories.add(repository, { webhookSecret, ...(token ? { token } : {}) })

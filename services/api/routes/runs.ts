@@ -1,6 +1,6 @@
 import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTerminal, newRun, type Run, type RunState, runStates } from '@taxiway/domain/run.ts'
+import { isTerminal, type NewRun, newRun, type Run, type RunState, runStates } from '@taxiway/domain/run.ts'
 import { RunView } from '@taxiway/domain/run-view.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -79,7 +79,9 @@ function readRoutes(app: Api, { store, url }: ApiDeps): void {
     },
     async (request, reply) => {
       const found = await findRun(store, request.params.id)
-      return sendOutcome(reply, found.ok ? done(viewRun(url, found.value)) : found)
+      if (!found.ok) return sendOutcome(reply, found)
+      const waiting = await store.turns.waiting(found.value)
+      return sendOutcome(reply, done({ ...viewRun(url, found.value), ...(waiting ? { waiting } : {}) }))
     },
   )
 }
@@ -105,6 +107,16 @@ function cancelRoute(app: Api, { store, url }: ApiDeps): void {
   )
 }
 
+/** What a run that is run again keeps, above all whether its code is trusted. */
+const whatItWas = ({ defaultBranch, tag, pullRequest, trusted, inputs, changed }: Run): Partial<NewRun> => ({
+  ...(defaultBranch ? { defaultBranch } : {}),
+  ...(tag === undefined ? {} : { tag }),
+  ...(pullRequest ? { pullRequest } : {}),
+  ...(trusted === undefined ? {} : { trusted }),
+  ...(inputs ? { inputs } : {}),
+  ...(changed ? { changed } : {}),
+})
+
 function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
   const { runs, queue } = store
   app.post(
@@ -121,7 +133,7 @@ function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
     async (request, reply) => {
       const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      const { repo, repository, sha, branch, message, author, defaultBranch } = found.value
+      const { repo, repository, sha, branch, message, author } = found.value
       if (!isTerminal(found.value.state)) return sendOutcome(reply, refuse('run_not_finished'))
       const id = newId<RunId>('run', store.random)
       const run = newRun(
@@ -134,7 +146,7 @@ function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
           branch,
           message,
           author,
-          ...(defaultBranch ? { defaultBranch } : {}),
+          ...whatItWas(found.value),
         },
         store.now().toISOString(),
       )

@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
 import type { Sha } from '@taxiway/domain/ids.ts'
+import { checkInputs } from '@taxiway/domain/inputs.ts'
+import { eventOf, refOf } from '@taxiway/domain/origin.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
 import { readPipeline } from '@taxiway/domain/read-pipeline.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -41,7 +43,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     url: repository.url,
     ...(token ? { token } : {}),
     sha: run.sha,
-    ref: `refs/heads/${run.branch}`,
+    ref: refOf(run),
     limits: { maxMb, deadlineMs: fetchMs },
     allowedOrigins: deps.config.allowedOrigins,
     signal,
@@ -53,7 +55,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   const exported = await exportTree(mirror.value, run.sha, deps.workspace, { maxFiles, maxMb, signal })
   if (!exported.ok) return exported
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
-  log.say(`commit ${run.sha.slice(0, 12)} of ${run.branch}: ${summary(plan.value)}`)
+  log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({ folder: deps.workspace, plan: plan.value })
 }
 
@@ -64,11 +66,12 @@ const summary = ({ images, tests, environments }: Plan) =>
 async function readPlan(mirror: Mirror, { run, signal }: StageContext, repository: Repository): Promise<Outcome<Plan>> {
   const context: PlanContext = {
     repository: run.repository,
-    event: run.event === 'rerun' ? 'push' : run.event,
+    event: eventOf(run),
     branch: run.branch,
     sha: run.sha,
     number: run.number,
     ...(run.tag ? { tag: run.tag } : {}),
+    ...(run.pullRequest ? { base: run.pullRequest.base } : {}),
     ...(run.trusted === undefined ? {} : { trusted: run.trusted }),
     ...(run.inputs ? { inputs: run.inputs } : {}),
     ...(run.changed ? { changed: run.changed } : {}),
@@ -78,6 +81,9 @@ async function readPlan(mirror: Mirror, { run, signal }: StageContext, repositor
   const paths = await listTree(mirror, run.sha, { signal })
   if (paths.includes('.taxiway.yaml')) return readPipelineFile(mirror, run.sha, context, signal)
   if (!paths.includes('Dockerfile')) return refuse('nothing_to_do')
+  const [input] = Object.keys(context.inputs ?? {})
+  if (input !== undefined)
+    return refuse('input_invalid', { detail: `${input} is no input: the commit has no .taxiway.yaml` })
   const dockerfile = await readBlob(mirror, run.sha, 'Dockerfile', { maxBytes: maxConfigBytes, signal })
   if (!dockerfile.ok) return dockerfile
   return done(
@@ -105,5 +111,8 @@ async function readPipelineFile(
   })
   if (!parsed.ok) return parsed
   const pipeline = readPipeline(parsed.value.documents[0]?.value, (path) => parsed.value.documents[0]?.lineOf(path))
-  return pipeline.ok ? makePlan(pipeline.value, context) : pipeline
+  if (!pipeline.ok) return pipeline
+  if (context.event !== 'manual') return makePlan(pipeline.value, context)
+  const inputs = checkInputs(pipeline.value, context.inputs ?? {})
+  return inputs.ok ? makePlan(pipeline.value, { ...context, inputs: inputs.value }) : inputs
 }

@@ -52,7 +52,7 @@ function showVerdict(run) {
   }
   const active = run.stages.filter((stage) => stage.state === 'running').map(stageTitle)
   const doing = run.state === 'running' && active.length > 0 ? `Now: ${active.join(', ')}.` : sentences[run.state]
-  setText(byId('sentence'), run.reason?.message ?? doing)
+  setText(byId('sentence'), run.reason?.message ?? run.waiting?.message ?? doing)
   byId('notes').hidden = !run.notes?.length
   syncList(
     byId('notes'),
@@ -63,6 +63,13 @@ function showVerdict(run) {
   )
 }
 
+function origin({ branch, tag, pullRequest }) {
+  const shown = (name) => element('span', { class: 'branch' }, name)
+  if (tag !== undefined) return ['Tag', shown(tag)]
+  if (!pullRequest) return ['Branch', shown(branch)]
+  return ['Pull request', `#${pullRequest.number}, `, shown(branch), pullRequest.fork ? ' of a fork' : '']
+}
+
 function showFacts(run) {
   const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt])
   const list = byId('facts')
@@ -70,7 +77,7 @@ function showFacts(run) {
   list.shown = shown
   const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
   list.replaceChildren(
-    fact('Branch', element('span', { class: 'branch' }, run.branch)),
+    fact(...origin(run)),
     fact('Commit', element('code', { title: run.sha }, run.sha.slice(0, 12))),
     fact('Author', run.author || 'unknown'),
     fact('Began by', run.event === 'rerun' ? 're-run' : run.event),

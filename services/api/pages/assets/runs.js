@@ -52,7 +52,7 @@ function fillRow(row, run) {
         'span',
         { class: 'run-where faint' },
         element('span', { class: 'repo' }, `${run.repository} #${run.number}`),
-        element('span', { class: 'branch' }, run.branch),
+        element('span', { class: 'branch' }, run.tag ?? run.branch),
         element('code', { title: run.sha }, run.sha.slice(0, 7)),
       ),
       run.reason && run.state !== 'succeeded' ? element('span', { class: 'run-why' }, run.reason.message) : undefined,

@@ -1,0 +1,14 @@
+import { patiently } from '@taxiway/store/connection.ts'
+import { type BuilderDeps, buildRun } from './build-run.ts'
+
+/**
+ * What a job wakes a builder for: it builds whose turn it is, which need not be the run that the job was added for, and goes
+ * on until nobody waits, or nobody who may have one more run.
+ */
+export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    const run = await patiently(() => deps.store.turns.next())
+    if (!run) return
+    await buildRun(deps, run.id, run)
+  }
+}
