@@ -4,12 +4,24 @@ export interface Word {
   /** At how many characters into the word white space may stand in it; undefined: nowhere. */
   brokenFrom?: number
 }
-/** Finds words in text that arrives in pieces. */
-export interface Search {
-  /** Takes the next piece; `found` hears where each match ends, and how many characters of the word and of white space within it lie before that. */
-  take(piece: string, found: (end: number, length: number) => void): void
-  /** How many characters of a word that may be going on have been met. */
-  depth(): number
+/** The automaton of Aho and Corasick (1975) over UTF-16 code units: one step per character, however many words. */
+export interface Automaton {
+  /** Row by node, column by ASCII character: the next node, doubled, plus one where a word ends. */
+  table: Int32Array
+  /** How many nodes have a row. */
+  rows: number
+  /** Length of the longest word that ends at a node, 0 for none. */
+  longest: Int32Array
+  depth: Int32Array
+  fail: Int32Array
+  /** White space leaves the search at this node. */
+  isBroken: Uint8Array
+  step(from: number, wanted: number): number
+}
+/** Where a search through text that arrives in pieces has come to. */
+export interface SearchState {
+  exact: number
+  broken: number
 }
 
 /** The first nodes, those near the root, have a row of their own for all of ASCII: text is mostly there. */
@@ -17,6 +29,7 @@ const rowNodes = 2048
 const rowWidth = 128
 
 /** White space that may break encoded text. */
+const breaks = [10, 13, 32]
 const isBreak = (code: number): boolean => code === 10 || code === 13 || code === 32
 
 interface Trie {
@@ -29,8 +42,8 @@ interface Trie {
   isBroken: boolean[]
 }
 
-/** Builds the automaton of Aho and Corasick (1975) over UTF-16 code units: one step per character, however many words. */
-export function makeAutomaton(words: readonly Word[]): { start(): Search; nodes: number } {
+/** Builds the automaton of these words. */
+export function makeAutomaton(words: readonly Word[]): Automaton {
   const trie = ordered(makeTrie(words))
   const count = trie.code.length
   const code = Uint16Array.from(trie.code)
@@ -65,32 +78,60 @@ export function makeAutomaton(words: readonly Word[]): { start(): Search; nodes:
     }
     if (node >= rows) continue
     const row = node * rowWidth
-    if (node > 0) table.copyWithin(row, (fail[node] as number) * rowWidth, ((fail[node] as number) + 1) * rowWidth)
+    const parent = (fail[node] as number) * rowWidth
+    if (node > 0) table.copyWithin(row, parent, parent + rowWidth)
     for (let at = child[node] as number; at !== 0; at = sibling[at] as number)
-      if ((code[at] as number) < rowWidth) table[row + (code[at] as number)] = at
+      if ((code[at] as number) < rowWidth) table[row + (code[at] as number)] = (at << 1) | Number(longest[at] !== 0)
+    if (isBroken[node]) for (const space of breaks) table[row + space] = node << 1
   }
-  const breakable = trie.isBroken.includes(true)
+  return { table, rows, longest, depth, fail, isBroken, step }
+}
 
-  const start = (): Search => {
-    let node = 0
-    return {
-      depth: () => depth[node] as number,
-      take(piece, found) {
-        let at = node
-        for (let index = 0; index < piece.length; index++) {
-          const wanted = piece.charCodeAt(index)
-          if (breakable && wanted <= 32 && isBreak(wanted)) {
-            while (at !== 0 && isBroken[at] === 0) at = fail[at] as number
-            continue
-          }
-          at = at < rows && wanted < rowWidth ? (table[(at << 7) | wanted] as number) : step(at, wanted)
-          if (longest[at] !== 0) found(index + 1, longest[at] as number)
-        }
-        node = at
-      },
+/**
+ * Goes through the next piece with both automata at once, which costs little more than one. White space is a character to
+ * `exact`, and passed over by `broken` inside of words that it may break. `found` hears where each match ends, and its length
+ * in characters of the word.
+ */
+export function search(
+  exact: Automaton,
+  broken: Automaton,
+  state: SearchState,
+  piece: string,
+  found: (inBroken: boolean, end: number, length: number) => void,
+): void {
+  const [exactTable, exactRows] = [exact.table, exact.rows]
+  const [brokenTable, brokenRows] = [broken.table, broken.rows]
+  const length = piece.length
+  let one = state.exact
+  let two = state.broken
+  for (let index = 0; index < length; index++) {
+    const wanted = piece.charCodeAt(index)
+    let oneEnds = 0
+    let twoEnds = 0
+    if (wanted < rowWidth && one < exactRows) {
+      const entry = exactTable[(one << 7) | wanted] as number
+      one = entry >> 1
+      oneEnds = entry & 1
+    } else {
+      one = exact.step(one, wanted)
+      oneEnds = exact.longest[one] as number
     }
+    if (wanted < rowWidth && two < brokenRows) {
+      const entry = brokenTable[(two << 7) | wanted] as number
+      two = entry >> 1
+      twoEnds = entry & 1
+    } else if (isBreak(wanted)) {
+      while (two !== 0 && broken.isBroken[two] === 0) two = broken.fail[two] as number
+    } else {
+      two = broken.step(two, wanted)
+      twoEnds = broken.longest[two] as number
+    }
+    if ((oneEnds | twoEnds) === 0) continue
+    if (oneEnds !== 0) found(false, index + 1, exact.longest[one] as number)
+    if (twoEnds !== 0) found(true, index + 1, broken.longest[two] as number)
   }
-  return { start, nodes: count }
+  state.exact = one
+  state.broken = two
 }
 
 function makeTrie(words: readonly Word[]): Trie {

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hideSecrets, makeMask } from './mask.ts'
@@ -118,18 +117,18 @@ test('200 secrets are searched for at 80 MB/s', () => {
   const secrets = Array.from({ length: 200 }, () => word(20 + (next() % 40)))
   const line = () =>
     `${new Date(next()).toISOString()} INFO step ${next()} ${word(8)}/${word(6)}: done, nothing to see here\n`
-  const text = Array.from({ length: 8000 }, line).join('')
+  const text = Array.from({ length: 50_000 }, line).join('')
   const pieces = Array.from({ length: Math.ceil(text.length / 65536) }, (_, at) =>
     text.slice(at * 65536, (at + 1) * 65536),
   )
   const rates = Array.from({ length: 7 }, () => {
     const mask = makeMask(secrets)
-    const startedMs = performance.now()
+    const started = process.cpuUsage()
     let length = 0
     for (const piece of pieces) length += mask.push(piece).length
     length += mask.end().length
     expect(length).toBe(text.length)
-    return text.length / 1000 / (performance.now() - startedMs)
+    return text.length / process.cpuUsage(started).user
   })
   process.stderr.write(`  mask: ${Math.max(...rates).toFixed(0)} MB/s\n`)
   expect(Math.max(...rates)).toBeGreaterThan(80)

@@ -1,4 +1,4 @@
-import { makeAutomaton, type Search } from './aho-corasick.ts'
+import { type Automaton, makeAutomaton, search } from './aho-corasick.ts'
 import { formsOf, shortestHidden } from './secret-forms.ts'
 
 /** Hides values in text that arrives in pieces. */
@@ -8,7 +8,7 @@ export interface Mask {
   /** @returns the rest */
   end(): string
 }
-type Automata = ReturnType<typeof makeAutomaton>[]
+type Automata = { exact: Automaton; broken: Automaton } | undefined
 /** Where a value stands, in characters since the text began. */
 interface Place {
   start: number
@@ -16,15 +16,15 @@ interface Place {
 }
 
 /** A list of secrets serves every stage of an attempt. */
-const known = new WeakMap<readonly string[], Automata>()
+const known = new WeakMap<readonly string[], { automata: Automata }>()
 
 function automataOf(secrets: readonly string[]): Automata {
   const found = known.get(secrets)
-  if (found) return found
+  if (found) return found.automata
   const { written, encoded } = formsOf(secrets)
-  const made = written.length === 0 ? [] : [makeAutomaton(written), makeAutomaton(encoded)]
-  known.set(secrets, made)
-  return made
+  const automata = written.length === 0 ? undefined : { exact: makeAutomaton(written), broken: makeAutomaton(encoded) }
+  known.set(secrets, { automata })
+  return automata
 }
 
 /**
@@ -33,8 +33,9 @@ function automataOf(secrets: readonly string[]): Automata {
  */
 export function makeMask(secrets: readonly string[]): Mask {
   const automata = automataOf(secrets)
-  if (automata.length === 0) return { push: (text) => text, end: () => '' }
-  const searches = automata.map((automaton, index) => ({ search: automaton.start(), skips: index === 1 }))
+  if (!automata) return { push: (text) => text, end: () => '' }
+  const { exact, broken } = automata
+  const state = { exact: 0, broken: 0 }
   let held = ''
   /** Where `held` begins, and up to where the text has been shown or hidden. */
   let base = 0
@@ -63,32 +64,25 @@ export function makeMask(secrets: readonly string[]): Mask {
       const offset = held.length
       held += text
       const found = [...places]
-      for (const { search, skips } of searches)
-        search.take(text, (end, length) => {
-          const start = skips ? startOf(held, offset + end, length) : offset + end - length
-          found.push({ start: base + start, end: base + offset + end })
-        })
+      search(exact, broken, state, text, (inBroken, at, length) => {
+        const end = offset + at
+        found.push({ start: base + (inBroken ? startOf(held, end, length) : end - length), end: base + end })
+      })
       if (found.length > 0) places = joined(found)
-      return show(base + Math.min(...searches.map((one) => pendingFrom(held, one))))
+      const exactFrom = held.length - (exact.depth[state.exact] as number)
+      return show(base + Math.min(exactFrom, startOf(held, held.length, broken.depth[state.broken] as number)))
     },
     end() {
-      const rest = show(base + held.length)
-      for (const [index, automaton] of automata.entries())
-        if (searches[index]) searches[index].search = automaton.start()
-      return rest
+      state.exact = 0
+      state.broken = 0
+      return show(base + held.length)
     },
   }
 }
 
-/** Where in the text the word begins that may be going on. */
-const pendingFrom = (text: string, { search, skips }: { search: Search; skips: boolean }): number => {
-  const depth = search.depth()
-  if (depth === 0) return text.length
-  return skips ? startOf(text, text.length, depth) : text.length - depth
-}
-
 /** Goes back by `length` characters that are no white space. */
 function startOf(text: string, end: number, length: number): number {
+  if (length === 0) return end
   let at = end
   for (let left = length; left > 0 && at > 0; at--) {
     const code = text.charCodeAt(at - 1)
@@ -119,4 +113,15 @@ export function hideSecrets(secrets: readonly string[], text: string): string {
       return shown + (index < parts.length - 1 && rest.length >= shortestHidden && rest !== '***' ? '***' : rest)
     })
     .join('…')
+}
+
+/** An error with its message, stack and causes rid of secrets, for the service's own log. */
+export function hideError(secrets: readonly string[], error: unknown): unknown {
+  if (typeof error === 'string') return hideSecrets(secrets, error)
+  if (!(error instanceof Error)) return error
+  const hidden = new Error(hideSecrets(secrets, error.message))
+  hidden.name = error.name
+  if (error.stack) hidden.stack = hideSecrets(secrets, error.stack)
+  if (error.cause !== undefined) hidden.cause = hideError(secrets, error.cause)
+  return hidden
 }

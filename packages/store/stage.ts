@@ -1,5 +1,6 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
-import { isInfrastructure, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { hideError, hideSecrets } from '@taxiway/domain/mask.ts'
+import { isInfrastructure, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
 import { findStage, type Run } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
 import { patiently } from './connection.ts'
@@ -60,7 +61,8 @@ export async function runStage<T>(
   const { attempt, logger } = context
   const isRepeated = findStage(attempt.run, key)?.state === 'succeeded'
   if (!isRepeated) await record(context, { type: 'stage_started', stage: key })
-  const log = await openLog(context, key)
+  const secrets = await context.secrets
+  const log = openLog(context, key, secrets)
   const startedMs = performance.now()
   const stage: StageContext = {
     run: attempt.run,
@@ -68,12 +70,13 @@ export async function runStage<T>(
     signal: attempt.signal,
     record: (event) => record(context, event),
   }
-  const outcome = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
+  const found = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
     await log.end()
     if (error instanceof Fenced || error instanceof Superseded || attempt.signal.aborted) throw error
-    logger.error({ err: error, run: attempt.run.id, stage: key }, 'stage met a fault')
+    logger.error({ err: hideError(secrets, error), run: attempt.run.id, stage: key }, 'stage met a fault')
     return refuse('unknown_error')
   })
+  const outcome = found.ok ? found : hideReason(secrets, found.reason)
   if (!outcome.ok) log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
   else if (!isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   await log.end()
@@ -85,12 +88,18 @@ export async function runStage<T>(
   return outcome
 }
 
-async function openLog({ store, attempt, secrets }: AttemptContext, key: string): Promise<StageLog> {
+/** What a reason quotes from a log or an answer shows no secret either. */
+const hideReason = (secrets: readonly string[], { code, message }: Reason): Outcome<never> => ({
+  ok: false,
+  reason: { code, message: hideSecrets(secrets, message) },
+})
+
+function openLog({ store, attempt }: AttemptContext, key: string, secrets: readonly string[]): StageLog {
   const append = async (text: string) => {
     const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text))
     if (!isOurs) attempt.abort('fenced')
   }
-  return makeStageLog({ append, secrets: await secrets, keepBytes, tailBytes })
+  return makeStageLog({ append, secrets, keepBytes, tailBytes })
 }
 
 /** Writes what ended an attempt from outside: a newer run, a wish to cancel, a shutdown, or another attempt that has the run by now. */
