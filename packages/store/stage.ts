@@ -113,5 +113,6 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
   if (attempt.signal.reason === 'drained') return end({ type: 'attempt_drained', worker })
   if (error instanceof Fenced || attempt.signal.aborted) return logger.info('another attempt has this run now')
   // A fault outside any stage: the lease runs out and the next attempt begins.
-  logger.error({ err: error, run: attempt.run.id }, 'attempt met a fault')
+  const secrets = await context.secrets.catch(() => [])
+  logger.error({ err: hideError(secrets, error), run: attempt.run.id }, 'attempt met a fault')
 }

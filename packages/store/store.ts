@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Redis } from './connection.ts'
 import { makeLogs } from './logs.ts'
 import { makeQueue } from './queue.ts'
+import { makeRegistries } from './registries.ts'
 import { makeReleases } from './releases.ts'
 import { makeRepositories } from './repositories.ts'
+import { makeRepositorySecrets } from './repository-secrets.ts'
 import { makeRuns } from './runs.ts'
 import { makeSecrets } from './secrets.ts'
 import { makeStatuses } from './statuses.ts'
@@ -22,13 +24,16 @@ export function openStore(options: {
   const random = options.random ?? makeRandom()
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
+  const secrets = makeSecrets(options.secretKey)
   return {
     redis,
     redisUrl: options.redisUrl,
     now,
     random,
     runs: makeRuns(redis, now),
-    repositories: makeRepositories(redis, makeSecrets(options.secretKey)),
+    repositories: makeRepositories(redis, secrets),
+    repositorySecrets: makeRepositorySecrets(redis, secrets, now),
+    registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
