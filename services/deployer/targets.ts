@@ -33,7 +33,7 @@ export function makeTargets({
   const clusters = new Map<string, Promise<Target>>()
   let machine: Promise<Target & { close(): Promise<void> }> | undefined
   const docker = () => {
-    machine ??= openMachine(config, connect).catch((error) => {
+    machine ??= openMachine(config, store, connect).catch((error) => {
       machine = undefined
       throw error
     })
@@ -69,13 +69,12 @@ export function makeTargets({
   }
 }
 
-async function openMachine(config: Config, connect: () => Promise<Engine>) {
+async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
   const { makeDockerTarget } = await import('./targets/docker.ts')
-  const { user, password } = config.registry
   const target = makeDockerTarget({
     engine: await connect(),
     stateFolder: config.dataFolder,
-    ...(user ? { registryAuth: { username: user, password } } : {}),
+    registryAuths: () => store.registries.credentials(config.registry),
   })
   await target.open()
   return target

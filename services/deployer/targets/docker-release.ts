@@ -16,7 +16,8 @@ export interface DockerTargetOptions {
   stateFolder: string
   /** Address that services answer on: 127.0.0.1 when not given. */
   host?: string
-  registryAuth?: RegistryAuth
+  /** By registry host, asked for as they are needed. */
+  registryAuths?: () => Promise<Record<string, RegistryAuth>>
 }
 /** What the target works with. */
 export interface Machine extends DockerTargetOptions {
