@@ -84,24 +84,24 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
 
 async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
   if (order.context.destroyed) throw new Error('the build context could not be read')
-  const services = Object.keys(order.auths ?? {}).length > 0 ? [await authService(order.auths ?? {})] : []
-  const session = services.length > 0 ? await openSession(engine, services, signal) : undefined
+  // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
+  const session = await openSession(engine, [await authService(order.auths ?? {})], signal)
   try {
     return await readBuild(engine, order, session, signal, progress)
   } finally {
-    session?.close()
+    session.close()
   }
 }
 
 async function readBuild(
   engine: Engine,
   order: BuildOrder,
-  session: Session | undefined,
+  session: Session,
   signal: AbortSignal,
   progress: Progress,
 ): Promise<string> {
   const decode = await loadStatusDecoder()
-  const options = { ...query(order), ...(session ? { session: session.id } : {}) }
+  const options = { ...query(order), session: session.id }
   const answer = await stream(engine, { method: 'POST', path: '/build?', options, file: order.context }, signal)
   progress.hasStarted = true
   let imageId: string | undefined
