@@ -62,7 +62,10 @@ const sentences = {
   path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,
   file_not_found: (p: { path: string }) => `${p.path} is not in the commit.`,
   file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,
-  secret_missing: (p: { name: string }) => `The repository has no secret ${p.name}. Set it, or name another.`,
+  secret_missing: (p: { name: string; untrusted?: boolean }) =>
+    p.untrusted === true
+      ? `Secret ${p.name} is not given to code that no member has approved.`
+      : `The repository has no secret ${p.name}. Set it, or name another.`,
   // Build and test
   build_failed: (p: { image: string; step: string; detail: string }) => `Image ${p.image}: ${p.step}: ${p.detail}.`,
   build_context_too_large: (p: { limit: string }) => `The build context is larger than ${p.limit}. Use .dockerignore.`,

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Redis } from './connection.ts'
 import { makeLogs } from './logs.ts'
+import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
 import { makeRegistries } from './registries.ts'
 import { makeReleases } from './releases.ts'
 import { makeRepositories } from './repositories.ts'
 import { makeRepositorySecrets } from './repository-secrets.ts'
+import { makeRetention } from './retention.ts'
 import { makeRuns } from './runs.ts'
 import { makeSecrets } from './secrets.ts'
 import { makeStatuses } from './statuses.ts'
@@ -24,13 +26,16 @@ export function openStore(options: {
   const random = options.random ?? makeRandom()
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
+  const runs = makeRuns(redis, now)
   const secrets = makeSecrets(options.secretKey)
   return {
     redis,
     redisUrl: options.redisUrl,
     now,
     random,
-    runs: makeRuns(redis, now),
+    runs,
+    retention: makeRetention(redis, runs),
+    pulledImages: makePulledImages(redis, now),
     repositories: makeRepositories(redis, secrets),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),

@@ -9,11 +9,14 @@ import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { buildRun } from './build-run.ts'
+import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
 
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
 const sweepMs = 30_000
+/** How often it is seen whether pruning is due. */
+const pruneMs = 60_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -38,6 +41,7 @@ export async function startBuilder({
       everyMs: sweepMs,
       logger,
     }),
+    startReconciler(makePrune(deps), { name: 'prune', everyMs: pruneMs, logger }),
   ]
   const worker = work(config.redisUrl, 'build', config.concurrency, (job) => buildRun(deps, job.runId))
   return {

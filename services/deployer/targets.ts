@@ -5,6 +5,7 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Target, Work } from './target.ts'
 import { stateFile } from './targets/docker-state.ts'
@@ -71,10 +72,16 @@ export function makeTargets({
 
 async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
   const { makeDockerTarget } = await import('./targets/docker.ts')
+  const { engineId } = await import('@taxiway/docker/prune.ts')
+  const engine = await connect()
   const target = makeDockerTarget({
-    engine: await connect(),
+    engine,
     stateFolder: config.dataFolder,
     registryAuths: () => store.registries.credentials(config.registry),
+    async onImage(image, wasPulled) {
+      const id = await engineId(engine)
+      await patiently(() => store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image))
+    },
   })
   await target.open()
   return target

@@ -47,7 +47,9 @@ export async function buildOne(
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<string>> {
-  const auths = await patiently(() => store.registries.credentials(config.registry))
+  // Code that nobody approved could build from any private image, and print it.
+  const isTrusted = stage.run.trusted !== false
+  const auths = isTrusted ? await patiently(() => store.registries.credentials(config.registry)) : {}
   const context = await packContext({
     folder: tree.folder,
     subfolder: image.context,

@@ -16,6 +16,8 @@ export interface ImageSource {
   engine: Engine
   /** By registry host, asked for as they are needed. */
   registryAuths?: () => Promise<Record<string, RegistryAuth>>
+  /** Hears of every image that a release is given, so that those we pulled can go when they are of no more use. */
+  onImage?: (image: string, wasPulled: boolean) => Promise<void>
 }
 
 /** Can the image be had? Asks the engine, then the registry, and pulls nothing. */
@@ -44,12 +46,13 @@ export async function checkImage(
 
 /** Pulls the image when it is absent, and sees that the workload's command can be carried. */
 export async function haveImage(
-  { engine, registryAuths }: ImageSource,
+  { engine, registryAuths, onImage }: ImageSource,
   workload: Workload,
   { deadlineMs, signal, say }: Work,
 ): Promise<Outcome<void>> {
   const { image } = workload
-  if (!(await imageExists(engine, image, signal))) {
+  const isAbsent = !(await imageExists(engine, image, signal))
+  if (isAbsent) {
     say(`pulling ${image}`)
     const pulled = await pullImage(engine, image, {
       deadlineMs,
@@ -58,6 +61,7 @@ export async function haveImage(
     })
     if (!pulled.ok) return pulled
   }
+  await onImage?.(image, isAbsent)
   if (!workload.replacesEntrypoint) return done(undefined)
   const entrypoint = (await inspectImage(engine, image, signal))?.Config?.Entrypoint
   if (!entrypoint?.length) return done(undefined)

@@ -18,6 +18,8 @@ export interface DockerTargetOptions {
   host?: string
   /** By registry host, asked for as they are needed. */
   registryAuths?: () => Promise<Record<string, RegistryAuth>>
+  /** Hears of every image that a release is given, and whether it was pulled for it. */
+  onImage?: (image: string, wasPulled: boolean) => Promise<void>
 }
 /** What the target works with. */
 export interface Machine extends DockerTargetOptions {
