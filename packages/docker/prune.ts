@@ -3,9 +3,14 @@ import { callDeadlineMs, type Engine, hasStatus, within } from './engine.ts'
 /** Removing much takes its time. */
 const pruneMs = 10 * 60_000
 
-/** The engine's own id: what was pulled is kept by it. */
+const ids = new WeakMap<Engine, string>()
+
+/** The engine's own id: what is in it is recorded under that. */
 export async function engineId(engine: Engine, signal?: AbortSignal): Promise<string> {
+  const known = ids.get(engine)
+  if (known) return known
   const { ID } = (await within(callDeadlineMs, signal, () => engine.docker.info())) as { ID: string }
+  ids.set(engine, ID)
   return ID
 }
 

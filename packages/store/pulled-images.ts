@@ -1,12 +1,10 @@
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 
-export type PulledImages = ReturnType<typeof makePulledImages>
-
-/** Images that we pulled into an engine, and when each was last used: nobody else's images are ours to remove. */
+/** Images that we pulled into an engine, or left in it when we published them, and when each was last used: no others are ours to remove. */
 export function makePulledImages(redis: Redis, now: () => Date) {
   return {
-    /** We pulled this image just now. */
+    /** We pulled or published this image just now. */
     pulled: async (engine: string, image: string): Promise<void> =>
       void (await redis.zadd(keys.pulledImages(engine), now().getTime(), image)),
     /** The image is used; it counts only if we once pulled it. */

@@ -16,7 +16,6 @@ export interface ConfiguredRegistry {
   user: string
   password: string
 }
-export type Registries = ReturnType<typeof makeRegistries>
 
 const nameOf = (host: string): string => `registry/${host}`
 

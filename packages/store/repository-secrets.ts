@@ -10,7 +10,6 @@ export interface SecretView {
   name: string
   updatedAt: string
 }
-export type RepositorySecretStore = ReturnType<typeof makeRepositorySecrets>
 
 /** Bounds for one repository, so that hiding all of its values stays cheap. */
 export const mostSecrets = 200

@@ -6,7 +6,6 @@ import { keys } from './keys.ts'
 import type { Runs } from './runs.ts'
 import { loadScript } from './script.ts'
 
-export type Retention = ReturnType<typeof makeRetention>
 /** What kept releases are made of. */
 export interface InUse {
   runs: Set<RunId>

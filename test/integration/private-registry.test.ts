@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { packContext } from '@taxiway/docker/context.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
 import { pullImage, type RegistryAuth, removeImage } from '@taxiway/docker/image.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
 import { account, startPrivateRegistry } from '../private-registry.ts'
@@ -139,7 +139,9 @@ test('a run builds from and publishes to a private registry, and the password is
     const listed = await taxiway.call('GET', '/registries')
     expect(listed.body.items).toEqual([{ host: registry.host, user: 'taxi', updatedAt: expect.any(String) }])
     // Whatever Redis wrote, and whatever the processes said.
-    execFileSync('redis-cli', ['-u', redis.address, 'save'])
+    const connection = new Redis(redis.address)
+    await connection.save()
+    connection.disconnect()
     for (const place of [join(folder, 'parts'), join(folder, 'world', 'taxiway')])
       for (const file of readdirSync(place, { recursive: true, encoding: 'utf8' }).map((name) => join(place, name)))
         if (statSync(file).isFile())

@@ -1,5 +1,6 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
+import { engineId } from '@taxiway/docker/prune.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
@@ -9,7 +10,7 @@ import type { Store } from '@taxiway/store/store.ts'
 
 export interface PublishDeps {
   config: Config
-  store: Pick<Store, 'registries'>
+  store: Pick<Store, 'registries' | 'pulledImages'>
   engine: Engine
   /** Image name -> image id. */
   images: Map<string, string>
@@ -41,6 +42,9 @@ export async function publish(
     if (!pushed.ok) return pushed
     const { digest } = pushed.value
     stage.log.say(`${name}: ${digest}`)
+    // The engine keeps it under this name from now on.
+    const engineName = await engineId(engine, stage.signal)
+    await patiently(() => store.pulledImages.pulled(engineName, `${repository}@${digest}`))
     await stage.record({ type: 'image_published', image: name, digest, reference: `${repository}@${digest}` })
   }
   return done(undefined)
