@@ -14,6 +14,8 @@ function writtenForms(value: string): string[] {
   const xml = value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   return [
     value,
+    // As sentences have it, on one line.
+    value.replace(/\s+/g, ' '),
     json,
     json.replaceAll('/', '\\/'),
     json.replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),

@@ -1,6 +1,7 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
-import { hideError, hideSecrets } from '@taxiway/domain/mask.ts'
-import { isInfrastructure, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
+import { hideError } from '@taxiway/domain/mask.ts'
+import { isInfrastructure, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { findStage, type Run } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
 import { patiently } from './connection.ts'
@@ -40,7 +41,8 @@ const tailBytes = 64 * 2 ** 10
 /** Writes an event under the attempt's fence. @throws Fenced when the attempt is over */
 export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
   const { attempt, store } = context
-  const moved = await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence, attempt.run))
+  const shown = hideInEvent(await context.secrets, event)
+  const moved = await patiently(() => store.runs.move(attempt.run.id, shown, attempt.fence, attempt.run))
   if (!moved.ok) {
     attempt.abort('fenced')
     throw new Fenced(moved.reason.message)
@@ -76,7 +78,8 @@ export async function runStage<T>(
     logger.error({ err: hideError(secrets, error), run: attempt.run.id, stage: key }, 'stage met a fault')
     return refuse('unknown_error')
   })
-  const outcome = found.ok ? found : hideReason(secrets, found.reason)
+  // What a reason quotes from a log or an answer shows no secret either.
+  const outcome: Outcome<T> = found.ok ? found : { ok: false, reason: hideReason(secrets, found.reason) }
   if (!outcome.ok) log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
   else if (!isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   await log.end()
@@ -87,12 +90,6 @@ export async function runStage<T>(
   } else if (!isRepeated) await record(context, { type: 'stage_finished', stage: key, state: 'succeeded' })
   return outcome
 }
-
-/** What a reason quotes from a log or an answer shows no secret either. */
-const hideReason = (secrets: readonly string[], { code, message }: Reason): Outcome<never> => ({
-  ok: false,
-  reason: { code, message: hideSecrets(secrets, message) },
-})
 
 function openLog({ store, attempt }: AttemptContext, key: string, secrets: readonly string[]): StageLog {
   const append = async (text: string) => {
