@@ -15,16 +15,26 @@ interface Place {
   end: number
 }
 
-/** A list of secrets serves every stage of an attempt. */
+/** A list of secrets serves every stage of an attempt, and equal lists serve other attempts. */
 const known = new WeakMap<readonly string[], { automata: Automata }>()
+const recent = new Map<string, { automata: Automata }>()
+const mostRecent = 4
 
 function automataOf(secrets: readonly string[]): Automata {
   const found = known.get(secrets)
   if (found) return found.automata
+  const content = JSON.stringify(secrets)
+  const entry = recent.get(content) ?? { automata: makeAutomata(secrets) }
+  recent.delete(content)
+  recent.set(content, entry)
+  for (const oldest of recent.keys()) if (recent.size > mostRecent) recent.delete(oldest)
+  known.set(secrets, entry)
+  return entry.automata
+}
+
+function makeAutomata(secrets: readonly string[]): Automata {
   const { written, encoded } = formsOf(secrets)
-  const automata = written.length === 0 ? undefined : { exact: makeAutomaton(written), broken: makeAutomaton(encoded) }
-  known.set(secrets, { automata })
-  return automata
+  return written.length === 0 ? undefined : { exact: makeAutomaton(written), broken: makeAutomaton(encoded) }
 }
 
 /**

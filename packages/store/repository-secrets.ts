@@ -12,9 +12,9 @@ export interface SecretView {
 }
 
 /** Bounds for one repository, so that hiding all of its values stays cheap. */
-export const mostSecrets = 200
+const mostSecrets = 200
 export const longestSecretBytes = 64 * 1024
-const mostBytes = 512 * 1024
+const mostBytes = 128 * 1024
 
 const nameOf = (id: RepositoryId, name: string): string => `${id}/secret/${name}`
 

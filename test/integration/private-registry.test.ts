@@ -9,6 +9,7 @@ import { pushImage } from '@taxiway/docker/registry.ts'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
+import { checkImage, haveImage } from '../../services/deployer/targets/docker-image.ts'
 import { account, startPrivateRegistry } from '../private-registry.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { isOver } from '../taxiway.ts'
@@ -88,6 +89,33 @@ test('pull and push say which registry refused which image', async () => {
     reason: { code: 'image_not_found', message: `Image ${base}:two could not be found at ${registry.host}.` },
   })
   expect(await push('busybox:stable', wrong)).toMatchObject({ ok: false, reason: { code: 'registry_auth_failed' } })
+})
+
+test('the docker target asks for and pulls private images with the credentials of their registry', async () => {
+  const image = `${base}:one`
+  const heard: [string, boolean][] = []
+  const as = (auths: Record<string, RegistryAuth>) => ({
+    engine,
+    registryAuths: async () => auths,
+    onImage: async (name: string, wasPulled: boolean) => void heard.push([name, wasPulled]),
+  })
+  const work = { deadlineMs: 30_000, signal, say: () => {} }
+  const workload = { name: 'web', image, replacesEntrypoint: false } as Parameters<typeof haveImage>[1]
+  const refused = { ok: false, reason: { code: 'registry_auth_failed' } }
+  for (const auths of [{}, { [registry.host]: wrong }]) {
+    expect(await checkImage(as(auths), image, work)).toMatchObject(refused)
+    expect(await haveImage(as(auths), workload, work)).toMatchObject(refused)
+  }
+  const known = as({ [registry.host]: account })
+  expect(await checkImage(known, image, work)).toMatchObject({ ok: true })
+  expect(heard).toEqual([])
+  expect(await haveImage(known, workload, work)).toMatchObject({ ok: true })
+  expect(await haveImage(known, workload, work)).toMatchObject({ ok: true })
+  expect(heard).toEqual([
+    [image, true],
+    [image, false],
+  ])
+  await removeImage(engine, image)
 })
 
 test('a run builds from and publishes to a private registry, and the password is in no file, log or argument', async () => {
