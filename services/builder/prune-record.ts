@@ -58,9 +58,11 @@ export function makePruneRecord(deps: PruneRecordDeps): (signal?: AbortSignal) =
 
 async function findOld(store: Store, before: Date, inUse: InUse): Promise<Map<RepositoryId, Old[]>> {
   const found = new Map<RepositoryId, Old[]>()
+  const registered = new Set((await store.repositories.list()).map(({ id }) => id))
   let count = 0
   for await (const run of store.retention.oldRuns(before)) {
-    const isKept = inUse.runs.has(run.id) || (await store.retention.isAmongNewest(run, newestKept))
+    const isNewest = registered.has(run.repo) && (await store.retention.isAmongNewest(run, newestKept))
+    const isKept = inUse.runs.has(run.id) || isNewest
     const isPublished = run.images.some(({ digest }) => digest) && !(await store.retention.isUnpublished(run.id))
     if (isKept && !isPublished) continue
     found.set(run.repo, [...(found.get(run.repo) ?? []), { run, hasImages: isPublished, isForgotten: !isKept }])

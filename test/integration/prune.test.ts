@@ -211,6 +211,15 @@ async function push(host: string, tag: string): Promise<Digest> {
   return pushed.value.digest
 }
 
+test('of a repository that was removed, nothing old stays', async () => {
+  const run = await endedRun(31)
+  const recent = await endedRun(29)
+  const repository = await store.repositories.read(repo)
+  if (repository) await store.repositories.remove(repository)
+  await makePruneRecord({ config: { registry: registryOf(registry.host), keepRunsDays: 30 }, store, logger })()
+  expect(await Promise.all([run, recent].map(({ id }) => store.runs.read(id)))).toEqual([undefined, expect.anything()])
+})
+
 test('images that we pulled go when they are unused for two weeks, and neither those in use nor any other', async () => {
   const host = registry.host
   const id = await engineId(engine)
