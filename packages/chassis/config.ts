@@ -36,6 +36,11 @@ export const variables = {
     help: 'At a shutdown, work that is not done after so many milliseconds is given back to others.',
   },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
+  TAXIWAY_CACHE_GB: { default: '20', help: 'What each engine may keep for later builds, in GB.' },
+  TAXIWAY_KEEP_RUNS: {
+    default: '30',
+    help: 'Days until ended runs, beyond the newest 100 of a repository, and the images of runs are removed; never what a kept release uses.',
+  },
   REDIS_URL: { default: 'redis://127.0.0.1:6379', help: 'The record and the queue.' },
   DOCKER_HOST: { default: 'unix:///var/run/docker.sock', help: 'The engine of builders and of the docker target.' },
   KUBECONFIG: { default: '', help: 'Clusters of the deployer.' },
@@ -58,6 +63,8 @@ export interface Config {
   logLevel: string
   drainMs: number
   retryBaseMs: number
+  cacheGb: number
+  keepRunsDays: number
   redisUrl: string
   dockerHost: string
   kubeconfig: string | undefined
@@ -110,6 +117,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
+    cacheGb: integer('TAXIWAY_CACHE_GB', 0, 100_000),
+    keepRunsDays: integer('TAXIWAY_KEEP_RUNS', 1, 36_500),
     redisUrl: url('REDIS_URL'),
     dockerHost: text('DOCKER_HOST'),
     kubeconfig: text('KUBECONFIG') || (existsSync(home) ? home : undefined),

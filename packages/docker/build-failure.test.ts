@@ -32,7 +32,7 @@ test('a base image that is not there is named as the Dockerfile has it', () => {
   const failed = step('[internal] load metadata for docker.io/library/nope:latest')
   expect(explainBuildFailure('pull access denied', failed, order)).toMatchObject({
     code: 'image_not_found',
-    message: 'Image nope:latest could not be found.',
+    message: 'Image nope:latest could not be found at docker.io.',
   })
 })
 
@@ -45,4 +45,14 @@ test('memory, disk and an engine that goes away are not the code of the build', 
   expect(explainBuildFailure('rpc error: code = Unavailable desc = transport is closing', undefined, order).code).toBe(
     'docker_daemon_restarted',
   )
+})
+
+test('a registry that refuses who we are is named with the image', () => {
+  const failed = step('[internal] load metadata for registry.example.com:5000/team/base:1')
+  const words = 'failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized'
+  expect(explainBuildFailure(words, failed, order)).toEqual({
+    code: 'registry_auth_failed',
+    message:
+      'Registry registry.example.com:5000 refused the credentials for image registry.example.com:5000/team/base:1.',
+  })
 })

@@ -1,6 +1,7 @@
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { BuildStep } from './buildkit.ts'
 import { engineFault, isDiskFull } from './engine.ts'
+import { parseImageReference } from './image.ts'
 
 /** Why a build failed, from the builder's last words and the step that failed. */
 export function explainBuildFailure(
@@ -14,7 +15,9 @@ export function explainBuildFailure(
   const step = failed ? stepName(failed.name) : 'Dockerfile'
   if (exit === undefined) {
     const base = baseImage(message, failed)
-    if (base) return reason('image_not_found', { image: base })
+    const registry = base && parseImageReference(base)?.registry
+    if (registry && isRefusal.test(message)) return reason('registry_auth_failed', { registry, image: base })
+    if (base) return reason('image_not_found', registry ? { image: base, registry } : { image: base })
     const infrastructure = engineFault(new Error(message), { midWork: true })
     return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
   }
@@ -24,6 +27,9 @@ export function explainBuildFailure(
   const said = failed?.lastLine ? `: ${oneLine(failed.lastLine, 300).replace(/\.$/, '')}` : ''
   return reason('build_failed', { image: order.image, step, detail: `exit code ${exit}${killed}${said}` })
 }
+
+/** Docker Hub says "insufficient_scope" of what does not exist as well, so that is no refusal. */
+const isRefusal = /401 unauthorized|403 forbidden|no basic auth credentials|failed to authorize|incorrect username/i
 
 /** `[test 2/3] RUN npm test` without its place: `RUN npm test`. Internal steps are the Dockerfile's affair. */
 function stepName(name: string): string {

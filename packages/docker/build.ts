@@ -5,6 +5,8 @@ import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } fro
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
+import type { RegistryAuth } from './image.ts'
+import { authService, openSession, type Session } from './session.ts'
 
 /** What is built, and within which bounds. */
 export interface BuildOrder {
@@ -22,6 +24,8 @@ export interface BuildOrder {
   labels?: Record<string, string>
   args?: Record<string, string>
   cacheFrom?: string[]
+  /** By registry host: who we are to it, for base images. Never in the image. */
+  auths?: Readonly<Record<string, RegistryAuth>>
   /** Memory of a build step. Engines whose BuildKit has no such limit ignore it. */
   memoryMb?: number
   signal: AbortSignal
@@ -79,13 +83,26 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
 }
 
 async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
-  const decode = await loadStatusDecoder()
   if (order.context.destroyed) throw new Error('the build context could not be read')
-  const answer = await stream(
-    engine,
-    { method: 'POST', path: '/build?', options: query(order), file: order.context },
-    signal,
-  )
+  // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
+  const session = await openSession(engine, [await authService(order.auths ?? {})], signal)
+  try {
+    return await readBuild(engine, order, session, signal, progress)
+  } finally {
+    session.close()
+  }
+}
+
+async function readBuild(
+  engine: Engine,
+  order: BuildOrder,
+  session: Session,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<string> {
+  const decode = await loadStatusDecoder()
+  const options = { ...query(order), session: session.id }
+  const answer = await stream(engine, { method: 'POST', path: '/build?', options, file: order.context }, signal)
   progress.hasStarted = true
   let imageId: string | undefined
   try {

@@ -1,5 +1,14 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, stream, within } from './engine.ts'
+import {
+  callBack,
+  callDeadlineMs,
+  type Engine,
+  engineFault,
+  engineMessage,
+  hasStatus,
+  stream,
+  within,
+} from './engine.ts'
 import { readEvents } from './events.ts'
 
 /** Name and password for a registry. */
@@ -41,11 +50,18 @@ export const isAuthFailure = (message: string): boolean =>
     message,
   )
 
+export interface PullOptions {
+  auth?: RegistryAuth | undefined
+  signal: AbortSignal
+  deadlineMs: number
+  onLine?(text: string): void | Promise<void>
+}
+
 /** Pulls an image into the engine. Refuses `image_not_found`, `registry_auth_failed`, `registry_unavailable`, or the engine's faults. */
 export async function pullImage(
   engine: Engine,
   reference: string,
-  { auth, signal, deadlineMs }: { auth?: RegistryAuth; signal: AbortSignal; deadlineMs: number },
+  { auth, signal, deadlineMs, onLine }: PullOptions,
 ): Promise<Outcome<{ imageId: string }>> {
   const parsed = parseImageReference(reference)
   if (!parsed) return refuse('image_not_found', { image: reference })
@@ -54,7 +70,11 @@ export async function pullImage(
   try {
     const failure = await within(deadlineMs, signal, async (abortSignal) => {
       const answer = await stream(engine, { method: 'POST', path, ...authHeader(auth, parsed.registry) }, abortSignal)
-      for await (const event of readEvents(answer)) if (event.error !== undefined) return event.error
+      for await (const event of readEvents(answer)) {
+        if (event.error !== undefined) return event.error
+        if (event.status && /^(Pull complete|Status: |Digest: )/.test(event.status))
+          await callBack(() => onLine?.(event.id ? `${event.id}: ${event.status}` : (event.status ?? '')))
+      }
       return undefined
     })
     if (failure !== undefined) return explainPull(failure, reference, parsed.registry)
@@ -72,8 +92,8 @@ export async function pullImage(
 
 function explainPull(message: string, image: string, registry: string): Outcome<never> {
   if (/not found|manifest unknown|does not exist|no such image/i.test(message))
-    return refuse('image_not_found', { image })
-  if (isAuthFailure(message)) return refuse('registry_auth_failed', { registry })
+    return refuse('image_not_found', { image, registry })
+  if (isAuthFailure(message)) return refuse('registry_auth_failed', { registry, image })
   const reason = engineFault(new Error(message), { midWork: true })
   return reason?.code === 'disk_full'
     ? { ok: false, reason }

@@ -74,7 +74,8 @@ async function tryPush(
   for (let attempt = 1; ; attempt++) {
     const pushed = await pushOnce(engine, order, registry, signal)
     if ('digest' in pushed) return done({ digest: pushed.digest })
-    if (isAuthFailure(pushed.failure)) return refuse('registry_auth_failed', { registry })
+    if (isAuthFailure(pushed.failure))
+      return refuse('registry_auth_failed', { registry, image: `${order.repository}:${order.tag}` })
     const fault = engineFault(new Error(pushed.failure), { midWork: true })
     if (fault?.code === 'disk_full') return { ok: false, reason: fault }
     const detail = oneLine(pushed.failure, 300).replace(/\.$/, '')

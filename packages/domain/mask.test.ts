@@ -1,28 +1,135 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { makeMask } from './mask.ts'
+import { hideSecrets, makeMask } from './mask.ts'
 
-test('a secret never shows, wherever the text is cut', () => {
-  const secret = 'hunter2-hunter2'
+/** Shows the text in pieces of the given sizes, again and again. */
+function masked(secrets: readonly string[], text: string, sizes: readonly number[] = [text.length]): string {
+  const mask = makeMask(secrets)
+  let shown = ''
+  for (let at = 0, turn = 0; at < text.length; turn++) {
+    const size = Math.max(1, sizes[turn % sizes.length] ?? 1)
+    shown += mask.push(text.slice(at, at + size))
+    at += size
+  }
+  return shown + mask.end()
+}
+const wrap = (text: string, width: number) => text.replace(new RegExp(`.{${width}}`, 'g'), '$&\n')
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+const hex = (text: string) => Buffer.from(text).toString('hex')
+const forms: Record<string, (secret: string) => string> = {
+  raw: (s) => s,
+  'URL-encoded': encodeURIComponent,
+  'form-encoded': (s) => new URLSearchParams({ s }).toString().slice(2),
+  JSON: (s) => JSON.stringify(s).slice(1, -1),
+  'in single quotes': (s) => s.replaceAll("'", "'\\''"),
+  'in double quotes': (s) => s.replace(/["$`\\]/g, '\\$&'),
+  XML: (s) => s.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;'),
+  base64,
+  'base64, unpadded': (s) => base64(s).replace(/=+$/, ''),
+  'base64 at 2': (s) => base64(`x${s}`).slice(2),
+  'base64 at 3': (s) => base64(`xy${s}`).slice(3),
+  'base64 in lines': (s) => wrap(base64(s), 76),
+  'base64 at 3 in short lines': (s) => wrap(base64(`xy${s}`), 64).slice(3),
+  base64url: (s) => Buffer.from(s).toString('base64url'),
+  hex,
+  'upper-case hex': (s) => hex(s).toUpperCase(),
+  'bytes as od writes them': (s) => wrap(hex(s).replace(/../g, ' $&'), 48).trim(),
+}
+const secretValue = fc.string({ minLength: 6, maxLength: 120, unit: fc.constantFrom(...'abzAZ09+/=&<>"\'$`\\ é€%:@') })
+
+test.each(Object.keys(forms))('hidden however the text is cut: %s', (name) => {
+  const form = forms[name] as (secret: string) => string
   fc.assert(
     fc.property(
-      fc.array(fc.oneof(fc.constant(secret), fc.string()), { maxLength: 8 }),
-      fc.integer({ min: 1, max: 9 }),
-      (parts, size) => {
-        const text = parts.join('')
-        const mask = makeMask([secret])
-        let shown = ''
-        for (let at = 0; at < text.length; at += size) shown += mask.push(text.slice(at, at + size))
-        expect(shown + mask.end()).toBe(text.replaceAll(secret, '***'))
+      secretValue.filter((secret) => secret.trim().length >= 6),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 }),
+      (secret, sizes) => {
+        const text = `before ${form(secret)}\nafter`
+        const shown = masked([secret], text, sizes)
+        expect(shown).toContain('***')
+        expect(shown.startsWith('before ')).toBe(true)
+        // Nothing of it is left but what its neighbours decide.
+        expect(shown.replaceAll('***', '').length).toBeLessThanOrEqual('before \nafter'.length + 5)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+test('text without secrets comes out unchanged, and cuts change nothing', () => {
+  const secrets = ['hunter2-hunter2', 'correct horse battery', 'line one of it\nline two of it']
+  const piece = fc.oneof(
+    fc.string(),
+    fc.constantFrom('hunter2-', 'correct ', base64('hunter2').slice(0, 6), '\n', '68 75'),
+  )
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(piece, fc.constantFrom(...secrets, hex(secrets[0] as string))), { maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 }),
+      (pieces, sizes) => {
+        const text = pieces.join('')
+        const whole = masked(secrets, text)
+        expect(masked(secrets, text, sizes)).toBe(whole)
+        for (const secret of secrets) expect(whole).not.toContain(secret)
       },
     ),
   )
+  fc.assert(
+    fc.property(fc.array(piece), fc.integer({ min: 1, max: 9 }), (pieces, size) => {
+      const text = pieces.join(' ')
+      fc.pre(!secrets.some((secret) => text.includes(secret)))
+      expect(masked(secrets, text, [size])).toBe(text)
+    }),
+  )
 })
-test.each([
-  (s: string) => Buffer.from(s).toString('base64'),
-  (s: string) => Buffer.from(s).toString('hex'),
-  encodeURIComponent,
-])('the usual encodings are hidden as well', (encode) => {
-  const mask = makeMask(['p@ss word/123'])
-  expect(mask.push(`x ${encode('p@ss word/123')} y`) + mask.end()).toBe('x *** y')
+
+test('every line of a value is hidden, and short values are not', () => {
+  const key = '-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQ\n-----END KEY-----\n'
+  expect(masked([key], 'a kqhkiG9w0BAQ b MIIEvQIBADANBg\r\n')).toBe('a *** b ***\r\n')
+  expect(masked(['abcde'], 'abcde')).toBe('abcde')
+})
+
+test('what overlaps is hidden as one; neighbours are not', () => {
+  expect(masked(['abcdefgh', 'efghijkl'], 'xabcdefghijkly')).toBe('x***y')
+  expect(masked(['aaaaaa'], `${'a'.repeat(1000)} b`, [7])).toBe('*** b')
+  expect(masked(['secret-one'], 'secret-onesecret-one')).toBe('******')
+})
+
+test('a line is shown at once, though its end could begin an encoding', () => {
+  const mask = makeMask(['hunter2-hunter2'])
+  expect(mask.push('ends with a\n')).toBe('ends with a\n')
+})
+
+test('a secret that an ellipsis cut off is hidden in reasons', () => {
+  expect(hideSecrets(['hunter2-hunter2'], 'failed: hunter2-hun….')).toBe('failed: ***….')
+  expect(hideSecrets(['hunter2-hunter2'], 'failed: hunter2-hunter2.')).toBe('failed: ***.')
+  expect(hideSecrets(['hunter2-hunter2'], 'failed: hu….')).toBe('failed: hu….')
+})
+
+test('200 secrets are searched for at 80 MB/s', () => {
+  let seed = 1
+  const next = () => {
+    seed = (seed * 48271) % 2147483647
+    return seed
+  }
+  const word = (length: number) =>
+    Array.from({ length }, () => 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'[next() % 62]).join('')
+  const secrets = Array.from({ length: 200 }, () => word(20 + (next() % 40)))
+  const line = () =>
+    `${new Date(next()).toISOString()} INFO step ${next()} ${word(8)}/${word(6)}: done, nothing to see here\n`
+  const text = Array.from({ length: 50_000 }, line).join('')
+  const pieces = Array.from({ length: Math.ceil(text.length / 65536) }, (_, at) =>
+    text.slice(at * 65536, (at + 1) * 65536),
+  )
+  const rates = Array.from({ length: 7 }, () => {
+    const mask = makeMask(secrets)
+    const started = process.cpuUsage()
+    let length = 0
+    for (const piece of pieces) length += mask.push(piece).length
+    length += mask.end().length
+    expect(length).toBe(text.length)
+    return text.length / process.cpuUsage(started).user
+  })
+  process.stderr.write(`  mask: ${Math.max(...rates).toFixed(0)} MB/s\n`)
+  expect(Math.max(...rates)).toBeGreaterThan(80)
 })

@@ -71,6 +71,10 @@ const sentences = {
   path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,
   file_not_found: (p: { path: string }) => `${p.path} is not in the commit.`,
   file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,
+  secret_missing: (p: { name: string; untrusted?: boolean }) =>
+    p.untrusted === true
+      ? `Secret ${p.name} is not given to code that no member has approved.`
+      : `The repository has no secret ${p.name}. Set it, or name another.`,
   // Build and test
   build_failed: (p: { image: string; step: string; detail: string }) => `Image ${p.image}: ${p.step}: ${p.detail}.`,
   build_context_too_large: (p: { limit: string }) => `The build context is larger than ${p.limit}. Use .dockerignore.`,
@@ -79,12 +83,14 @@ const sentences = {
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
   out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
-  image_not_found: (p: { image: string }) => `Image ${p.image} could not be found.`,
+  image_not_found: (p: { image: string; registry?: string }) =>
+    `Image ${p.image} could not be found${p.registry ? ` at ${p.registry}` : ''}.`,
   disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,
   docker_unavailable: (p: { detail: string }) => `The Docker engine does not answer: ${p.detail}.`,
   docker_daemon_restarted: () => 'The Docker engine went away in the middle of the work.',
   // Publish
-  registry_auth_failed: (p: { registry: string }) => `Registry ${p.registry} refused the credentials.`,
+  registry_auth_failed: (p: { registry: string; image?: string }) =>
+    `Registry ${p.registry} refused the credentials${p.image ? ` for image ${p.image}` : ''}.`,
   registry_unavailable: (p: { registry: string; detail: string }) =>
     `Registry ${p.registry} could not be pushed to: ${p.detail}.`,
   // Roll-out

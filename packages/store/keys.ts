@@ -31,6 +31,14 @@ export const keys = {
   /** Counter: run numbers of a repository. */
   runNumber: (repo: RepositoryId) => `taxiway:repo:${repo}:number`,
   repository: (repo: RepositoryId) => `taxiway:repo:${repo}`,
+  /** Hash: name -> sealed value, its size, and when it was written. */
+  repositorySecrets: (repo: RepositoryId) => `taxiway:repo:${repo}:secrets`,
+  /** Hash: registry host -> user, sealed password, and when it was written. */
+  registries: 'taxiway:registries',
+  /** Sorted set by time of last use (ms): images that we pulled into an engine. */
+  pulledImages: (engine: string) => `taxiway:pulled:${engine}`,
+  /** String with a time to live: who prunes the record. */
+  pruning: 'taxiway:pruning',
   /** Sorted set: repository ids by time of registration. */
   repositories: 'taxiway:repos',
   /** Hash: `host:owner/name` and origin -> repository id. */

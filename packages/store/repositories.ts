@@ -78,7 +78,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
       recent.delete(repository.id)
       await redis
         .multi()
-        .del(keys.repository(repository.id))
+        .del(keys.repository(repository.id), keys.repositorySecrets(repository.id))
         .zrem(keys.repositories, repository.id)
         .hdel(keys.turns, repository.id)
         .hdel(keys.repositoryNames, nameOf(repository))

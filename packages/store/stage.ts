@@ -1,4 +1,6 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
+import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
+import { hideError } from '@taxiway/domain/mask.ts'
 import { isInfrastructure, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { findStage, type Run } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
@@ -41,7 +43,8 @@ let appended = 0
 /** Writes an event under the attempt's fence. @throws Fenced when the attempt is over */
 export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
   const { attempt, store } = context
-  const moved = await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence, attempt.run))
+  const shown = hideInEvent(await context.secrets, event)
+  const moved = await patiently(() => store.runs.move(attempt.run.id, shown, attempt.fence, attempt.run))
   if (!moved.ok) {
     attempt.abort('fenced')
     throw new Fenced(moved.reason.message)
@@ -62,7 +65,8 @@ export async function runStage<T>(
   const { attempt, logger } = context
   const isRepeated = findStage(attempt.run, key)?.state === 'succeeded'
   if (!isRepeated) await record(context, { type: 'stage_started', stage: key })
-  const log = await openLog(context, key)
+  const secrets = await context.secrets
+  const log = openLog(context, key, secrets)
   const startedMs = performance.now()
   const stage: StageContext = {
     run: attempt.run,
@@ -70,12 +74,14 @@ export async function runStage<T>(
     signal: attempt.signal,
     record: (event) => record(context, event),
   }
-  const outcome = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
+  const found = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
     await log.end()
     if (error instanceof Fenced || error instanceof Superseded || attempt.signal.aborted) throw error
-    logger.error({ err: error, run: attempt.run.id, stage: key }, 'stage met a fault')
+    logger.error({ err: hideError(secrets, error), run: attempt.run.id, stage: key }, 'stage met a fault')
     return refuse('unknown_error')
   })
+  // What a reason quotes from a log or an answer shows no secret either.
+  const outcome: Outcome<T> = found.ok ? found : { ok: false, reason: hideReason(secrets, found.reason) }
   if (!outcome.ok) log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
   else if (!isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   await log.end()
@@ -87,13 +93,13 @@ export async function runStage<T>(
   return outcome
 }
 
-async function openLog({ store, attempt, secrets }: AttemptContext, key: string): Promise<StageLog> {
+function openLog({ store, attempt }: AttemptContext, key: string, secrets: readonly string[]): StageLog {
   const append = async (text: string) => {
     const number = ++appended
     const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text, number))
     if (!isOurs) attempt.abort('fenced')
   }
-  return makeStageLog({ append, secrets: await secrets, keepBytes, tailBytes })
+  return makeStageLog({ append, secrets, keepBytes, tailBytes })
 }
 
 /** Writes what ended an attempt from outside: a newer run, a wish to cancel, a shutdown, or another attempt that has the run by now. */
@@ -111,5 +117,6 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
   if (attempt.signal.reason === 'drained') return end({ type: 'attempt_drained', worker })
   if (error instanceof Fenced || attempt.signal.aborted) return logger.info('another attempt has this run now')
   // A fault outside any stage: the lease runs out and the next attempt begins.
-  logger.error({ err: error, run: attempt.run.id }, 'attempt met a fault')
+  const secrets = await context.secrets.catch(() => [])
+  logger.error({ err: hideError(secrets, error), run: attempt.run.id }, 'attempt met a fault')
 }

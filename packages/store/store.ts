@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Redis } from './connection.ts'
 import { makeLogs } from './logs.ts'
+import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
+import { makeRegistries } from './registries.ts'
 import { makeReleases } from './releases.ts'
 import { makeRepositories } from './repositories.ts'
+import { makeRepositorySecrets } from './repository-secrets.ts'
+import { makeRetention } from './retention.ts'
 import { makeRuns } from './runs.ts'
 import { makeSecrets } from './secrets.ts'
 import { makeStatuses } from './statuses.ts'
@@ -24,7 +28,8 @@ export function openStore(options: {
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
   const runs = makeRuns(redis, now)
-  const repositories = makeRepositories(redis, makeSecrets(options.secretKey))
+  const secrets = makeSecrets(options.secretKey)
+  const repositories = makeRepositories(redis, secrets)
   return {
     redis,
     redisUrl: options.redisUrl,
@@ -33,6 +38,10 @@ export function openStore(options: {
     runs,
     repositories,
     turns: makeTurns(redis, runs, repositories),
+    retention: makeRetention(redis, runs),
+    pulledImages: makePulledImages(redis, now),
+    repositorySecrets: makeRepositorySecrets(redis, secrets, now),
+    registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),

@@ -21,8 +21,10 @@ import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { logRoutes } from './routes/logs.ts'
+import { registryRoutes } from './routes/registries.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
 import { runRoutes } from './routes/runs.ts'
+import { secretRoutes } from './routes/secrets.ts'
 import { startRunRoute } from './routes/start-run.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './webhook.ts'
@@ -103,6 +105,8 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       startRunRoute(api as unknown as Api, deps)
       logRoutes(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
+      secretRoutes(api as unknown as Api, deps)
+      registryRoutes(api as unknown as Api, deps)
     },
     { prefix: '/api/v1' },
   )

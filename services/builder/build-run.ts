@@ -11,6 +11,7 @@ import { buildStages, findStage, isPassed, isTerminal, type Run } from '@taxiway
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
+import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { type AttemptContext, closeAborted, record, runStage } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { giveWay } from './give-way.ts'
@@ -40,9 +41,7 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
   const log = logger.child({ run: runId, attempt: attempt.fence.attempt })
   const workspace = join(config.dataFolder, 'workspaces', `${runId}-${attempt.fence.attempt}`)
   const token = patiently(() => store.repositories.token(attempt.run.repo))
-  const secrets = token.then((value) =>
-    [value, config.registry.password].filter((secret): secret is string => Boolean(secret)),
-  )
+  const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
   secrets.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
   deps.active.add(attempt)

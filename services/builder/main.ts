@@ -8,6 +8,7 @@ import type { Attempt } from '@taxiway/store/attempts.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
 
@@ -16,6 +17,8 @@ const redispatchMs = 2000
 const sweepMs = 30_000
 /** How often a builder says that it is there. */
 const announceMs = 5000
+/** How often it is seen whether pruning is due. */
+const pruneMs = 60_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -45,6 +48,7 @@ export async function startBuilder({
       everyMs: sweepMs,
       logger,
     }),
+    startReconciler(makePrune(deps), { name: 'prune', everyMs: pruneMs, logger }),
   ]
   const stopping = new AbortController()
   const worker = work(config.redisUrl, 'build', config.concurrency, () => takeTurns(deps, stopping.signal))

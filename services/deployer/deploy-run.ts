@@ -4,6 +4,7 @@ import { newId, type RunId } from '@taxiway/domain/ids.ts'
 import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run.ts'
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
+import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { type AttemptContext, closeAborted, record, runStage } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRelease } from './deploy-release.ts'
@@ -27,11 +28,13 @@ export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void>
   if (!begun.ok) return
   const attempt = begun.value
   const token = await patiently(() => store.repositories.token(attempt.run.repo))
+  const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
+  secrets.catch(() => {})
   const context: AttemptContext = {
     store,
     logger: logger.child({ run: runId }),
     attempt,
-    secrets: Promise.resolve(token ? [token] : []),
+    secrets,
   }
   deps.active.add(attempt)
   try {

@@ -5,6 +5,7 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Target, Work } from './target.ts'
 import { stateFile } from './targets/docker-state.ts'
@@ -33,7 +34,7 @@ export function makeTargets({
   const clusters = new Map<string, Promise<Target>>()
   let machine: Promise<Target & { close(): Promise<void> }> | undefined
   const docker = () => {
-    machine ??= openMachine(config, connect).catch((error) => {
+    machine ??= openMachine(config, store, connect).catch((error) => {
       machine = undefined
       throw error
     })
@@ -69,13 +70,18 @@ export function makeTargets({
   }
 }
 
-async function openMachine(config: Config, connect: () => Promise<Engine>) {
+async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
   const { makeDockerTarget } = await import('./targets/docker.ts')
-  const { user, password } = config.registry
+  const { engineId } = await import('@taxiway/docker/prune.ts')
+  const engine = await connect()
   const target = makeDockerTarget({
-    engine: await connect(),
+    engine,
     stateFolder: config.dataFolder,
-    ...(user ? { registryAuth: { username: user, password } } : {}),
+    registryAuths: () => store.registries.credentials(config.registry),
+    async onImage(image, wasPulled) {
+      const id = await engineId(engine)
+      await patiently(() => store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image))
+    },
   })
   await target.open()
   return target

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -48,15 +50,15 @@ test('the base of the REST API is checked as well', async () => {
 })
 
 test('a repository is registered once; its secret is shown then and never again', async () => {
-  const first = await register('http://127.0.0.1:9/acme/once.git', { token: 'very-secret-token' })
+  const first = await register(`http://127.0.0.1:9/acme/once-${process.pid}.git`, { token: 'very-secret-token' })
   expect(first).toMatchObject({
     status: 201,
     body: {
-      name: 'acme/once',
+      name: `acme/once-${process.pid}`,
       webhook: { url: expect.stringContaining('/webhooks/github'), secret: expect.stringMatching(/^[0-9a-f]{64}$/) },
     },
   })
-  expect(await register('http://127.0.0.1:9/Acme/Once.git')).toMatchObject({
+  expect(await register(`http://127.0.0.1:9/Acme/Once-${process.pid}.git`)).toMatchObject({
     status: 409,
     body: { error: { code: 'repository_exists' } },
   })
@@ -67,33 +69,60 @@ test('a repository is registered once; its secret is shown then and never again'
   expect((await taxiway.call('PATCH', `/repos/${first.body.id}`, { host: 'x' })).body.error.code).toBe('input_invalid')
   expect((await taxiway.call('DELETE', `/repos/${first.body.id}`)).status).toBe(204)
   expect((await taxiway.call('GET', `/repos/${first.body.id}`)).status).toBe(404)
-  expect((await register('http://127.0.0.1:9/acme/once.git')).status).toBe(201)
+  expect((await register(`http://127.0.0.1:9/acme/once-${process.pid}.git`)).status).toBe(201)
 })
 
 test('every route of the API asks for a token of sufficient scope', async () => {
-  const { token, id } = (await taxiway.call('POST', '/tokens', { name: 'reader', scope: 'read' })).body
-  const as = (bearer: string | undefined, method: string, path: string) =>
-    fetch(`${taxiway.url}/api/v1${path}`, {
-      method,
-      headers: bearer ? { authorization: `Bearer ${bearer}` } : {},
-    }).then(({ status }) => status)
+  const made = async (scope: string, more: object = {}) =>
+    (await taxiway.call('POST', '/tokens', { name: scope, scope, ...more })).body as { token: string; id: string }
+  // From another address each time, as one address may show only so many wrong tokens.
+  let address = 0
+  const as = async (bearer: string | undefined, method: string, path: string) => {
+    const localAddress = `127.0.${1 + Math.floor(address / 250)}.${1 + (address++ % 250)}`
+    const headers = bearer ? { authorization: `Bearer ${bearer}` } : {}
+    const call = request(`${taxiway.url}/api/v1${path}`, { method, headers, localAddress }).end()
+    const [answer] = (await once(call, 'response')) as [IncomingMessage]
+    answer.resume()
+    return answer.statusCode
+  }
   const { paths } = (await (await fetch(`${taxiway.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, unknown>>
   }
   const routes = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map(
-      (method) => [method.toUpperCase(), path.replace('/api/v1', '').replace('{id}', 'x')] as const,
+      (method) => [method.toUpperCase(), path.replace('/api/v1', '').replaceAll(/\{\w+\}/g, 'x')] as const,
     ),
   )
-  expect(routes.length).toBeGreaterThan(12)
+  expect(routes).toEqual(
+    expect.arrayContaining([
+      ['PUT', '/repos/x/secrets/x'],
+      ['GET', '/repos/x/secrets'],
+      ['DELETE', '/repos/x/secrets/x'],
+      ['GET', '/registries'],
+      ['PUT', '/registries/x'],
+      ['DELETE', '/registries/x'],
+    ]),
+  )
+  const reader = await made('read')
+  const writer = await made('write')
+  const revoked = await made('admin')
+  await taxiway.call('DELETE', `/tokens/${revoked.id}`)
+  const expired = await made('admin', { expiresAt: '2020-01-01T00:00:00Z' })
+  // What a token that may only write can do: act on runs. All else that changes something takes an admin.
+  const forWriters = /^\/runs\//
   for (const [method, path] of routes) {
-    expect([method, path, await as(undefined, method, path)]).toEqual([method, path, 401])
-    if (method !== 'GET') expect([method, path, await as(token, method, path)]).toEqual([method, path, 403])
+    const statuses = [undefined, revoked.token, expired.token].map((bearer) => as(bearer, method, path))
+    expect([method, path, ...(await Promise.all(statuses))]).toEqual([method, path, 401, 401, 401])
+    if (method === 'GET') continue
+    expect([method, path, await as(reader.token, method, path)]).toEqual([method, path, 403])
+    if (!forWriters.test(path))
+      expect([method, path, await as(writer.token, method, path)]).toEqual([method, path, 403])
   }
+  for (const path of ['/tokens', '/registries'])
+    for (const { token } of [reader, writer]) expect([path, await as(token, 'GET', path)]).toEqual([path, 403])
   expect(await as('wrong', 'GET', '/runs')).toBe(401)
-  expect(await as(token, 'GET', '/runs')).toBe(200)
-  expect(await as(token, 'GET', '/tokens')).toBe(403)
-  await taxiway.call('DELETE', `/tokens/${id}`)
-  expect(await as(token, 'GET', '/runs')).toBe(401)
+  expect(await as(reader.token, 'GET', '/runs')).toBe(200)
+  await taxiway.call('DELETE', `/tokens/${reader.id}`)
+  expect(await as(reader.token, 'GET', '/runs')).toBe(401)
   expect((await taxiway.call('GET', '/runs/run_00000000000000000000')).body.error.code).toBe('not_found')
 })

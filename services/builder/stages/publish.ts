@@ -1,11 +1,16 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
+import { engineId } from '@taxiway/docker/prune.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import { registryHost } from '@taxiway/store/registries.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
+import type { Store } from '@taxiway/store/store.ts'
 
 export interface PublishDeps {
   config: Config
+  store: Pick<Store, 'registries' | 'pulledImages'>
   engine: Engine
   /** Image name -> image id. */
   images: Map<string, string>
@@ -13,8 +18,14 @@ export interface PublishDeps {
 const pushMs = 30 * 60_000
 
 /** Pushes every image and records its digest. What an earlier attempt published is not pushed again. */
-export async function publish(stage: StageContext, { config, engine, images }: PublishDeps): Promise<Outcome<void>> {
-  const { prefix, user, password } = config.registry
+export async function publish(
+  stage: StageContext,
+  { config, store, engine, images }: PublishDeps,
+): Promise<Outcome<void>> {
+  const { prefix } = config.registry
+  const auth = (await patiently(() => store.registries.credentials(config.registry)))[
+    registryHost(prefix.split('/')[0] ?? '')
+  ]
   for (const [name, imageId] of images) {
     const known = stage.run.images.find((image) => image.name === name)
     if (known?.digest && known.imageId === imageId) continue
@@ -23,7 +34,7 @@ export async function publish(stage: StageContext, { config, engine, images }: P
       imageId,
       repository,
       tag: `run-${stage.run.number}`,
-      ...(user ? { auth: { username: user, password } } : {}),
+      ...(auth ? { auth } : {}),
       signal: stage.signal,
       deadlineMs: pushMs,
       onLine: (text) => stage.log.write(`${text}\n`),
@@ -31,6 +42,9 @@ export async function publish(stage: StageContext, { config, engine, images }: P
     if (!pushed.ok) return pushed
     const { digest } = pushed.value
     stage.log.say(`${name}: ${digest}`)
+    // The engine keeps it under this name from now on.
+    const engineName = await engineId(engine, stage.signal)
+    await patiently(() => store.pulledImages.pulled(engineName, `${repository}@${digest}`))
     await stage.record({ type: 'image_published', image: name, digest, reference: `${repository}@${digest}` })
   }
   return done(undefined)

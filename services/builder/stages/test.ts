@@ -1,16 +1,12 @@
 import { runContainer } from '@taxiway/docker/container.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
-import { buildOne } from './build.ts'
-import type { Tree } from './checkout.ts'
+import { type BuildDeps, buildOne } from './build.ts'
 
-export interface TestDeps {
-  engine: Engine
-  tree: Tree
+export interface TestDeps extends BuildDeps {
   /** Image name -> image id, as just built. */
   images: Map<string, string>
 }
@@ -38,7 +34,7 @@ async function buildTarget(
 ): Promise<Outcome<void>> {
   const image = deps.tree.plan.images.find(({ name }) => name === planned.image)
   if (!image) return refuse('image_not_found', { image: planned.image })
-  const built = await buildOne(stage, deps.engine, deps.tree, image, target)
+  const built = await buildOne(stage, deps, image, target)
   if (built.ok) return done(undefined)
   if (built.reason.code !== 'build_failed') return built
   return refuse('test_failed', { test: planned.name, exit: 1, detail: lastWords(stage) })

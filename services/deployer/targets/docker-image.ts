@@ -14,12 +14,15 @@ import type { Workload } from './docker-pod.ts'
 /** The engine, and who it is to its registries. */
 export interface ImageSource {
   engine: Engine
-  registryAuth?: RegistryAuth
+  /** By registry host, asked for as they are needed. */
+  registryAuths?: () => Promise<Record<string, RegistryAuth>>
+  /** Hears of every image that a release is given, so that those we pulled can go when they are of no more use. */
+  onImage?: (image: string, wasPulled: boolean) => Promise<void>
 }
 
 /** Can the image be had? Asks the engine, then the registry, and pulls nothing. */
 export async function checkImage(
-  { engine, registryAuth }: ImageSource,
+  { engine, registryAuths }: ImageSource,
   image: string,
   { signal }: Work,
 ): Promise<Outcome<void>> {
@@ -27,7 +30,7 @@ export async function checkImage(
   if (registry === undefined) return refuse('image_not_found', { image })
   if (await imageExists(engine, image, signal)) return done(undefined)
   try {
-    const options = authHeader(registryAuth, registry)
+    const options = authHeader((await registryAuths?.())?.[registry], registry)
     await within(callDeadlineMs, signal, () => engine.docker.getImage(image).distribution(options))
     return done(undefined)
   } catch (error) {
@@ -35,28 +38,30 @@ export async function checkImage(
     if (engineFault(error, { midWork: false })) throw error
     const detail = engineMessage(error)
     if (/not found|manifest unknown|no such manifest|name unknown/i.test(detail))
-      return refuse('image_not_found', { image })
-    if (hasStatus(error, 401, 403) || isAuthFailure(detail)) return refuse('registry_auth_failed', { registry })
+      return refuse('image_not_found', { image, registry })
+    if (hasStatus(error, 401, 403) || isAuthFailure(detail)) return refuse('registry_auth_failed', { registry, image })
     return refuse('registry_unavailable', { registry, detail: oneLine(detail, 300).replace(/\.$/, '') })
   }
 }
 
 /** Pulls the image when it is absent, and sees that the workload's command can be carried. */
 export async function haveImage(
-  { engine, registryAuth }: ImageSource,
+  { engine, registryAuths, onImage }: ImageSource,
   workload: Workload,
   { deadlineMs, signal, say }: Work,
 ): Promise<Outcome<void>> {
   const { image } = workload
-  if (!(await imageExists(engine, image, signal))) {
+  const isAbsent = !(await imageExists(engine, image, signal))
+  if (isAbsent) {
     say(`pulling ${image}`)
     const pulled = await pullImage(engine, image, {
       deadlineMs,
       signal,
-      ...(registryAuth ? { auth: registryAuth } : {}),
+      auth: (await registryAuths?.())?.[parseImageReference(image)?.registry ?? ''],
     })
     if (!pulled.ok) return pulled
   }
+  await onImage?.(image, isAbsent)
   if (!workload.replacesEntrypoint) return done(undefined)
   const entrypoint = (await inspectImage(engine, image, signal))?.Config?.Entrypoint
   if (!entrypoint?.length) return done(undefined)

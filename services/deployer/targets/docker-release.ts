@@ -16,7 +16,10 @@ export interface DockerTargetOptions {
   stateFolder: string
   /** Address that services answer on: 127.0.0.1 when not given. */
   host?: string
-  registryAuth?: RegistryAuth
+  /** By registry host, asked for as they are needed. */
+  registryAuths?: () => Promise<Record<string, RegistryAuth>>
+  /** Hears of every image that a release is given, and whether it was pulled for it. */
+  onImage?: (image: string, wasPulled: boolean) => Promise<void>
 }
 /** What the target works with. */
 export interface Machine extends DockerTargetOptions {

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import { callDeadlineMs, type Engine, within } from './engine.ts'
+import type { RegistryAuth } from './image.ts'
+
+/** What BuildKit may ask of us during a build, as one service of gRPC. */
+export interface SessionService {
+  definition: ServiceDefinition
+  handlers: UntypedServiceImplementation
+}
+/** A connection on which BuildKit asks back while it builds. What it is told is in no record, image or argument list. */
+export interface Session {
+  /** Goes with the build as its `session`. */
+  id: string
+  close(): void
+}
+
+/** Opens a session of BuildKit with these services (Engine API `POST /session`, gRPC over HTTP/2 on the connection that the engine gives back). */
+export async function openSession(
+  engine: Engine,
+  services: readonly SessionService[],
+  signal?: AbortSignal,
+): Promise<Session> {
+  // Loaded by the first build that needs it: the library costs some megabytes.
+  const { Server, ServerCredentials } = await import('@grpc/grpc-js')
+  const id = randomUUID()
+  const socket = await within(callDeadlineMs, signal, () => dial(engine, id, services))
+  const server = new Server()
+  for (const { definition, handlers } of services) server.addService(definition, handlers)
+  socket.on('error', () => {})
+  server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(socket)
+  return {
+    id,
+    close() {
+      server.forceShutdown()
+      socket.destroy()
+    },
+  }
+}
+
+function dial(engine: Engine, id: string, services: readonly SessionService[]): Promise<Duplex> {
+  const methods = services.flatMap(({ definition }) => Object.values(definition).map(({ path }) => path))
+  const headers = {
+    Upgrade: 'h2c',
+    'X-Docker-Expose-Session-Uuid': id,
+    'X-Docker-Expose-Session-Name': 'taxiway',
+    'X-Docker-Expose-Session-Grpc-Method': methods,
+  }
+  return new Promise((resolve, reject) => {
+    const call = { method: 'POST', path: '/session', hijack: true, headers, statusCodes: { 101: true, 200: true } }
+    engine.docker.modem.dial(call as never, (error, answer) => {
+      if (error) reject(error)
+      else resolve(answer as unknown as Duplex)
+    })
+  })
+}
+
+/** A method that takes and gives one message. */
+export const unary = <Request, Answer>(
+  path: string,
+  read: (bytes: Buffer) => Request,
+  write: (answer: Answer) => Buffer,
+): MethodDefinition<Request, Answer> => ({
+  path,
+  requestStream: false,
+  responseStream: false,
+  requestDeserialize: read,
+  responseSerialize: write,
+  requestSerialize: () => Buffer.alloc(0),
+  responseDeserialize: () => undefined as Answer,
+})
+
+/** Answers who we are to a registry (moby/buildkit session/auth/auth.proto): the credentials of exactly that host, or none. */
+export async function authService(auths: Readonly<Record<string, RegistryAuth>>): Promise<SessionService> {
+  const { Reader, Writer } = (await import('protobufjs/minimal.js')).default
+  const readHost = (bytes: Buffer): string => {
+    const reader = Reader.create(bytes)
+    let host = ''
+    while (reader.pos < reader.len) {
+      const tag = reader.uint32()
+      if (tag >>> 3 === 1) host = reader.string()
+      else reader.skipType(tag & 7)
+    }
+    return host
+  }
+  const writeAuth = (auth: RegistryAuth | undefined): Buffer => {
+    const writer = Writer.create()
+    if (auth) writer.uint32(10).string(auth.username).uint32(18).string(auth.password)
+    return Buffer.from(writer.finish())
+  }
+  const credentials = unary('/moby.filesync.v1.Auth/Credentials', readHost, writeAuth)
+  return {
+    definition: { credentials } as ServiceDefinition,
+    handlers: {
+      credentials(call: { request: string }, answer: (error: null, auth: RegistryAuth | undefined) => void) {
+        answer(null, auths[imageHost(call.request)])
+      },
+    } as unknown as UntypedServiceImplementation,
+  }
+}
+
+/** Docker Hub answers under other names than images bear. */
+const imageHost = (host: string): string => (/^(index|registry-1)\.docker\.io$/.test(host) ? 'docker.io' : host)

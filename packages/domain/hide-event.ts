@@ -1,0 +1,28 @@
+import type { RunEvent } from './event.ts'
+import { hideSecrets } from './mask.ts'
+import type { Reason } from './reason.ts'
+
+/** A reason without what its sentence quotes of secrets. */
+export const hideReason = (secrets: readonly string[], { code, message }: Reason): Reason => ({
+  code,
+  message: hideSecrets(secrets, message),
+})
+
+/** An event with what it quotes from logs, reports and answers rid of secrets. Names that the pipeline gives are left as they are. */
+export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEvent {
+  if (secrets.length === 0) return event
+  const hide = (text: string) => hideSecrets(secrets, text)
+  if (event.type === 'test_changed') {
+    const { reason, failures, ...test } = event.test
+    const shown = failures?.map(({ name, message }) => ({ name: hide(name), message: hide(message) }))
+    return {
+      ...event,
+      test: {
+        ...test,
+        ...(reason ? { reason: hideReason(secrets, reason) } : {}),
+        ...(shown ? { failures: shown } : {}),
+      },
+    }
+  }
+  return 'reason' in event && event.reason ? { ...event, reason: hideReason(secrets, event.reason) } : event
+}

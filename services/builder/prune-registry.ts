@@ -1,0 +1,71 @@
+import { parseImageReference } from '@taxiway/docker/image.ts'
+import type { RegistryApi } from '@taxiway/docker/registry-api.ts'
+import { parseDigest } from '@taxiway/domain/ids.ts'
+import type { Run, RunImage } from '@taxiway/domain/run.ts'
+
+/** What became of the images of an old run. */
+export type Unpublished =
+  /** None is left, or something needs those that are. */
+  | { removed: number; isDone: boolean }
+  /** The registry does not let us. */
+  | 'not_allowed'
+
+/** A repository of the registry with more tags of unknown make than this is left alone. */
+const mostStrangers = 500
+
+/**
+ * Removes images of old runs of one repository from the registry at `host`. What another tag stands for stays as well: a
+ * person may have given it.
+ * @param numbers of the old runs, whose own tags `run-N` protect nothing
+ * @param kept digests that releases and newer runs are made of
+ */
+export function makeUnpublish(order: {
+  host: string
+  api: RegistryApi
+  numbers: ReadonlySet<number>
+  kept: ReadonlySet<string>
+}): (run: Run) => Promise<Unpublished> {
+  const tagged = new Map<string, Promise<Set<string> | undefined>>()
+  const taggedIn = (repository: string) => {
+    const known = tagged.get(repository) ?? readTagged(order.api, repository, order.numbers)
+    tagged.set(repository, known)
+    return known
+  }
+  return async (run) => {
+    let removed = 0
+    let isDone = true
+    for (const image of run.images) {
+      const place = parseImageReference(image.reference ?? '')
+      if (place?.registry !== order.host) continue
+      const others = await taggedIn(place.repository)
+      for (const digest of digestsOf(image)) {
+        if (!others || others.has(digest) || order.kept.has(digest)) {
+          isDone = false
+          continue
+        }
+        if ((await order.api.remove(place.repository, digest)) === 'not_allowed') return 'not_allowed'
+        removed += 1
+      }
+    }
+    return { removed, isDone }
+  }
+}
+
+const digestsOf = (image: RunImage) => [image.digest, image.provenance].flatMap((text) => parseDigest(text ?? '') ?? [])
+
+/** Digests of all tags but those of the old runs; undefined when there are too many to ask about. */
+async function readTagged(
+  api: RegistryApi,
+  repository: string,
+  numbers: ReadonlySet<number>,
+): Promise<Set<string> | undefined> {
+  const tags = await api.tags(repository)
+  const strangers = tags.filter((tag) => !numbers.has(Number(/^run-(\d+)$/.exec(tag)?.[1] ?? Number.NaN)))
+  if (strangers.length > mostStrangers) return undefined
+  const found = new Set<string>()
+  for (const tag of strangers) {
+    const digest = await api.digest(repository, tag)
+    if (digest) found.add(digest)
+  }
+  return found
+}
