@@ -26,6 +26,23 @@ export const variables = {
     help: 'kubernetes, docker, or auto: the cluster if KUBECONFIG names one, else docker.',
   },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
+  TAXIWAY_EGRESS: {
+    default: 'internet',
+    help: 'What tests may connect to: internet (nothing private, not this machine), none, or open (no rules at all).',
+  },
+  TAXIWAY_EGRESS_ALLOW: {
+    default: '',
+    help: 'Private addresses or ranges (comma-separated) that they may connect to all the same, like a package mirror.',
+  },
+  TAXIWAY_WORK_SUBNET: { default: '10.213.0.0/16', help: 'Pool of addresses for the networks of tests.' },
+  TAXIWAY_ENGINE: {
+    default: 'shared',
+    help: 'dedicated: nothing but builds uses the default bridge of the engine, so the rules may cover it too.',
+  },
+  TAXIWAY_BUILD_MEMORY_MB: { default: '4096', help: 'Memory of one build step.' },
+  TAXIWAY_BUILD_PIDS: { default: '4096', help: 'Processes of one build step.' },
+  TAXIWAY_TEST_DISK_MB: { default: '10240', help: 'What one test container may write.' },
+  TAXIWAY_CLONE_MB: { default: '2048', help: 'Largest fetch, and largest tree of files, of one commit.' },
   TAXIWAY_HEALTH_PORT: {
     default: '0',
     help: 'Port for /livez, /readyz and /metrics of a process without the api role; 0 is off.',
@@ -54,6 +71,8 @@ export interface Config {
   allowedOrigins: string[]
   target: 'auto' | 'kubernetes' | 'docker'
   concurrency: number
+  egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
+  limits: { buildMemoryMb: number; buildPids: number; testDiskMb: number; cloneMb: number }
   healthPort: number
   logLevel: string
   drainMs: number
@@ -72,6 +91,11 @@ export interface Config {
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const problems: string[] = []
   const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
+  const list = (name: Variable): string[] =>
+    text(name)
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean)
   const integer = (name: Variable, least: number, most: number): number => {
     const value = Number(text(name))
     if (!Number.isInteger(value) || value < least || value > most)
@@ -100,12 +124,21 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       user: text('TAXIWAY_REGISTRY_USER'),
       password: text('TAXIWAY_REGISTRY_PASSWORD'),
     },
-    allowedOrigins: text('TAXIWAY_ALLOWED_ORIGINS')
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter(Boolean),
+    allowedOrigins: list('TAXIWAY_ALLOWED_ORIGINS'),
     target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
+    egress: {
+      mode: oneOf('TAXIWAY_EGRESS', ['internet', 'none', 'open'] as const),
+      allow: list('TAXIWAY_EGRESS_ALLOW'),
+      subnet: text('TAXIWAY_WORK_SUBNET'),
+      isDedicated: oneOf('TAXIWAY_ENGINE', ['shared', 'dedicated'] as const) === 'dedicated',
+    },
+    limits: {
+      buildMemoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),
+      buildPids: integer('TAXIWAY_BUILD_PIDS', 16, 2 ** 20),
+      testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
+      cloneMb: integer('TAXIWAY_CLONE_MB', 1, 2 ** 20),
+    },
     healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
@@ -118,6 +151,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   for (const origin of config.allowedOrigins)
     if (!URL.canParse(origin) || new URL(origin).origin !== origin)
       problems.push(`TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`)
+  for (const range of [...config.egress.allow, config.egress.subnet])
+    if (!/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(range))
+      problems.push(`TAXIWAY_EGRESS_ALLOW and TAXIWAY_WORK_SUBNET: ${range} is not a range like 10.0.0.0/8`)
   const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   return { ...config, secretKey }

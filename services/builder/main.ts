@@ -9,11 +9,14 @@ import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { buildRun } from './build-run.ts'
+import { makeEgressKeeper } from './egress.ts'
 import { makeSweep } from './sweep.ts'
 
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
 const sweepMs = 30_000
+/** How often the firewall is looked over, and how long the first look may take. */
+const egressMs = 20_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -25,10 +28,17 @@ export async function startBuilder({
   store: Store
   logger: Logger
 }): Promise<Part> {
-  const engine = connectEngine({ dockerHost: config.dockerHost })
+  const { mode, subnet } = config.egress
+  const engine = { ...connectEngine({ dockerHost: config.dockerHost }), work: { egress: mode, subnet } }
+  const keepEgress = makeEgressKeeper({ config, engine, logger })
+  // The rules stand before any run is taken; a failure is told, and the loop tries again.
+  await keepEgress(AbortSignal.timeout(egressMs), { probe: false }).catch((error) =>
+    logger.warn({ err: error }, 'egress: not checked yet'),
+  )
   const active = new Set<Attempt>()
   const deps = { config, store, logger, engine, active }
   const loops = [
+    startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(
       makeRedispatch(store.runs, store.queue, () => performance.now()),
       { name: 'redispatch', everyMs: redispatchMs, logger },
