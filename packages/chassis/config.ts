@@ -41,6 +41,8 @@ export const variables = {
   },
   TAXIWAY_BUILD_MEMORY_MB: { default: '4096', help: 'Memory of one build step.' },
   TAXIWAY_BUILD_PIDS: { default: '4096', help: 'Processes of one build step.' },
+  TAXIWAY_BUILD_CPUS: { default: '4', help: 'Processors of one build step.' },
+  TAXIWAY_BUILD_CGROUP: { default: 'docker/buildkit', help: 'Cgroup below which the engine puts build steps.' },
   TAXIWAY_TEST_DISK_MB: { default: '10240', help: 'What one test container may write.' },
   TAXIWAY_CLONE_MB: { default: '2048', help: 'Largest fetch, and largest tree of files, of one commit.' },
   TAXIWAY_HEALTH_PORT: {
@@ -72,7 +74,11 @@ export interface Config {
   target: 'auto' | 'kubernetes' | 'docker'
   concurrency: number
   egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
-  limits: { buildMemoryMb: number; buildPids: number; testDiskMb: number; cloneMb: number }
+  limits: {
+    testDiskMb: number
+    cloneMb: number
+    step: { memoryMb: number; pids: number; cpus: number; cgroup: string }
+  }
   healthPort: number
   logLevel: string
   drainMs: number
@@ -134,10 +140,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       isDedicated: oneOf('TAXIWAY_ENGINE', ['shared', 'dedicated'] as const) === 'dedicated',
     },
     limits: {
-      buildMemoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),
-      buildPids: integer('TAXIWAY_BUILD_PIDS', 16, 2 ** 20),
       testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
       cloneMb: integer('TAXIWAY_CLONE_MB', 1, 2 ** 20),
+      step: {
+        memoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),
+        pids: integer('TAXIWAY_BUILD_PIDS', 16, 2 ** 20),
+        cpus: integer('TAXIWAY_BUILD_CPUS', 1, 1024),
+        cgroup: text('TAXIWAY_BUILD_CGROUP'),
+      },
     },
     healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),

@@ -5,6 +5,7 @@ import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } fro
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
+import type { StepLimiter, StepLimits } from './step-limits.ts'
 
 /** What is built, and within which bounds. */
 export interface BuildOrder {
@@ -22,8 +23,8 @@ export interface BuildOrder {
   labels?: Record<string, string>
   args?: Record<string, string>
   cacheFrom?: string[]
-  /** Memory of a build step. Engines whose BuildKit has no such limit ignore it. */
-  memoryMb?: number
+  /** The limits that its steps are held to by limitBuildSteps, for the words of a failure. */
+  steps?: StepLimits & { limiter: StepLimiter }
   signal: AbortSignal
   deadlineMs: number
   /** Lines as they come; a promise holds the reading back. */
@@ -49,7 +50,7 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
   order.signal.throwIfAborted()
   const startedMs = performance.now()
   const deadline = AbortSignal.timeout(order.deadlineMs)
-  const progress: Progress = { log: makeBuildLog(), hasStarted: false }
+  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false }
   try {
     const imageId = await follow(engine, order, AbortSignal.any([order.signal, deadline]), progress)
     return done({ imageId, durationMs: Math.round(performance.now() - startedMs) })
@@ -67,6 +68,7 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
 
 interface Progress {
   log: ReturnType<typeof makeBuildLog>
+  startedAt: number
   hasStarted: boolean
 }
 
@@ -74,7 +76,11 @@ interface Progress {
 class BuildError extends Error {}
 
 function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
-  if (error instanceof BuildError) return explainBuildFailure(error.message, progress.log.failed(), order)
+  if (error instanceof BuildError) {
+    const words = { image: order.image, ...order.steps }
+    const wantedProcesses = order.steps?.limiter.endedSince(progress.startedAt) ?? false
+    return explainBuildFailure(error.message, progress.log.failed(), words, wantedProcesses)
+  }
   return engineFault(error, { midWork: progress.hasStarted })
 }
 
@@ -114,7 +120,6 @@ const query = (order: BuildOrder): object => ({
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
-  ...(order.memoryMb ? { memory: order.memoryMb * 1024 * 1024, memswap: order.memoryMb * 1024 * 1024 } : {}),
 })
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)

@@ -70,6 +70,8 @@ const sentences = {
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
   out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
+  resource_limit: (p: { step: string; what: string; limit: string }) =>
+    `${p.step} was ended at its limit of ${p.limit} (${p.what}).`,
   image_not_found: (p: { image: string }) => `Image ${p.image} could not be found.`,
   disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,
   docker_unavailable: (p: { detail: string }) => `The Docker engine does not answer: ${p.detail}.`,

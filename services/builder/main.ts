@@ -4,6 +4,7 @@ import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
+import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/step-limits.ts'
 import type { Attempt } from '@taxiway/store/attempts.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
@@ -36,7 +37,8 @@ export async function startBuilder({
     logger.warn({ err: error }, 'egress: not checked yet'),
   )
   const active = new Set<Attempt>()
-  const deps = { config, store, logger, engine, active }
+  const limiter = await limitSteps(config, logger)
+  const deps = { config, store, logger, engine, active, limiter }
   const loops = [
     startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(
@@ -57,7 +59,22 @@ export async function startBuilder({
         for (const attempt of active) attempt.abort('drained')
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
+      limiter?.stop()
       await Promise.all(loops.map((loop) => loop.stop()))
     },
+  }
+}
+
+/** Undefined, and told, where it can't be done: without the right, or with the engine on another machine. */
+async function limitSteps({ limits, dockerHost }: Config, logger: Logger): Promise<StepLimiter | undefined> {
+  try {
+    if (!dockerHost.startsWith('unix:')) throw new Error('the engine is on another machine')
+    return await limitBuildSteps(limits.step)
+  } catch (error) {
+    logger.warn(
+      { detail: (error as Error).message },
+      'build steps are NOT limited: give the engine a cgroup with limits',
+    )
+    return undefined
   }
 }

@@ -1,8 +1,10 @@
+import type { Config } from '@taxiway/chassis/config.ts'
 import { buildImage } from '@taxiway/docker/build.ts'
 import { packContext } from '@taxiway/docker/context.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { imageExists } from '@taxiway/docker/image.ts'
 import { workImage } from '@taxiway/docker/labels.ts'
+import type { StepLimiter } from '@taxiway/docker/step-limits.ts'
 import type { PlannedImage } from '@taxiway/domain/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
@@ -10,6 +12,9 @@ import type { Tree } from './checkout.ts'
 
 export interface BuildDeps {
   engine: Engine
+  config: Config
+  /** Missing where build steps can't be limited. */
+  limiter?: StepLimiter | undefined
   tree: Tree
 }
 const buildMs = 60 * 60_000
@@ -17,7 +22,8 @@ const maxContextMb = 2048
 const maxContextFiles = 200_000
 
 /** Builds every image of the plan. Those an earlier attempt built are taken as they are, if this engine has them. */
-export async function build(stage: StageContext, { engine, tree }: BuildDeps): Promise<Outcome<Map<string, string>>> {
+export async function build(stage: StageContext, deps: BuildDeps): Promise<Outcome<Map<string, string>>> {
+  const { engine, tree } = deps
   const images = new Map<string, string>()
   for (const image of tree.plan.images) {
     const known = stage.run.images.find(({ name }) => name === image.name)?.imageId
@@ -26,7 +32,7 @@ export async function build(stage: StageContext, { engine, tree }: BuildDeps): P
       continue
     }
     stage.log.say(`building image ${image.name} from ${image.dockerfile}`)
-    const built = await buildOne(stage, engine, tree, image, image.target)
+    const built = await buildOne(stage, deps, image, image.target)
     if (!built.ok) return built
     images.set(image.name, built.value)
     if (known !== built.value) await stage.record({ type: 'image_built', image: image.name, imageId: built.value })
@@ -37,8 +43,7 @@ export async function build(stage: StageContext, { engine, tree }: BuildDeps): P
 /** Builds one image, or one stage of its Dockerfile, and returns the image's id. */
 export async function buildOne(
   stage: StageContext,
-  engine: Engine,
-  tree: Tree,
+  { engine, config, limiter, tree }: BuildDeps,
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<string>> {
@@ -63,8 +68,9 @@ export async function buildOne(
       }),
     ],
     args: image.args,
+    ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
     signal: stage.signal,
-    deadlineMs: buildMs,
+    deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),
     onLine: (line) => stage.log.write(`${line.text}\n`),
   })
   return built.ok ? done(built.value.imageId) : built
