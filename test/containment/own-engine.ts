@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ export interface OwnEngine {
 
 /** Starts a second `dockerd` beside the one of DOCKER_HOST, without its firewall rules, and gives it the base image. */
 export async function startOwnEngine(folder: string, from: Engine): Promise<OwnEngine> {
-  const id = process.pid.toString(36)
+  const id = `${process.pid.toString(36)}${randomBytes(1).toString('hex')}`
   const bridge = `txwt-${id}`
   const gateway = '10.214.77.1'
   const parent = `taxiway-test-${id}`
