@@ -140,9 +140,14 @@ async function endless(write: (response: ServerResponse) => void) {
       return
     }
     response.setHeader('content-type', 'application/x-git-upload-pack-result')
-    request.resume().on('end', () => {
+    let asked = ''
+    request.on('data', (chunk) => {
+      asked += chunk
+    })
+    request.on('end', () => {
       response.write(`${line(`shallow ${sha}`)}0000`)
-      if (request.headers['content-length'] && Number(request.headers['content-length']) < 60) return
+      // The first question is for the history alone.
+      if (!asked.includes('done')) return void response.end()
       response.write(line('NAK\n'))
       write(response)
     })
