@@ -75,6 +75,5 @@ test.each([
   expect(log).toContain('last words')
   if (mib) expect(log).toMatch(/\[log truncated: 8\.0 MiB kept of/)
   if (!restMb) restMb = rssMb()
-  console.log(title, restMb, peakMb, log.length)
   expect(peakMb - restMb).toBeLessThan(50)
 })
