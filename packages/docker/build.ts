@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
-import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { explainBuildFailure } from './build-failure.ts'
 import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
+import { runOfImage } from './labels.ts'
 import type { StepLimiter, StepLimits } from './step-limits.ts'
 
 /** What is built, and within which bounds. */
@@ -58,8 +59,8 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
     order.signal.throwIfAborted()
     if (deadline.aborted)
       return refuse('timeout', { step: `Build of ${order.image}`, seconds: Math.round(order.deadlineMs / 1000) })
-    const reason = explain(error, order, progress)
-    if (reason) return { ok: false, reason }
+    const why = explain(error, order, progress)
+    if (why) return { ok: false, reason: why }
     throw error
   } finally {
     order.context.destroy()
@@ -72,10 +73,14 @@ interface Progress {
   hasStarted: boolean
 }
 
+/** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
+class Forbidden extends Error {}
+
 /** The engine's own report that a build failed. */
 class BuildError extends Error {}
 
 function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
+  if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
   if (error instanceof BuildError) {
     const words = { image: order.image, ...order.steps }
     const wantedProcesses = order.steps?.limiter.endedSince(progress.startedAt) ?? false
@@ -102,7 +107,7 @@ async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, pr
         throw new BuildError(event.errorDetail?.message ?? event.error)
       }
       imageId = imageIdOf(event) ?? imageId
-      for (const line of linesOf(event, decode, progress.log)) await callBack(() => order.onLine(line))
+      for (const line of linesOf(event, decode, progress.log, order)) await callBack(() => order.onLine(line))
     }
   } finally {
     answer.destroy()
@@ -124,8 +129,27 @@ const query = (order: BuildOrder): object => ({
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
 
-function linesOf(event: EngineEvent, decode: (aux: string) => BuildStatus, log: Progress['log']): BuildLine[] {
-  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') return log.add(decode(event.aux))
+/** @throws Forbidden */
+function linesOf(
+  event: EngineEvent,
+  decode: (aux: string) => BuildStatus,
+  log: Progress['log'],
+  order: BuildOrder,
+): BuildLine[] {
+  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') {
+    const status = decode(event.aux)
+    for (const { name } of status.vertexes) refuseForeign(name, order)
+    return log.add(status)
+  }
   const text = event.stream?.trimEnd()
   return text ? [{ stream: 'progress', text }] : []
+}
+
+/** Names are known here as the builder has resolved them, whatever build arguments the Dockerfile put them together from. */
+function refuseForeign(step: string, { tags }: BuildOrder): void {
+  if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw new Forbidden('ADD of a URL, use RUN to fetch it')
+  const image = /^(?:\[internal\] load metadata for|(?:\[[^\]]*\] )?FROM) (\S+)/.exec(step)?.[1]
+  const run = image === undefined ? undefined : runOfImage(image)
+  if (image !== undefined && run !== undefined && !tags.some((tag) => runOfImage(tag) === run))
+    throw new Forbidden(`image ${image}`)
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,6 +112,36 @@ test.each([
   ['FROM 127.0.0.1:1/private/image\n', 'image_not_found'],
 ])('%j is refused', async (dockerfile, code) => {
   expect((await build(dockerfile)).outcome).toMatchObject({ ok: false, reason: { code } })
+})
+
+test('nothing is fetched by the engine itself, from where this machine answers', async () => {
+  let asked = 0
+  const web = createHttpServer((_, response) => {
+    asked++
+    response.end('the-canary-sings')
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => web.once('listening', resolve))
+  const at = `127.0.0.1:${(web.address() as { port: number }).port}/x`
+  try {
+    for (const add of [
+      `ADD http://${at} /x`,
+      'ADD http://169.254.169.254/latest/meta-data /x',
+      `ADD --chown=1 ["http://${at}", "/x"]`,
+      `ADD \\\n  http://${at} /x`,
+      'ADD git://github.com/a/b.git /x',
+      'ADD git@github.com:a/b.git /x',
+    ]) {
+      const { outcome } = await build(`${base}${add}\nRUN cat /x\n`)
+      expect([add, outcome.ok ? 'ok' : outcome.reason.code]).toEqual([add, 'option_not_allowed'])
+    }
+    expect(asked).toBe(0)
+    const hidden = await build(`${base}ARG P=http\nADD \${P}://${at} /x\nRUN cat /x; sleep 1; cat /x\n`)
+    expect(hidden.outcome).toMatchObject({ ok: false, reason: { code: 'option_not_allowed' } })
+    expect(hidden.output).not.toContain('the-canary-sings')
+    expect((await build(`${base}ADD Dockerfile /x\nRUN echo see http://${at}\n`)).outcome.ok).toBe(true)
+  } finally {
+    web.close()
+  }
 })
 
 test('a step has no device, no new file system, no socket of the engine and no sight of the host', async () => {
