@@ -28,7 +28,7 @@ export const variables = {
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
   TAXIWAY_EGRESS: {
     default: 'internet',
-    help: 'What tests may connect to: internet (nothing private, not this machine), none, or open (no rules at all).',
+    help: 'What tests and build steps may connect to: internet (nothing private, not this machine), none, or open (no rules).',
   },
   TAXIWAY_EGRESS_ALLOW: {
     default: '',

@@ -94,7 +94,7 @@ async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, pr
   if (order.context.destroyed) throw new Error('the build context could not be read')
   const answer = await stream(
     engine,
-    { method: 'POST', path: '/build?', options: query(order), file: order.context },
+    { method: 'POST', path: '/build?', options: { ...query(order), ...networkOf(engine) }, file: order.context },
     signal,
   )
   progress.hasStarted = true
@@ -116,6 +116,9 @@ async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, pr
   if (imageId === undefined) throw new Error('docker stream ended early')
   return imageId
 }
+
+/** BuildKit knows no networks but the default one and none. */
+const networkOf = ({ work }: Engine): object => (work?.egress === 'none' ? { networkmode: 'none' } : {})
 
 const query = (order: BuildOrder): object => ({
   version: '2',

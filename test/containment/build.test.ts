@@ -6,7 +6,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImage } from '@taxiway/docker/build.ts'
 import { packContext } from '@taxiway/docker/context.ts'
-import { installEgress } from '@taxiway/docker/egress.ts'
+import { type Egress, installEgress } from '@taxiway/docker/egress.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
 import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/step-limits.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -33,22 +33,25 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function build(dockerfile: string, more: { deadlineMs?: number } = {}) {
+async function build(dockerfile: string, more: { deadlineMs?: number; egress?: Egress } = {}) {
   const context = mkdtempSync(join(folder, 'context-'))
   writeFileSync(join(context, 'Dockerfile'), dockerfile.replaceAll('$ONCE', randomBytes(6).toString('hex')))
   const packed = await packContext({ folder: context, subfolder: '.', dockerfile: 'Dockerfile', maxMb: 5, maxFiles: 9 })
   if (!packed.ok) return { outcome: packed, output: '' }
   const lines: string[] = []
-  const outcome = await buildImage(own.engine, {
-    image: 'web',
-    context: packed.value.stream,
-    dockerfile: packed.value.dockerfile,
-    tags: [`taxiway-work/test:${randomBytes(4).toString('hex')}`],
-    steps: { ...limits, limiter },
-    signal: new AbortController().signal,
-    deadlineMs: more.deadlineMs ?? 60_000,
-    onLine: ({ text }) => void lines.push(text),
-  })
+  const outcome = await buildImage(
+    more.egress ? { ...own.engine, work: { egress: more.egress, subnet: '' } } : own.engine,
+    {
+      image: 'web',
+      context: packed.value.stream,
+      dockerfile: packed.value.dockerfile,
+      tags: [`taxiway-work/test:${randomBytes(4).toString('hex')}`],
+      steps: { ...limits, limiter },
+      signal: new AbortController().signal,
+      deadlineMs: more.deadlineMs ?? 60_000,
+      onLine: ({ text }) => void lines.push(text),
+    },
+  )
   return { outcome, output: lines.join('\n') }
 }
 const base = 'FROM busybox:stable\nRUN echo $ONCE\n'
@@ -101,6 +104,12 @@ test('no address of this machine, link-local or private range answers a step, on
   expect(after.outcome.ok).toBe(true)
   expect(after.output.match(/can't connect|timed out/g)?.length).toBe(2 * addresses.length)
   expect(after.output.replaceAll(/RUN .*/g, '')).not.toMatch(/reached|refused/)
+})
+
+test('with egress none a step has no network at all', async () => {
+  const { outcome, output } = await build(`${base}RUN ip -o link | grep -v lo: ; echo end\n`, { egress: 'none' })
+  expect(outcome.ok).toBe(true)
+  expect(output.replaceAll(/RUN .*/g, '')).not.toMatch(/eth0/)
 })
 
 test.each([

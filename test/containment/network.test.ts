@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { runContainer } from '@taxiway/docker/container.ts'
 import { type Egress, engineNameservers, installEgress } from '@taxiway/docker/egress.ts'
 import { probeEgress } from '@taxiway/docker/egress-probe.ts'
@@ -10,6 +12,8 @@ import { objectName, removeRun, workLabels } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../scenes/world.ts'
+import { makeTaxiway } from '../taxiway.ts'
 
 const run = newId<string>('run', randomBytes)
 const never = new AbortController().signal
@@ -89,19 +93,28 @@ test.each(['internet', 'none'] as const)(
 )
 
 test('a published port of another container is not reached by way of this machine', async () => {
-  const { docker } = engineOf('internet')
+  // On a network as releases have them: by the engine alone, outside of the rules.
+  const { docker, where } = engineOf('internet')
+  const owner = { run, attempt: 1, step: 'other', repository: 'shop/other' }
+  const name = objectName(owner)
+  await createRunNetwork({ docker, where }, { name, labels: workLabels(owner) })
   const other = await docker.createContainer({
     Image: 'busybox:stable',
     Cmd: ['sh', '-c', 'while :; do echo reached | nc -l -p 80; done'],
-    Labels: workLabels({ run, attempt: 1, step: 'other', repository: 'shop/other' }),
+    Labels: workLabels(owner),
     ExposedPorts: { '80/tcp': {} },
-    HostConfig: { PortBindings: { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }] }, Memory: 2 ** 25, PidsLimit: 16 },
+    HostConfig: {
+      NetworkMode: name,
+      PortBindings: { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }] },
+      Memory: 2 ** 25,
+      PidsLimit: 16,
+    },
   })
   try {
     await other.start()
     const { NetworkSettings } = await other.inspect()
     const published = NetworkSettings.Ports['80/tcp']?.[0]?.HostPort
-    const own = NetworkSettings.Networks.bridge?.IPAddress
+    const own = NetworkSettings.Networks[name]?.IPAddress
     const script = [
       knock('$GATEWAY', String(published)),
       knock('172.17.0.1', String(published)),
@@ -111,6 +124,7 @@ test('a published port of another container is not reached by way of this machin
     expect(await inside(engineOf('internet'), script)).not.toMatch(/reached|refused/)
   } finally {
     await other.remove({ force: true })
+    await removeNetwork({ docker, where }, name)
   }
 })
 
@@ -168,6 +182,26 @@ test('the probe tells whether it is so, and rules that were taken out come back'
   await installEgress(rules)
   expect(listed()?.sort()).toEqual(before?.sort())
   expect(await probeEgress(engineOf('internet'), never)).toEqual({ ok: true, value: true })
+})
+
+test('a builder puts the rules there, tries them, and says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'taxiway-egress-'))
+  const { REDIS_URL, DOCKER_HOST } = process.env
+  const taxiway = await makeTaxiway({ folder, environment: { REDIS_URL, DOCKER_HOST } })
+  const says = (words: RegExp) =>
+    eventually(async () => {
+      const logs = readdirSync(folder).filter((name) => name.endsWith('.log'))
+      expect(logs.map((name) => readFileSync(join(folder, name), 'utf8')).join('')).toMatch(words)
+    }, 20_000)
+  try {
+    await taxiway.start(['builder'])
+    await says(/"mode":"internet","builds":false,"msg":"egress: contained"/)
+    await taxiway.start(['builder'], { TAXIWAY_EGRESS: 'open' })
+    await says(/egress: open, tests reach whatever/)
+  } finally {
+    await taxiway.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('many networks at once get addresses of their own', async () => {
