@@ -1,7 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream, mkdirSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectEngine, type Engine, ping } from '@taxiway/docker/engine.ts'
@@ -18,11 +18,23 @@ export interface OwnEngine {
   stop(): Promise<void>
 }
 
+/** Takes out what installEgress has put there for a bridge that is gone. */
+function forgetRules(bridge: string): void {
+  const leads = [
+    ['iptables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['iptables', 'DOCKER-USER', 'TAXIWAY-FORWARD'],
+    ['ip6tables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['ip6tables', 'FORWARD', 'TAXIWAY-FORWARD'],
+  ]
+  for (const [program = '', from = '', to = ''] of leads)
+    spawnSync(program, ['-w', '5', '-D', from, '-i', bridge, '-j', to])
+}
+
 /** Starts a second `dockerd` beside the one of DOCKER_HOST, without its firewall rules, and gives it the base image. */
 export async function startOwnEngine(folder: string, from: Engine): Promise<OwnEngine> {
   const id = `${process.pid.toString(36)}${randomBytes(1).toString('hex')}`
   const bridge = `txwt-${id}`
-  const gateway = '10.214.77.1'
+  const gateway = `10.214.${randomBytes(1)[0]}.1`
   const parent = `taxiway-test-${id}`
   const run = `/run/taxiway-test-${id}`
   mkdirSync(run, { recursive: true })
@@ -32,6 +44,8 @@ export async function startOwnEngine(folder: string, from: Engine): Promise<OwnE
   ip('address', 'add', `${gateway}/24`, 'dev', bridge)
   ip('link', 'set', bridge, 'up')
   const dockerHost = `unix://${run}/docker.sock`
+  // Straight into the file: an engine whose words nobody takes stands still.
+  const log = openSync(join(folder, 'engine.log'), 'a')
   const daemon = spawn(
     'dockerd',
     [
@@ -39,18 +53,17 @@ export async function startOwnEngine(folder: string, from: Engine): Promise<OwnE
       ['--bridge', bridge, '--iptables=false', '--ip-masq=false', '--cgroup-parent', `/${parent}`],
       ['--shutdown-timeout', '3'],
     ].flat(),
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', log, log] },
   )
-  const log = createWriteStream(join(folder, 'engine.log'))
-  daemon.stdout.pipe(log, { end: false })
-  daemon.stderr.pipe(log, { end: false })
   const stop = async () => {
     if (daemon.exitCode === null && daemon.signalCode === null) {
       const exited = once(daemon, 'exit')
       daemon.kill('SIGTERM')
       await exited
     }
+    closeSync(log)
     ip('link', 'delete', bridge)
+    forgetRules(bridge)
     rmSync(run, { recursive: true, force: true })
     rmSync(folder, { recursive: true, force: true })
   }
