@@ -158,15 +158,20 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     kubeconfig: text('KUBECONFIG') || (existsSync(home) ? home : undefined),
     worker: `${hostname()}-${process.pid}`,
   }
-  for (const origin of config.allowedOrigins)
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
-      problems.push(`TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`)
-  for (const range of [...config.egress.allow, config.egress.subnet])
-    if (!/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(range))
-      problems.push(`TAXIWAY_EGRESS_ALLOW and TAXIWAY_WORK_SUBNET: ${range} is not a range like 10.0.0.0/8`)
+  problems.push(...wrongForms(config))
   const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   return { ...config, secretKey }
+}
+
+/** What is wrong with the origins and ranges. */
+function wrongForms({ allowedOrigins, egress }: Pick<Config, 'allowedOrigins' | 'egress'>): string[] {
+  const origins = allowedOrigins.filter((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)
+  const ranges = [...egress.allow, egress.subnet].filter((range) => !/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(range))
+  return [
+    ...origins.map((origin) => `TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`),
+    ...ranges.map((range) => `TAXIWAY_EGRESS_ALLOW and TAXIWAY_WORK_SUBNET: ${range} is not a range like 10.0.0.0/8`),
+  ]
 }
 
 function readKey(given: string, dataFolder: string, problems: string[]): Uint8Array {

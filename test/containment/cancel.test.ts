@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -51,6 +51,7 @@ afterAll(async () => {
   await own?.stop()
   silent.closeAllConnections()
   silent.close()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 const marker = () => `marker-${randomBytes(8).toString('hex')}`

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectEngine } from '@taxiway/docker/engine.ts'
@@ -8,11 +8,11 @@ import { isOver, type RoleProcess } from '../taxiway.ts'
 import { type OwnEngine, startOwnEngine } from './own-engine.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
+const folder = mkdtempSync(join(tmpdir(), 'taxiway-flood-'))
 let own: OwnEngine
 let world: Awaited<ReturnType<typeof makeWorld>>
 let builder: RoleProcess
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'taxiway-flood-'))
   own = await startOwnEngine(join(folder, 'engine'), connectEngine({ dockerHost: DOCKER_HOST ?? '' }))
   world = await makeWorld({
     folder,
@@ -33,6 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.stop()
   await own?.stop()
+  rmSync(folder, { recursive: true, force: true })
 })
 
 const dockerfile = 'FROM busybox:stable\nCOPY www /www\n'
