@@ -19,7 +19,7 @@ export default defineConfig({
           ...common,
           name: 'real',
           execArgv: ['--expose-gc'],
-          include: ['test/integration/**/*.test.ts', 'test/promises/**/*.test.ts', 'test/bad-input/**/*.test.ts'],
+          include: ['integration', 'promises', 'bad-input', 'containment'].map((name) => `test/${name}/**/*.test.ts`),
           exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts', '**/p16-*.test.ts'],
           globalSetup: 'test/set-up-real.ts',
           fileParallelism: false,

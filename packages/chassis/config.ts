@@ -26,6 +26,25 @@ export const variables = {
     help: 'kubernetes, docker, or auto: the cluster if KUBECONFIG names one, else docker.',
   },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
+  TAXIWAY_EGRESS: {
+    default: 'internet',
+    help: 'What tests and build steps may connect to: internet (nothing private, not this machine), none, or open (no rules).',
+  },
+  TAXIWAY_EGRESS_ALLOW: {
+    default: '',
+    help: 'Private addresses or ranges (comma-separated) that they may connect to all the same, like a package mirror.',
+  },
+  TAXIWAY_WORK_SUBNET: { default: '10.213.0.0/16', help: 'Pool of addresses for the networks of tests.' },
+  TAXIWAY_ENGINE: {
+    default: 'shared',
+    help: 'dedicated: nothing but builds uses the default bridge of the engine, so the rules may cover it too.',
+  },
+  TAXIWAY_BUILD_MEMORY_MB: { default: '4096', help: 'Memory of one build step.' },
+  TAXIWAY_BUILD_PIDS: { default: '4096', help: 'Processes of one build step.' },
+  TAXIWAY_BUILD_CPUS: { default: '4', help: 'Processors of one build step.' },
+  TAXIWAY_BUILD_CGROUP: { default: 'docker/buildkit', help: 'Cgroup below which the engine puts build steps.' },
+  TAXIWAY_TEST_DISK_MB: { default: '10240', help: 'What one test container may write.' },
+  TAXIWAY_CLONE_MB: { default: '2048', help: 'Largest fetch, and largest tree of files, of one commit.' },
   TAXIWAY_HEALTH_PORT: {
     default: '0',
     help: 'Port for /livez, /readyz and /metrics of a process without the api role; 0 is off.',
@@ -59,6 +78,12 @@ export interface Config {
   allowedOrigins: string[]
   target: 'auto' | 'kubernetes' | 'docker'
   concurrency: number
+  egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
+  limits: {
+    testDiskMb: number
+    cloneMb: number
+    step: { memoryMb: number; pids: number; cpus: number; cgroup: string }
+  }
   healthPort: number
   logLevel: string
   drainMs: number
@@ -79,6 +104,11 @@ export interface Config {
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const problems: string[] = []
   const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
+  const list = (name: Variable): string[] =>
+    text(name)
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean)
   const integer = (name: Variable, least: number, most: number): number => {
     const value = Number(text(name))
     if (!Number.isInteger(value) || value < least || value > most)
@@ -107,12 +137,25 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       user: text('TAXIWAY_REGISTRY_USER'),
       password: text('TAXIWAY_REGISTRY_PASSWORD'),
     },
-    allowedOrigins: text('TAXIWAY_ALLOWED_ORIGINS')
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter(Boolean),
+    allowedOrigins: list('TAXIWAY_ALLOWED_ORIGINS'),
     target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
+    egress: {
+      mode: oneOf('TAXIWAY_EGRESS', ['internet', 'none', 'open'] as const),
+      allow: list('TAXIWAY_EGRESS_ALLOW'),
+      subnet: text('TAXIWAY_WORK_SUBNET'),
+      isDedicated: oneOf('TAXIWAY_ENGINE', ['shared', 'dedicated'] as const) === 'dedicated',
+    },
+    limits: {
+      testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
+      cloneMb: integer('TAXIWAY_CLONE_MB', 1, 2 ** 20),
+      step: {
+        memoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),
+        pids: integer('TAXIWAY_BUILD_PIDS', 16, 2 ** 20),
+        cpus: integer('TAXIWAY_BUILD_CPUS', 1, 1024),
+        cgroup: text('TAXIWAY_BUILD_CGROUP'),
+      },
+    },
     healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
@@ -124,12 +167,20 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     kubeconfig: text('KUBECONFIG') || (existsSync(home) ? home : undefined),
     worker: `${hostname()}-${process.pid}`,
   }
-  for (const origin of config.allowedOrigins)
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
-      problems.push(`TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`)
+  problems.push(...wrongForms(config))
   const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   return { ...config, secretKey }
+}
+
+/** What is wrong with the origins and ranges. */
+function wrongForms({ allowedOrigins, egress }: Pick<Config, 'allowedOrigins' | 'egress'>): string[] {
+  const origins = allowedOrigins.filter((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)
+  const ranges = [...egress.allow, egress.subnet].filter((range) => !/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(range))
+  return [
+    ...origins.map((origin) => `TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`),
+    ...ranges.map((range) => `TAXIWAY_EGRESS_ALLOW and TAXIWAY_WORK_SUBNET: ${range} is not a range like 10.0.0.0/8`),
+  ]
 }
 
 function readKey(given: string, dataFolder: string, problems: string[]): Uint8Array {

@@ -7,7 +7,8 @@ import { parseImageReference } from './image.ts'
 export function explainBuildFailure(
   message: string,
   failed: BuildStep | undefined,
-  order: { image: string; memoryMb?: number },
+  order: { image: string; memoryMb?: number; pids?: number },
+  wantedProcesses = false,
 ): Reason {
   // The command itself stands before its exit code, and may hold any words: what it says is not searched for causes.
   const exit = [...message.matchAll(/exit code: (\d+)/g)].at(-1)?.[1]
@@ -21,6 +22,9 @@ export function explainBuildFailure(
     const infrastructure = engineFault(new Error(message), { midWork: true })
     return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
   }
+  const isForkFailure = /can't fork|cannot fork|fork: (retry: )?Resource temporarily unavailable/i
+  if (order.pids && (wantedProcesses || isForkFailure.test(failed?.lastLine ?? '')))
+    return reason('resource_limit', { step, what: 'processes', limit: String(order.pids) })
   // 128 + SIGKILL: nothing but the kernel's memory killer does that to a build step on its own.
   if (exit === '137' && order.memoryMb) return reason('out_of_memory', { step, limitMb: order.memoryMb })
   const killed = exit === '137' ? ' (killed, mostly for want of memory)' : ''

@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream'
-import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { explainBuildFailure } from './build-failure.ts'
 import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
 import type { RegistryAuth } from './image.ts'
+import { runOfImage } from './labels.ts'
 import { authService, openSession, type Session } from './session.ts'
+import type { StepLimiter, StepLimits } from './step-limits.ts'
 
 /** What is built, and within which bounds. */
 export interface BuildOrder {
@@ -26,8 +28,8 @@ export interface BuildOrder {
   cacheFrom?: string[]
   /** By registry host: who we are to it, for base images. Never in the image. */
   auths?: Readonly<Record<string, RegistryAuth>>
-  /** Memory of a build step. Engines whose BuildKit has no such limit ignore it. */
-  memoryMb?: number
+  /** The limits that its steps are held to by limitBuildSteps, for the words of a failure. */
+  steps?: StepLimits & { limiter: StepLimiter }
   signal: AbortSignal
   deadlineMs: number
   /** Lines as they come; a promise holds the reading back. */
@@ -53,7 +55,7 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
   order.signal.throwIfAborted()
   const startedMs = performance.now()
   const deadline = AbortSignal.timeout(order.deadlineMs)
-  const progress: Progress = { log: makeBuildLog(), hasStarted: false }
+  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false }
   try {
     const imageId = await follow(engine, order, AbortSignal.any([order.signal, deadline]), progress)
     return done({ imageId, durationMs: Math.round(performance.now() - startedMs) })
@@ -61,8 +63,8 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
     order.signal.throwIfAborted()
     if (deadline.aborted)
       return refuse('timeout', { step: `Build of ${order.image}`, seconds: Math.round(order.deadlineMs / 1000) })
-    const reason = explain(error, order, progress)
-    if (reason) return { ok: false, reason }
+    const why = explain(error, order, progress)
+    if (why) return { ok: false, reason: why }
     throw error
   } finally {
     order.context.destroy()
@@ -71,14 +73,23 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
 
 interface Progress {
   log: ReturnType<typeof makeBuildLog>
+  startedAt: number
   hasStarted: boolean
 }
+
+/** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
+class Forbidden extends Error {}
 
 /** The engine's own report that a build failed. */
 class BuildError extends Error {}
 
 function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
-  if (error instanceof BuildError) return explainBuildFailure(error.message, progress.log.failed(), order)
+  if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
+  if (error instanceof BuildError) {
+    const words = { image: order.image, ...order.steps }
+    const wantedProcesses = order.steps?.limiter.endedSince(progress.startedAt) ?? false
+    return explainBuildFailure(error.message, progress.log.failed(), words, wantedProcesses)
+  }
   return engineFault(error, { midWork: progress.hasStarted })
 }
 
@@ -101,7 +112,7 @@ async function readBuild(
   progress: Progress,
 ): Promise<string> {
   const decode = await loadStatusDecoder()
-  const options = { ...query(order), session: session.id }
+  const options = { ...query(order), ...networkOf(engine), session: session.id }
   const answer = await stream(engine, { method: 'POST', path: '/build?', options, file: order.context }, signal)
   progress.hasStarted = true
   let imageId: string | undefined
@@ -113,7 +124,7 @@ async function readBuild(
         throw new BuildError(event.errorDetail?.message ?? event.error)
       }
       imageId = imageIdOf(event) ?? imageId
-      for (const line of linesOf(event, decode, progress.log)) await callBack(() => order.onLine(line))
+      for (const line of linesOf(event, decode, progress.log, order)) await callBack(() => order.onLine(line))
     }
   } finally {
     answer.destroy()
@@ -123,6 +134,9 @@ async function readBuild(
   return imageId
 }
 
+/** BuildKit knows no networks but the default one and none. */
+const networkOf = ({ work }: Engine): object => (work?.egress === 'none' ? { networkmode: 'none' } : {})
+
 const query = (order: BuildOrder): object => ({
   version: '2',
   dockerfile: order.dockerfile,
@@ -131,13 +145,31 @@ const query = (order: BuildOrder): object => ({
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
-  ...(order.memoryMb ? { memory: order.memoryMb * 1024 * 1024, memswap: order.memoryMb * 1024 * 1024 } : {}),
 })
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
 
-function linesOf(event: EngineEvent, decode: (aux: string) => BuildStatus, log: Progress['log']): BuildLine[] {
-  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') return log.add(decode(event.aux))
+/** @throws Forbidden */
+function linesOf(
+  event: EngineEvent,
+  decode: (aux: string) => BuildStatus,
+  log: Progress['log'],
+  order: BuildOrder,
+): BuildLine[] {
+  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') {
+    const status = decode(event.aux)
+    for (const { name } of status.vertexes) refuseForeign(name, order)
+    return log.add(status)
+  }
   const text = event.stream?.trimEnd()
   return text ? [{ stream: 'progress', text }] : []
+}
+
+/** Names are known here as the builder has resolved them, whatever build arguments the Dockerfile put them together from. */
+function refuseForeign(step: string, { tags }: BuildOrder): void {
+  if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw new Forbidden('ADD of a URL, use RUN to fetch it')
+  const image = /^(?:\[internal\] load metadata for|(?:\[[^\]]*\] )?FROM) (\S+)/.exec(step)?.[1]
+  const run = image === undefined ? undefined : runOfImage(image)
+  if (image !== undefined && run !== undefined && !tags.some((tag) => runOfImage(tag) === run))
+    throw new Forbidden(`image ${image}`)
 }

@@ -59,7 +59,16 @@ export function workOptions(spec: ContainerSpec): ContainerCreateOptions {
   return {
     ...base,
     Labels: { ...spec.labels, [label.role]: 'work' },
-    HostConfig: { ...base.HostConfig, CapDrop: ['ALL'], RestartPolicy: { Name: 'no' } },
+    HostConfig: {
+      ...base.HostConfig,
+      Ulimits: [
+        { Name: 'core', Soft: 0, Hard: 0 },
+        // Below what engines have themselves: only more would need a right.
+        { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
+      ],
+      CapDrop: ['ALL'],
+      RestartPolicy: { Name: 'no' },
+    },
   }
 }
 

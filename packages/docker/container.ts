@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type ContainerSpec, createContainer, workOptions } from './container-spec.ts'
+import { type MetLimit, watchLimits } from './container-watch.ts'
 import {
   callBack,
   callDeadlineMs,
@@ -16,6 +17,8 @@ import { type Output, readOutput } from './output.ts'
 /** A container that works, and how it is followed. */
 export interface RunOrder extends ContainerSpec {
   timeoutMs: number
+  /** What it may write into its own files, in all. */
+  diskMb?: number
   signal: AbortSignal
   /** Output as it comes; a promise holds the container's writing back, so that nothing piles up. */
   onOutput(chunk: Buffer, stream: Output['stream']): void | Promise<void>
@@ -27,6 +30,8 @@ export interface Ran {
   exitCode: number
   oomKilled: boolean
   timedOut: boolean
+  /** It was ended for this. */
+  met?: MetLimit
   durationMs: number
 }
 
@@ -77,11 +82,20 @@ async function follow(engine: Engine, id: string, order: RunOrder): Promise<Ran>
     const failed = await start(engine, id, order)
     if (failed) return { ...failed, oomKilled: false, timedOut: false, durationMs: 0 }
     const watch = killInTime(engine, id, order, () => all.abort())
-    const exitCode = await Promise.race([exit, broken]).finally(watch.end)
+    let met: MetLimit | undefined
+    const limits = watchLimits(engine, id, order, (limit) => {
+      met = limit
+      watch.kill()
+    })
+    const exitCode = await Promise.race([exit, broken]).finally(() => {
+      watch.end()
+      limits.end()
+    })
     const durationMs = Math.round(performance.now() - startedMs)
     await within(outputDeadlineMs, order.signal, () => pumped)
     const { State } = await within(callDeadlineMs, undefined, () => container.inspect())
-    return { exitCode, oomKilled: State.OOMKilled, timedOut: watch.timedOut(), durationMs }
+    const ended = { exitCode, oomKilled: State.OOMKilled, timedOut: watch.timedOut(), durationMs }
+    return met ? { ...ended, met } : ended
   } finally {
     all.abort()
   }
@@ -124,7 +138,7 @@ function killInTime(
   id: string,
   order: RunOrder,
   giveUp: () => void,
-): { end(): void; timedOut(): boolean } {
+): { end(): void; timedOut(): boolean; kill(): void } {
   let timedOut = false
   const timers: NodeJS.Timeout[] = []
   const kill = (signal: string) =>
@@ -146,5 +160,9 @@ function killInTime(
     for (const timer of timers) clearTimeout(timer)
     order.signal.removeEventListener('abort', stop)
   }
-  return { end, timedOut: () => timedOut }
+  const killNow = () => {
+    kill('SIGKILL')
+    timers.push(setTimeout(giveUp, callDeadlineMs))
+  }
+  return { end, timedOut: () => timedOut, kill: killNow }
 }

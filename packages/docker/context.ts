@@ -146,6 +146,8 @@ function packEntries(root: Folder, entries: Entry[], contents: ReadonlyMap<strin
 }
 
 async function packFile(root: Folder, entry: Entry, into: NodeJS.WritableStream): Promise<void> {
+  // When the tar is given up, its entry tells so, too: who reads the tar has heard of it.
+  into.on('error', () => undefined)
   const file = await openFile(root, entry.path)
   if (!file.ok) throw new Error(`the build context changed while it was read: ${file.reason.message}`)
   try {

@@ -12,7 +12,7 @@ export function dockerfileStages(text: string): string[] {
 /**
  * Checks a Dockerfile before it is given to the engine and returns the text to build. A `# syntax=` line makes the builder
  * pull and run a frontend image (docs.docker.com/build/buildkit/frontend): for Docker's own frontend the line is taken out, as
- * the engine's built-in one is used; any other is refused, and so are entitlements beyond a plain build.
+ * the engine's built-in one is used; any other is refused, and so are entitlements beyond a plain build and what the engine would fetch.
  */
 export function checkDockerfile(text: string): Outcome<string> {
   const lines = text.replace(/^\ufeff/, '').split('\n')
@@ -29,8 +29,13 @@ export function checkDockerfile(text: string): Outcome<string> {
     )
       return refuse('option_not_allowed', { option: `syntax=${frontend} in the Dockerfile` })
   }
-  const flag = text.replace(/\\\r?\n/g, ' ').match(/^\s*RUN\s+(?:--\S+\s+)*--(security=insecure|network=host)\b/im)?.[1]
+  const joined = text.replace(/\\\r?\n/g, ' ')
+  const flag = joined.match(/^\s*RUN\s+(?:--\S+\s+)*--(security=insecure|network=host)\b/im)?.[1]
   if (flag !== undefined) return refuse('option_not_allowed', { option: `RUN --${flag}` })
+  // The engine itself would fetch it, from where the machine's own addresses answer, and follow wherever that leads.
+  const remote = joined.match(/^\s*ADD(?=\s).*?["'\s[]((?:https?|git|ssh):\/\/|git@)/im)?.[1]
+  if (remote !== undefined)
+    return refuse('option_not_allowed', { option: `ADD of a URL (${remote}), use RUN to fetch it` })
   // Other directives must stay at the top, and line numbers in messages must stay true: the emptied lines move down.
   const kept = lines.slice(0, head).filter((line) => !syntax.test(line))
   const emptied = Array.from({ length: head - kept.length }, () => '')

@@ -3,12 +3,15 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
 import Docker from 'dockerode'
+import type { Egress } from './egress.ts'
 
 /** A connected Docker engine. Its calls go through `within`, so that each has a deadline. */
 export interface Engine {
   docker: Docker
   /** Where it listens, for messages: unix:///var/run/docker.sock */
   where: string
+  /** How networks for strangers' code are made; without it, as the engine does by itself. */
+  work?: { subnet: string; egress: Egress }
 }
 
 /** How long a call that only asks or changes a record may take. */

@@ -42,6 +42,10 @@ const workRepository = 'taxiway-work'
 export const workImage = ({ run, attempt, step }: Pick<Owner, 'run' | 'attempt' | 'step'>): string =>
   `${workRepository}/${run}:${attempt}-${step.toLowerCase().replace(/[^a-z0-9_.-]+/g, '-')}`
 
+/** The run whose build made a local image, from any way of writing the image's name; undefined for all other images. */
+export const runOfImage = (name: string): string | undefined =>
+  new RegExp(`^(?:docker\\.io/)?${workRepository}/([^:@/]+)`).exec(name)?.[1]
+
 /** What a sweep removed. */
 export interface Swept {
   containers: number

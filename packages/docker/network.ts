@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { NetworkCreateOptions } from 'dockerode'
+import { bridgePrefix } from './egress.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from './engine.ts'
 import { label } from './labels.ts'
+import { firstOf, freePart, parseRange, type Range } from './subnet.ts'
 
 /** A network to be made: its name is derived, see objectName. */
 export interface NetworkSpec {
@@ -16,20 +20,15 @@ export async function createRunNetwork(
   spec: NetworkSpec,
   signal?: AbortSignal,
 ): Promise<Outcome<{ id: string }>> {
-  const order = {
-    Name: spec.name,
-    Driver: 'bridge',
-    CheckDuplicate: true,
-    Internal: spec.internal ?? false,
-    Labels: spec.labels,
-  }
   try {
-    const network = await within(callDeadlineMs, signal, () => engine.docker.createNetwork(order))
-    return done({ id: network.id })
+    for (let tries = 1; ; tries++) {
+      const made = await make(engine, await orderOf(engine, spec, tries, signal), tries < mostTries, signal)
+      if (made) return done(made)
+    }
   } catch (error) {
     signal?.throwIfAborted()
     if (hasStatus(error, 409)) return await adopt(engine, spec, signal)
-    if (/non-overlapping|address pool/i.test(engineMessage(error)))
+    if (/non-overlapping|address pool|pool overlaps/i.test(engineMessage(error)))
       return refuse('docker_unavailable', {
         detail: 'it has no free network addresses. Remove networks, or widen default-address-pools',
       })
@@ -37,6 +36,59 @@ export async function createRunNetwork(
     if (reason) return { ok: false, reason }
     throw error
   }
+}
+
+/** Others take addresses from the same pool at the same time. */
+const mostTries = 20
+
+/** Undefined when somebody else was quicker to take the addresses. */
+async function make(
+  engine: Engine,
+  order: NetworkCreateOptions,
+  mayRepeat: boolean,
+  signal?: AbortSignal,
+): Promise<{ id: string } | undefined> {
+  try {
+    return { id: (await within(callDeadlineMs, signal, () => engine.docker.createNetwork(order))).id }
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (mayRepeat && order.IPAM && /pool overlaps/i.test(engineMessage(error))) return undefined
+    throw error
+  }
+}
+
+/** Networks for strangers' code have addresses from one pool and a bridge whose name the firewall knows: see egress.ts. */
+async function orderOf(
+  engine: Engine,
+  spec: NetworkSpec,
+  tries: number,
+  signal?: AbortSignal,
+): Promise<NetworkCreateOptions> {
+  const isWork = spec.labels[label.role] === 'work' && engine.work !== undefined
+  const order = {
+    Name: spec.name,
+    Driver: 'bridge',
+    CheckDuplicate: true,
+    Internal: spec.internal ?? (isWork && engine.work?.egress === 'none'),
+    Labels: spec.labels,
+  }
+  const pool = isWork ? parseRange(engine.work?.subnet ?? '') : undefined
+  if (!engine.work || !pool) return order
+  const hash = createHash('sha256').update(spec.name).digest()
+  const found = await within(callDeadlineMs, signal, () => engine.docker.listNetworks())
+  const taken = found.flatMap(({ IPAM }) =>
+    (IPAM?.Config ?? []).flatMap(({ Subnet }): Range[] => {
+      const range = parseRange(Subnet ?? '')
+      return range ? [range] : []
+    }),
+  )
+  const subnet = freePart(pool, taken, hash.readUInt32BE(0) + tries)
+  // A pool that is used up: addresses of the engine's choice, behind the same rules.
+  const addresses = subnet
+    ? { IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: firstOf(subnet) }] } }
+    : {}
+  const bridge = `${bridgePrefix[engine.work.egress]}${hash.toString('hex').slice(0, 10)}`
+  return { ...order, ...addresses, Options: { 'com.docker.network.bridge.name': bridge } }
 }
 
 async function adopt(engine: Engine, spec: NetworkSpec, signal?: AbortSignal): Promise<Outcome<{ id: string }>> {

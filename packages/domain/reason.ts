@@ -83,6 +83,8 @@ const sentences = {
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
   out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
+  resource_limit: (p: { step: string; what: string; limit: string }) =>
+    `${p.step} was ended at its limit of ${p.limit} (${p.what}).`,
   image_not_found: (p: { image: string; registry?: string }) =>
     `Image ${p.image} could not be found${p.registry ? ` at ${p.registry}` : ''}.`,
   disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,

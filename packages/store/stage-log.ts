@@ -1,4 +1,5 @@
 import { makeMask } from '@taxiway/domain/mask.ts'
+import { makeLogTail } from './log-tail.ts'
 
 /** The log of one stage: takes raw output, writes whole lines in batches, masked, capped with its tail kept. */
 export interface StageLog {
@@ -24,6 +25,8 @@ const batchMs = 50
 const batchBytes = 64 * 1024
 /** A line without an end is cut here. */
 const longestLine = 16 * 1024
+/** Text of more than this is a large object to the collector, and lies about until it collects everything. */
+const decodeBytes = 16 * 1024
 
 /** Makes the log of one stage. */
 export function makeStageLog(options: StageLogOptions): StageLog {
@@ -32,7 +35,7 @@ export function makeStageLog(options: StageLogOptions): StageLog {
   const recent: string[] = []
   let partial = ''
   let batch = ''
-  let tail = ''
+  const tail = makeLogTail(options.tailBytes, longestLine)
   let seenBytes = 0
   let keptBytes = 0
   let timer: NodeJS.Timeout | undefined
@@ -57,15 +60,22 @@ export function makeStageLog(options: StageLogOptions): StageLog {
     if (recent.length > 20) recent.shift()
     const bytes = Buffer.byteLength(clean)
     seenBytes += bytes
-    if (keptBytes + bytes <= options.keepBytes && tail === '') {
+    if (keptBytes + bytes <= options.keepBytes && tail.isEmpty()) {
       keptBytes += bytes
       return keep(clean)
     }
-    tail = (tail + clean).slice(-2 * options.tailBytes)
-    if (tail.length > options.tailBytes * 1.5) tail = tail.slice(-options.tailBytes)
+    tail.add(clean)
     return undefined
   }
   const take = (text: string) => {
+    if (!tail.isEmpty()) {
+      // Beyond what is kept, output is not taken apart any more: a flood must cost little.
+      const clean = (partial + text).replaceAll('\0', '')
+      partial = ''
+      seenBytes += Buffer.byteLength(clean)
+      tail.add(clean)
+      return undefined
+    }
     const lines = (partial + text).split('\n')
     partial = lines.pop() ?? ''
     while (partial.length > longestLine) {
@@ -77,20 +87,27 @@ export function makeStageLog(options: StageLogOptions): StageLog {
     return room
   }
   return {
-    write: (chunk) => take(mask.push(typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))),
+    write(chunk) {
+      if (typeof chunk === 'string') return take(mask.push(chunk))
+      let room: Promise<void> | undefined
+      for (let at = 0; at < chunk.length; at += decodeBytes) {
+        const text = decoder.decode(chunk.subarray(at, at + decodeBytes), { stream: true })
+        room = take(mask.push(text)) ?? room
+      }
+      return room
+    },
     say: (text) => void take(mask.push(`${text}\n`)),
     lastLines(count) {
       take(mask.end())
-      return [...recent, ...(partial.trim() ? [partial] : [])].slice(-count)
+      return tail.isEmpty() ? [...recent, partial].filter((one) => one.trim()).slice(-count) : tail.lastLines(count)
     },
     async end() {
       take(mask.push(decoder.decode()) + mask.end())
       if (partial) line(partial)
       partial = ''
-      if (tail) {
+      if (!tail.isEmpty()) {
         const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
-        const whole = tail.slice(-options.tailBytes).replace(/^[^\n]*\n/, '')
-        keep(`[log truncated: ${mb(keptBytes)} kept of ${mb(seenBytes)}; the last lines follow]\n${whole}`)
+        keep(`[log truncated: ${mb(keptBytes)} kept of ${mb(seenBytes)}; the last lines follow]\n${tail.text()}`)
       }
       await flush()
     },

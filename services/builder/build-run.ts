@@ -4,6 +4,7 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { removeRun } from '@taxiway/docker/labels.ts'
+import type { StepLimiter } from '@taxiway/docker/step-limits.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { reason } from '@taxiway/domain/reason.ts'
@@ -25,6 +26,8 @@ export interface BuilderDeps {
   config: Config
   store: Store
   engine: Engine
+  /** Missing where build steps can't be limited. */
+  limiter?: StepLimiter | undefined
   logger: Logger
   /** What this process works on now, to be given back at a shutdown. */
   active: Set<Attempt>

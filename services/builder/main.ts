@@ -4,10 +4,12 @@ import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
+import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/step-limits.ts'
 import type { Attempt } from '@taxiway/store/attempts.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makeEgressKeeper } from './egress.ts'
 import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
@@ -19,6 +21,8 @@ const sweepMs = 30_000
 const announceMs = 5000
 /** How often it is seen whether pruning is due. */
 const pruneMs = 60_000
+/** How often the firewall is looked over, and how long the first look may take. */
+const egressMs = 20_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -30,10 +34,18 @@ export async function startBuilder({
   store: Store
   logger: Logger
 }): Promise<Part> {
-  const engine = connectEngine({ dockerHost: config.dockerHost })
+  const { mode, subnet } = config.egress
+  const engine = { ...connectEngine({ dockerHost: config.dockerHost }), work: { egress: mode, subnet } }
+  const keepEgress = makeEgressKeeper({ config, engine, logger })
+  // The rules stand before any run is taken; a failure is told, and the loop tries again.
+  await keepEgress(AbortSignal.timeout(egressMs), { probe: false }).catch((error) =>
+    logger.warn({ err: error }, 'egress: not checked yet'),
+  )
   const active = new Set<Attempt>()
-  const deps = { config, store, logger, engine, active }
+  const limiter = await limitSteps(config, logger)
+  const deps = { config, store, logger, engine, active, limiter }
   const loops = [
+    startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(
       makeRedispatch(store.runs, store.queue, () => performance.now()),
       { name: 'redispatch', everyMs: redispatchMs, logger },
@@ -60,8 +72,23 @@ export async function startBuilder({
         for (const attempt of active) attempt.abort('drained')
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
+      limiter?.stop()
       await Promise.all(loops.map((loop) => loop.stop()))
       await store.turns.leave(config.worker).catch(() => {})
     },
+  }
+}
+
+/** Undefined, and told, where it can't be done: without the right, or with the engine on another machine. */
+async function limitSteps({ limits, dockerHost }: Config, logger: Logger): Promise<StepLimiter | undefined> {
+  try {
+    if (!dockerHost.startsWith('unix:')) throw new Error('the engine is on another machine')
+    return await limitBuildSteps(limits.step)
+  } catch (error) {
+    logger.warn(
+      { detail: (error as Error).message },
+      'build steps are NOT limited: give the engine a cgroup with limits',
+    )
+    return undefined
   }
 }

@@ -4,6 +4,7 @@ import { packContext } from '@taxiway/docker/context.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { imageExists } from '@taxiway/docker/image.ts'
 import { workImage } from '@taxiway/docker/labels.ts'
+import type { StepLimiter } from '@taxiway/docker/step-limits.ts'
 import type { PlannedImage } from '@taxiway/domain/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
@@ -15,6 +16,8 @@ export interface BuildDeps {
   config: Config
   store: Pick<Store, 'registries'>
   engine: Engine
+  /** Missing where build steps can't be limited. */
+  limiter?: StepLimiter | undefined
   tree: Tree
 }
 const buildMs = 60 * 60_000
@@ -43,7 +46,7 @@ export async function build(stage: StageContext, deps: BuildDeps): Promise<Outco
 /** Builds one image, or one stage of its Dockerfile, and returns the image's id. */
 export async function buildOne(
   stage: StageContext,
-  { config, store, engine, tree }: BuildDeps,
+  { config, store, engine, limiter, tree }: BuildDeps,
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<string>> {
@@ -72,8 +75,9 @@ export async function buildOne(
     ],
     args: image.args,
     auths,
+    ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
     signal: stage.signal,
-    deadlineMs: buildMs,
+    deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),
     onLine: (line) => stage.log.write(`${line.text}\n`),
   })
   return built.ok ? done(built.value.imageId) : built

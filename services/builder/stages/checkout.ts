@@ -27,7 +27,6 @@ export interface Tree {
   plan: Plan
 }
 const fetchMs = 5 * 60_000
-const maxMb = 2048
 const maxFiles = 200_000
 const maxConfigBytes = 256 * 1024
 
@@ -44,7 +43,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     ...(token ? { token } : {}),
     sha: run.sha,
     ref: refOf(run),
-    limits: { maxMb, deadlineMs: fetchMs },
+    limits: { maxMb: deps.config.limits.cloneMb, deadlineMs: fetchMs },
     allowedOrigins: deps.config.allowedOrigins,
     signal,
     onLine: (line) => log.say(line),
@@ -52,7 +51,11 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!mirror.ok) return mirror
   const plan = run.plan ? done(run.plan) : await readPlan(mirror.value, stage, repository)
   if (!plan.ok) return plan
-  const exported = await exportTree(mirror.value, run.sha, deps.workspace, { maxFiles, maxMb, signal })
+  const exported = await exportTree(mirror.value, run.sha, deps.workspace, {
+    maxFiles,
+    maxMb: deps.config.limits.cloneMb,
+    signal,
+  })
   if (!exported.ok) return exported
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)

@@ -1,4 +1,4 @@
-import { runContainer } from '@taxiway/docker/container.ts'
+import { type Ran, runContainer } from '@taxiway/docker/container.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan.ts'
@@ -42,7 +42,7 @@ async function buildTarget(
 
 async function runCommands(
   stage: StageContext,
-  { engine, images }: TestDeps,
+  { config, engine, images }: TestDeps,
   planned: PlannedTest,
   commands: string[],
 ): Promise<Outcome<void>> {
@@ -71,6 +71,7 @@ async function runCommands(
       labels: workLabels(owner),
       network: name,
       ...limits,
+      diskMb: config.limits.testDiskMb,
       timeoutMs: planned.timeoutMs,
       signal: stage.signal,
       onOutput: (chunk) => stage.log.write(chunk),
@@ -88,12 +89,9 @@ const script = (commands: string[]) =>
   commands.map((command) => `printf '%s\\n' ${quote(`$ ${command}`)}\n${command}`).join('\n')
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
-function verdict(
-  stage: StageContext,
-  planned: PlannedTest,
-  ran: { exitCode: number; oomKilled: boolean; timedOut: boolean },
-): Outcome<void> {
+function verdict(stage: StageContext, planned: PlannedTest, ran: Ran): Outcome<void> {
   if (ran.timedOut) return refuse('timeout', { step: `Test ${planned.name}`, seconds: planned.timeoutMs / 1000 })
+  if (ran.met) return refuse('resource_limit', { step: `Test ${planned.name}`, ...ran.met })
   if (ran.oomKilled) return refuse('out_of_memory', { step: `Test ${planned.name}`, limitMb: limits.memoryMb })
   if (ran.exitCode !== 0)
     return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: lastWords(stage) })

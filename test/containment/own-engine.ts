@@ -1,0 +1,81 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectEngine, type Engine, ping } from '@taxiway/docker/engine.ts'
+
+/** An engine that nothing but a test's builds use: its bridge, its cgroup, its data. */
+export interface OwnEngine {
+  engine: Engine
+  dockerHost: string
+  bridge: string
+  /** Address of this machine on the bridge. */
+  gateway: string
+  /** BuildKit's cgroup. */
+  cgroup: string
+  stop(): Promise<void>
+}
+
+/** Takes out what installEgress has put there for a bridge that is gone. */
+function forgetRules(bridge: string): void {
+  const leads = [
+    ['iptables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['iptables', 'DOCKER-USER', 'TAXIWAY-FORWARD'],
+    ['ip6tables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['ip6tables', 'FORWARD', 'TAXIWAY-FORWARD'],
+  ]
+  for (const [program = '', from = '', to = ''] of leads)
+    spawnSync(program, ['-w', '5', '-D', from, '-i', bridge, '-j', to])
+}
+
+/** Starts a second `dockerd` beside the one of DOCKER_HOST, without its firewall rules, and gives it the base image. */
+export async function startOwnEngine(folder: string, from: Engine): Promise<OwnEngine> {
+  const id = `${process.pid.toString(36)}${randomBytes(1).toString('hex')}`
+  const bridge = `txwt-${id}`
+  const gateway = `10.214.${randomBytes(1)[0]}.1`
+  const parent = `taxiway-test-${id}`
+  const run = `/run/taxiway-test-${id}`
+  mkdirSync(run, { recursive: true })
+  mkdirSync(folder, { recursive: true })
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
+  ip('link', 'add', bridge, 'type', 'bridge')
+  ip('address', 'add', `${gateway}/24`, 'dev', bridge)
+  ip('link', 'set', bridge, 'up')
+  const dockerHost = `unix://${run}/docker.sock`
+  // Straight into the file: an engine whose words nobody takes stands still.
+  const log = openSync(join(folder, 'engine.log'), 'a')
+  const daemon = spawn(
+    'dockerd',
+    [
+      ['--host', dockerHost, '--data-root', join(folder, 'data'), '--exec-root', run, '--pidfile', `${run}/pid`],
+      ['--bridge', bridge, '--iptables=false', '--ip-masq=false', '--cgroup-parent', `/${parent}`],
+      ['--shutdown-timeout', '3'],
+    ].flat(),
+    { stdio: ['ignore', log, log] },
+  )
+  const stop = async () => {
+    if (daemon.exitCode === null && daemon.signalCode === null) {
+      const exited = once(daemon, 'exit')
+      daemon.kill('SIGTERM')
+      await exited
+    }
+    closeSync(log)
+    ip('link', 'delete', bridge)
+    forgetRules(bridge)
+    rmSync(run, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const engine = connectEngine({ dockerHost })
+  for (const until = Date.now() + 60_000; !(await ping(engine)); await sleep(200))
+    if (Date.now() > until || daemon.exitCode !== null) {
+      await stop()
+      throw new Error(`the engine did not start, see ${folder}/engine.log`)
+    }
+  const image = await from.docker.getImage('busybox:stable').get()
+  const loaded = await engine.docker.loadImage(image)
+  loaded.resume()
+  await once(loaded, 'end')
+  return { engine, dockerHost, bridge, gateway, cgroup: `${parent}/buildkit`, stop }
+}
