@@ -198,10 +198,13 @@ const Deploy = Type.Object(
       Type.Object(
         {
           branch: Type.Union([text(255, 'A glob of branches.'), globs('Globs of branches.')], {
-            description: 'A glob of branches, or a list of them. Default: the default branch of the repository.',
+            description: 'A glob of branches, or a list of them.',
           }),
         },
-        { ...strict, description: 'Which pushes are deployed here.' },
+        {
+          ...strict,
+          description: 'Which pushes are deployed here. Default: those to the default branch of the repository.',
+        },
       ),
     ),
     namespace: Type.Optional(
@@ -218,7 +221,7 @@ const Deploy = Type.Object(
         description: 'The name of an environment above this one. It must be healthy first.',
       }),
     ),
-    approval: Type.Optional(Type.Literal('required', { description: 'Not supported yet.' })),
+    approval: Type.Optional(Type.Literal('required', { description: 'Refused: not supported yet.' })),
     timeout: Type.Optional(timeout('How long the release may take to become healthy. Default: 5m.')),
   },
   { ...strict, description: 'An environment: where the release goes.' },

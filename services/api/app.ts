@@ -20,9 +20,11 @@ import { guardRoutes } from './access.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
+import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
 import { runRoutes } from './routes/runs.ts'
+import { schemaRoute } from './routes/schema.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './webhook.ts'
 
@@ -95,12 +97,14 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
   webhookRoutes(app, deps)
   healthRoutes(app, deps)
   pageRoutes(app, deps)
+  schemaRoute(app)
   await app.register(
     async (api) => {
       repositoryRoutes(api as unknown as Api, deps)
       runRoutes(api as unknown as Api, deps)
       logRoutes(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
+      lintRoutes(api as unknown as Api)
     },
     { prefix: '/api/v1' },
   )
