@@ -22,6 +22,8 @@ export interface BuildOrder {
   labels?: Record<string, string>
   args?: Record<string, string>
   cacheFrom?: string[]
+  /** Builds every step anew. */
+  noCache?: boolean
   /** Memory of a build step. Engines whose BuildKit has no such limit ignore it. */
   memoryMb?: number
   signal: AbortSignal
@@ -113,6 +115,7 @@ const query = (order: BuildOrder): object => ({
   ...(order.target ? { target: order.target } : {}),
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
+  ...(order.noCache ? { nocache: true } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
   ...(order.memoryMb ? { memory: order.memoryMb * 1024 * 1024, memswap: order.memoryMb * 1024 * 1024 } : {}),
 })
