@@ -10,7 +10,7 @@ export interface Screen {
   bad(text: string): void
   /** Output as it comes. */
   output(chunk: Buffer): void
-  /** The last line of output that is not empty. */
+  /** The last line of this stage's output that is neither empty nor a command, which is shown as `$ command`. */
   lastLine(): string
 }
 
@@ -25,7 +25,7 @@ export function makeScreen(secrets: string[]): Screen {
     process.stdout.write(text)
     const lines = (unfinished + text).split(/\r?\n/)
     unfinished = (lines.pop() ?? '').slice(-1000)
-    last = [...lines, unfinished].findLast((line) => line.trim() !== '') ?? last
+    last = [...lines, unfinished].findLast((line) => line.trim() !== '' && !line.startsWith('$ ')) ?? last
   }
   const line = (format: Parameters<typeof styleText>[0], text: string) => {
     write(mask.end())
@@ -33,7 +33,10 @@ export function makeScreen(secrets: string[]): Screen {
     unfinished = ''
   }
   return {
-    stage: (text) => line('bold', `▸ ${text}`),
+    stage(text) {
+      line('bold', `▸ ${text}`)
+      last = ''
+    },
     note: (text) => line('yellow', `  ${text}`),
     good: (text) => line('green', `✓ ${text}`),
     bad: (text) => line('red', `✗ ${text}`),
