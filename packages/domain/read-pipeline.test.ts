@@ -68,6 +68,10 @@ test.each([
     { version: 1, deploy: { staging: {}, b: { after: 'stagin' } } },
     /not an environment above this one; did you mean staging\?/,
   ],
+  [
+    unit({ image: 'web', matrix: { A: Array(11).fill('a'), B: Array(11).fill('b') } }),
+    /test.unit.matrix: makes 121 tests, and may make 100|config_unsupported/,
+  ],
   [{ version: 1, images: [] }, 'images: must be a map of names and values'],
   [
     { version: 1, images: { base: {}, web: { from: { BASE: 'bace' } } } },

@@ -13,14 +13,15 @@ export function readPipeline(value: unknown, lineOf: LineOf): Outcome<Pipeline> 
   const refusal: Refusal = (path, detail) => {
     const line = lineOf(path) ?? lineOf(path.slice(0, -1))
     const where = path.length > 0 ? `${path.join('.')}: ` : ''
-    return refuse('config_invalid', { detail: oneLine(`${line ? `line ${line}: ` : ''}${where}${detail}`, 400) })
+    return refuse('config_invalid', { detail: oneLine(`${lineWords(line)}${where}${detail}`, 400) })
   }
   const problem = findProblem(plainSchema(), value)
   if (problem) return refusal(problem.path, problem.detail)
   if (!Value.Check(Pipeline, value)) return refusal([], 'it does not fit the schema')
-  return checkReferences(value, refusal)
+  return checkReferences(value, refusal, lineOf)
 }
 
+const lineWords = (line: number | undefined) => (line ? `line ${line}: ` : '')
 const didYouMean = (word: string, candidates: Iterable<string>): string => {
   const near = nearest(word, [...candidates])
   return near ? `; did you mean ${near}?` : ''
@@ -33,9 +34,12 @@ export const notYet = {
   deploy: ['approval'],
 } as const
 
+/** Tests that one matrix may make: its product grows faster than people think. */
+const maxCases = 100
+
 type Refusal = (path: (string | number)[], detail: string) => Outcome<never>
 
-function checkReferences(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
+function checkReferences(pipeline: Pipeline, refusal: Refusal, lineOf: LineOf): Outcome<Pipeline> {
   const built = new Set<string>()
   for (const [key, image] of Object.entries(pipeline.images ?? {})) {
     const missing = Object.values(image.from ?? {}).find((name) => !built.has(name))
@@ -47,7 +51,9 @@ function checkReferences(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline
     for (const [name, value] of Object.entries(pipeline[room as keyof typeof notYet] ?? {}))
       for (const key of keys)
         if ((value as Record<string, unknown>)[key] !== undefined)
-          return refuse('config_unsupported', { detail: `${room}.${name}.${key}` })
+          return refuse('config_unsupported', {
+            detail: `${lineWords(lineOf([room, name, key]))}${room}.${name}.${key}`,
+          })
   for (const key of ['timeout', 'concurrency'] as const)
     if (pipeline[key] !== undefined) return refuse('config_unsupported', { detail: key })
   if (pipeline.on?.manual) return refuse('config_unsupported', { detail: 'on.manual' })
@@ -64,6 +70,8 @@ function checkTests(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
         ['test', key, 'image'],
         `${image} is not one of this pipeline's images${didYouMean(image, Object.keys(pipeline.images ?? {}))}`,
       )
+    const cases = Object.values(test.matrix ?? {}).reduce((product, values) => product * values.length, 1)
+    if (cases > maxCases) return refusal(['test', key, 'matrix'], `makes ${cases} tests, and may make ${maxCases}`)
     const missing = test.needs?.find((need) => !seen.has(need))
     if (missing)
       return refusal(['test', key, 'needs'], `${missing} is not a test above this one${didYouMean(missing, seen)}`)

@@ -53,7 +53,13 @@ test.each([
     ...(line ? { line } : {}),
   })
 })
-test('other reasons keep their sentence', () => {
-  const unsupported = reason('config_unsupported', { detail: 'deploy.production.approval' })
-  expect(problemOf(unsupported, 'x').message).toBe("asks for what this version can't do: deploy.production.approval.")
+test('other reasons are told as well', () => {
+  const unsupported = reason('config_unsupported', { detail: 'line 4: deploy.production.approval' })
+  expect(problemOf(unsupported, 'x')).toEqual({
+    file: 'x',
+    line: 4,
+    message: 'deploy.production.approval: not supported yet',
+  })
+  const nothing = reason('nothing_to_do')
+  expect(problemOf(nothing, 'x').message).toBe(nothing.message)
 })

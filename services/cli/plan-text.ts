@@ -44,7 +44,8 @@ const durationWords = (ms: number): string => {
 
 /** What is wrong with a pipeline file, in the form of compilers: `.taxiway.yaml:7: test.unit.timout: unknown key`. */
 export function problemOf(reason: Reason, file: string): { file: string; line?: number; message: string } {
-  const words = /^\.taxiway\.yaml is not valid: (?:line (\d+): )?(.*?)\.?$/.exec(reason.message)
-  if (!words) return { file, message: reason.message.replace(/^\.taxiway\.yaml /, '') }
-  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: words[2] ?? '' }
+  const words = /^\.taxiway\.yaml [^:]*: (?:line (\d+): )?(.*?)\.?$/.exec(reason.message)
+  if (!words) return { file, message: reason.message }
+  const more = reason.code === 'config_unsupported' ? ': not supported yet' : ''
+  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: `${words[2]}${more}` }
 }
