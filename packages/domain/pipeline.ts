@@ -236,7 +236,11 @@ export const Pipeline = Type.Object(
           push: Type.Optional(
             Type.Object(
               {
-                branches: Type.Optional(globs('Globs of branches: a push to any other starts nothing.')),
+                branches: Type.Optional(
+                  globs(
+                    'Globs of branches: a push to any other starts nothing. Default: all that the rule of the repository lets start.',
+                  ),
+                ),
                 paths: Type.Optional(paths('A push that changes none of them starts nothing.')),
               },
               { ...strict, description: 'Pushes to branches.' },
@@ -246,7 +250,9 @@ export const Pipeline = Type.Object(
           pull_request: Type.Optional(
             Type.Object(
               {
-                branches: Type.Optional(globs('Globs of the branches that pull requests are to be merged into.')),
+                branches: Type.Optional(
+                  globs('Globs of the branches that pull requests are to be merged into. Default: all.'),
+                ),
                 paths: Type.Optional(paths('A pull request that changes none of them starts nothing.')),
               },
               { ...strict, description: 'Pull requests. Without this key they start nothing; {} takes all.' },
@@ -270,7 +276,7 @@ export const Pipeline = Type.Object(
         { ...strict, description: 'What starts a run.' },
       ),
     ),
-    timeout: Type.Optional(timeout("The whole run's time.")),
+    timeout: Type.Optional(timeout('How long the whole run may take. Default: no limit.')),
     concurrency: Type.Optional(
       Type.Union([Type.Literal('newest'), Type.Literal('all')], {
         description:
