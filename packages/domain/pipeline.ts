@@ -280,7 +280,7 @@ export const Pipeline = Type.Object(
     concurrency: Type.Optional(
       Type.Union([Type.Literal('newest'), Type.Literal('all')], {
         description:
-          'Which of the runs of a branch go on. newest: a newer push to the branch cancels the older run. all: every push runs to its end.',
+          'Which of the runs of a branch go on. newest: a newer push to the branch cancels the older run. all: every push runs to its end. Default: all.',
       }),
     ),
     images: Type.Optional(named(Image, 'What is built, by name.')),
