@@ -1,7 +1,6 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { variables } from '@taxiway/chassis/config.ts'
-import { Pipeline } from '@taxiway/domain/pipeline.ts'
 import { reasonCodes, sampleSentence } from '@taxiway/domain/reason.ts'
 import { moves } from '@taxiway/domain/run.ts'
 import { expect, test } from 'vitest'
@@ -68,7 +67,7 @@ const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md',
 const documents = [...pages, ...globSync('docs/**/*.md', { cwd: root })]
 test.each(documents)('%s names only files that are there, and links to none that are not', (file) => {
   const text = read(file)
-  const named = [...text.matchAll(/`((?:packages|services|test|deploy|docs)\/[^`\s]*)`/g)].map(
+  const named = [...text.matchAll(/`((?:packages|services|test|deploy|docs|schema)\/[^`\s]*)`/g)].map(
     (match) => match[1] as string,
   )
   expect(named.filter((path) => !exists(path))).toEqual([])
@@ -102,20 +101,4 @@ test('the cluster manifests are valid YAML, and set only variables that the conf
   const names = [...new Set([...set].map((match) => match[1] as string))]
   expect(names).toContain('REDIS_URL')
   expect(names.filter((name) => !(name in variables))).toEqual([])
-})
-
-/** `images.<name>.context` and so on: every key of the pipeline's schema that has no keys of its own. */
-function keysOf(schema: unknown, path: string[] = []): string[] {
-  const { properties, patternProperties } = schema as Record<string, Record<string, unknown> | undefined>
-  if (properties && Object.keys(properties).length > 0)
-    return Object.entries(properties).flatMap(([key, value]) => keysOf(value, [...path, key]))
-  const named = Object.values(patternProperties ?? {})[0] as { properties?: object } | undefined
-  return named?.properties ? keysOf(named, [...path, '<name>']) : [path.join('.')]
-}
-
-test('the reference lists every key of the pipeline file', () => {
-  const section = read('docs/reference/configuration.md').split('## `.taxiway.yaml`')[1] ?? ''
-  const first = [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap((match) => match[1]?.split(', ') ?? [])
-  const shown = first.map((key) => key.replaceAll('`', ''))
-  expect(shown.sort()).toEqual(keysOf(Pipeline).sort())
 })

@@ -16,6 +16,7 @@ const walls: Record<string, string[]> = {
   'services/builder': ['domain', 'chassis', 'store', 'git', 'docker', 'yaml'],
   'services/deployer': ['domain', 'chassis', 'store', 'git', 'docker', 'kubernetes', 'yaml'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
+  'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }
 /** Vendor library -> the rooms it may live in. */
 const vendors: Record<string, string[]> = {

@@ -30,6 +30,8 @@ export interface BuildOrder {
   auths?: Readonly<Record<string, RegistryAuth>>
   /** The limits that its steps are held to by limitBuildSteps, for the words of a failure. */
   steps?: StepLimits & { limiter: StepLimiter }
+  /** Builds every step anew. */
+  noCache?: boolean
   signal: AbortSignal
   deadlineMs: number
   /** Lines as they come; a promise holds the reading back. */
@@ -144,6 +146,7 @@ const query = (order: BuildOrder): object => ({
   ...(order.target ? { target: order.target } : {}),
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
+  ...(order.noCache ? { nocache: true } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
 })
 

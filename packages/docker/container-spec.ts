@@ -18,6 +18,8 @@ export interface ContainerSpec {
   labels: Record<string, string>
   /** Name or id of a network. */
   network: string
+  /** Names under which others on the network find it. */
+  aliases?: string[]
   memoryMb: number
   cpus: number
   pids: number
@@ -27,8 +29,6 @@ export interface ContainerSpec {
 export interface ReleaseSpec extends ContainerSpec {
   /** Published on the host; the container's own address serves without it. */
   publish?: { containerPort: number; hostIp: string; hostPort: number }[]
-  /** Names under which others on the network find it. */
-  aliases?: string[]
 }
 
 const options = (spec: ContainerSpec): ContainerCreateOptions => ({
@@ -51,6 +51,7 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
     LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '1' } },
     ...(spec.dns ? { Dns: spec.dns } : {}),
   },
+  ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),
 })
 
 /** Work runs strangers' code: without any capability, and never restarted. */
@@ -91,7 +92,6 @@ export function releaseOptions(spec: ReleaseSpec): ContainerCreateOptions {
       PortBindings: Object.fromEntries(bound),
       RestartPolicy: { Name: 'unless-stopped' },
     },
-    ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),
   }
 }
 

@@ -57,6 +57,17 @@ test('the ignore file is honoured, with exceptions, and the Dockerfile is always
   expect(Object.keys(await entries(await packed())).sort()).toEqual(['Dockerfile', 'src/keep.txt'])
 })
 
+test('more patterns are left out, with an ignore file and without', async () => {
+  put('.git/config', 'g')
+  put('sub/.git', 'gitdir: x')
+  put('.gitignore', 'i')
+  const without = ['.git', '**/.git']
+  const kept = async () => Object.keys(await entries(await packed({ without }))).sort()
+  expect(await kept()).toEqual(['.gitignore', 'Dockerfile', 'sub'])
+  put('.dockerignore', 'sub\n!.git\n')
+  expect(await kept()).toEqual(['.dockerignore', '.gitignore', 'Dockerfile'])
+})
+
 test('an ignore file of the Dockerfile goes before the common one', async () => {
   put('.dockerignore', 'a.txt\n')
   put('Dockerfile.dockerignore', 'b.txt\n')

@@ -30,7 +30,7 @@ const maxDockerfileKb = 1024
  * Packs `subfolder` of `folder` as a build context. Nothing outside is read: links are packed as links and never followed,
  * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. The bytes depend on the content
  * alone (sorted, one time, one owner, modes 644 and 755), so that the builder's cache holds. `dockerfile` is relative to
- * the subfolder. The Dockerfile is in the context even when it is ignored.
+ * the subfolder. The Dockerfile is in the context even when it is ignored. `without` has more patterns of what is ignored.
  */
 export async function packContext(options: {
   folder: string
@@ -38,6 +38,7 @@ export async function packContext(options: {
   dockerfile: string
   maxMb: number
   maxFiles: number
+  without?: string[]
 }): Promise<Outcome<BuildContext>> {
   const dockerfile = posix.normalize(options.dockerfile)
   const opened = await openFolder(options.folder, options.subfolder)
@@ -49,7 +50,7 @@ export async function packContext(options: {
     const checked = checkDockerfile(text.value.toString('utf8'))
     if (!checked.ok) return await closed(root, checked)
     const content = checked.value === text.value.toString('utf8') ? text.value : Buffer.from(checked.value)
-    const filter = await readIgnore(root, dockerfile)
+    const filter = await readIgnore(root, dockerfile, options.without)
     if (!filter.ok) return await closed(root, filter)
     const limits = { bytes: options.maxMb * 1024 * 1024, files: options.maxFiles, maxMb: options.maxMb }
     const found = await collect(root, filter.value, limits)
@@ -75,7 +76,11 @@ interface Filter {
   hasExceptions: boolean
 }
 
-async function readIgnore(root: Folder, dockerfile: string): Promise<Outcome<Filter | undefined>> {
+async function readIgnore(
+  root: Folder,
+  dockerfile: string,
+  without: string[] = [],
+): Promise<Outcome<Filter | undefined>> {
   for (const name of [`${dockerfile}.dockerignore`, '.dockerignore']) {
     const text = await readInside(root, name, maxDockerfileKb)
     if (!text.ok && text.reason.code !== 'file_not_found') return text
@@ -85,11 +90,11 @@ async function readIgnore(root: Folder, dockerfile: string): Promise<Outcome<Fil
       .replace(/^\ufeff/, '')
       .split(/\r?\n/)
     return done({
-      rules: ignore.default().add(lines),
+      rules: ignore.default().add([...lines, ...without]),
       hasExceptions: lines.some((line) => line.trim().startsWith('!')),
     })
   }
-  return done(undefined)
+  return done(without.length > 0 ? { rules: ignore.default().add(without), hasExceptions: false } : undefined)
 }
 
 async function collect(

@@ -1,36 +1,31 @@
 import Type from 'typebox'
-
-const strict = { additionalProperties: false } as const
-const name = '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'
-const variable = '^[A-Za-z_][A-Za-z0-9_]{0,99}$'
-const named = <T extends Type.TSchema>(value: T, description: string) =>
-  Type.Record(Type.String({ pattern: name }), value, { additionalProperties: false, maxProperties: 50, description })
-const variables = (description: string) =>
-  Type.Record(Type.String({ pattern: variable }), Type.String({ maxLength: 65536 }), {
-    additionalProperties: false,
-    maxProperties: 200,
-    description,
-  })
-const Name = Type.String({ pattern: name })
-const repoPath = Type.String({ minLength: 1, maxLength: 500 })
-const Timeout = Type.String({ pattern: '^[1-9][0-9]{0,4}(s|m|h)$', description: 'Like 90s, 10m or 1h.' })
-const Globs = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), { minItems: 1, maxItems: 50 })
-const Paths = Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
-  minItems: 1,
-  maxItems: 50,
-  description: 'Globs of files; one that begins with ! leaves out again.',
-})
-const SecretNames = Type.Array(Type.String({ pattern: variable }), {
-  maxItems: 50,
-  description: 'Secrets of the repository, by name. Only trusted refs get them.',
-})
-const ImageRef = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$' })
+import {
+  globs,
+  Input,
+  imageRef,
+  inContainer,
+  Name,
+  name,
+  named,
+  paths,
+  SecretNames,
+  strict,
+  text,
+  timeout,
+  variable,
+  variables,
+} from './pipeline-parts.ts'
 
 const Image = Type.Object(
   {
-    context: Type.Optional(repoPath),
-    dockerfile: Type.Optional(repoPath),
-    target: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' })),
+    context: Type.Optional(text(500, 'Folder in the repository that the build sees. Default: the whole repository.')),
+    dockerfile: Type.Optional(text(500, 'Path of the Dockerfile in the context. Default: Dockerfile.')),
+    target: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',
+        description: 'The name of a build stage of the Dockerfile. Default: its last.',
+      }),
+    ),
     args: Type.Optional(variables('Build arguments.')),
     from: Type.Optional(
       Type.Record(Type.String({ pattern: variable }), Name, {
@@ -44,55 +39,86 @@ const Image = Type.Object(
       Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9./_-]{0,254}$' }), Type.String({ maxLength: 4096 }), {
         additionalProperties: false,
         maxProperties: 50,
+        description: 'Labels of the image.',
       }),
     ),
     secrets: Type.Optional(SecretNames),
     platforms: Type.Optional(
-      Type.Array(Type.String({ pattern: '^linux/[a-z0-9]+(/v[0-9]+)?$' }), { minItems: 1, maxItems: 4 }),
+      Type.Array(
+        Type.String({
+          pattern: '^linux/[a-z0-9]+(/v[0-9]+)?$',
+          description: 'A platform like linux/amd64 or linux/arm64.',
+        }),
+        { minItems: 1, maxItems: 4, description: 'What the image is built for. Default: what the engine runs on.' },
+      ),
     ),
     tags: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[A-Za-z0-9_{][A-Za-z0-9_.{}-]{0,127}$' }), {
-        maxItems: 10,
-        description: 'More tags for the published image; {branch}, {tag}, {sha} and {number} are filled in.',
-      }),
+      Type.Array(
+        Type.String({
+          pattern: '^[A-Za-z0-9_{][A-Za-z0-9_.{}-]{0,127}$',
+          description: 'A tag with letters, digits, dots, dashes and underscores, like {branch} or v{number}.',
+        }),
+        {
+          maxItems: 10,
+          description: 'More tags for the published image; {branch}, {tag}, {sha} and {number} are filled in.',
+        },
+      ),
     ),
-    paths: Type.Optional(Paths),
+    paths: Type.Optional(paths('The image is built again only when one of these has changed.')),
   },
-  strict,
+  { ...strict, description: 'An image, built with BuildKit.' },
 )
 const Service = Type.Object(
   {
-    image: ImageRef,
+    image: imageRef('An image of this pipeline, or a reference like postgres:17.'),
     env: Type.Optional(variables('Environment of the service.')),
-    command: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { minItems: 1, maxItems: 100 })),
+    command: Type.Optional(
+      Type.Array(Type.String({ maxLength: 4096 }), {
+        minItems: 1,
+        maxItems: 100,
+        description: "What the container runs. Default: the image's own command.",
+      }),
+    ),
     ready: Type.Optional(
       Type.Union(
         [
-          Type.Object({ port: Type.Integer({ minimum: 1, maximum: 65535 }) }, strict),
-          Type.Object({ command: Type.String({ minLength: 1, maxLength: 4096 }) }, strict),
+          Type.Object(
+            {
+              port: Type.Integer({ minimum: 1, maximum: 65535, description: 'The service is ready once it answers.' }),
+            },
+            strict,
+          ),
+          Type.Object(
+            { command: text(4096, 'Shell command in the service: it is ready once this ends with 0.') },
+            strict,
+          ),
         ],
         { description: "A port that answers or a command that ends with 0. Without it, the image's health check." },
       ),
     ),
-    timeout: Type.Optional(Timeout),
+    timeout: Type.Optional(timeout('How long it may take to be ready. Default: 1m.')),
   },
-  strict,
+  { ...strict, description: 'A container beside the test.' },
 )
 const Test = Type.Object(
   {
-    image: Type.Optional(ImageRef),
-    run: Type.Array(Type.String({ minLength: 1, maxLength: 65536 }), {
+    image: Type.Optional(imageRef('The name of an image of this pipeline. Default: its only one.')),
+    run: Type.Array(text(65536, 'A shell command.'), {
       minItems: 1,
       maxItems: 100,
       description: 'Shell commands; the first that fails ends the test.',
     }),
     env: Type.Optional(variables('Environment of the commands.')),
-    workdir: Type.Optional(Type.String({ pattern: '^/', maxLength: 500 })),
+    workdir: Type.Optional(inContainer("Where the commands run. Default: the image's.")),
     services: Type.Optional(named(Service, "Run beside the test, reachable by name on the run's own network.")),
     matrix: Type.Optional(
       Type.Record(
         Type.String({ pattern: variable }),
-        Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 20 }),
+        Type.Array(text(100, 'A value of the variable.'), {
+          minItems: 1,
+          maxItems: 20,
+          description: 'The values of the variable.',
+        }),
         { additionalProperties: false, maxProperties: 4, description: 'Variable -> values; the test runs for each.' },
       ),
     ),
@@ -102,83 +128,135 @@ const Test = Type.Object(
         {
           event: Type.Optional(
             Type.Array(
-              Type.Union([
-                Type.Literal('push'),
-                Type.Literal('tag'),
-                Type.Literal('pull_request'),
-                Type.Literal('manual'),
-              ]),
-              { minItems: 1 },
+              Type.Union(
+                [Type.Literal('push'), Type.Literal('tag'), Type.Literal('pull_request'), Type.Literal('manual')],
+                { description: 'What starts a run.' },
+              ),
+              { minItems: 1, description: 'Events that the test runs for. Default: all.' },
             ),
           ),
-          branch: Type.Optional(Globs),
-          paths: Type.Optional(Paths),
+          branch: Type.Optional(globs('Globs of branches that the test runs for. Default: all.')),
+          paths: Type.Optional(paths('The test runs only when one of these has changed.')),
         },
-        strict,
+        { ...strict, description: 'When the test is part of the run; all that stands here must hold.' },
       ),
     ),
-    timeout: Type.Optional(Timeout),
-    retry: Type.Optional(Type.Integer({ minimum: 0, maximum: 5, description: 'More tries after a failure.' })),
-    allow_failure: Type.Optional(Type.Boolean()),
+    timeout: Type.Optional(timeout('How long one try may take. Default: 10m.')),
+    retry: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 5, description: 'More tries after a failure. Default: 0.' }),
+    ),
+    allow_failure: Type.Optional(
+      Type.Boolean({ description: 'true: the run goes on and can succeed when this test fails. Default: false.' }),
+    ),
     secrets: Type.Optional(SecretNames),
     reports: Type.Optional(
-      Type.Object({ junit: Type.String({ pattern: '^/', maxLength: 500, description: 'File or folder.' }) }, strict),
+      Type.Object(
+        { junit: inContainer('JUnit XML that the commands write: a file, or a folder of them.') },
+        { ...strict, description: 'What the test tells of itself; shown on the page of the run.' },
+      ),
     ),
     artifacts: Type.Optional(
       Type.Object(
         {
-          paths: Type.Array(Type.String({ pattern: '^/', maxLength: 500 }), { minItems: 1, maxItems: 20 }),
-          expire: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,3}(h|d)$', description: 'Like 12h or 7d.' })),
+          paths: Type.Array(inContainer('A file or folder to keep.'), {
+            minItems: 1,
+            maxItems: 20,
+            description: 'Files and folders of the container that are kept, whether the test passes or not.',
+          }),
+          expire: Type.Optional(
+            Type.String({
+              pattern: '^[1-9][0-9]{0,3}(h|d)$',
+              description: 'A duration like 12h or 7d. How long they are kept. Default: 7d.',
+            }),
+          ),
         },
-        strict,
+        { ...strict, description: 'What is kept of the test.' },
       ),
     ),
     cache: Type.Optional(
       Type.Array(
         Type.Object(
           {
-            path: Type.String({ pattern: '^/', maxLength: 500 }),
-            key: Type.Array(repoPath, { minItems: 1, maxItems: 20, description: 'Files whose content is the key.' }),
+            path: inContainer('The folder that is kept from one run to the next.'),
+            key: Type.Array(text(500, 'A file of the repository.'), {
+              minItems: 1,
+              maxItems: 20,
+              description: 'Files whose content is the key.',
+            }),
           },
-          strict,
+          { ...strict, description: 'A folder and its key.' },
         ),
-        { maxItems: 5 },
+        { maxItems: 5, description: 'Folders kept from one run to the next, as long as their key files are the same.' },
       ),
     ),
   },
-  strict,
+  { ...strict, description: 'Commands in a container of an image that was just built.' },
 )
 const Deploy = Type.Object(
   {
-    on: Type.Optional(Type.Object({ branch: Type.Union([Type.String({ minLength: 1 }), Globs]) }, strict)),
-    namespace: Type.Optional(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' })),
-    manifests: Type.Optional(repoPath),
-    after: Type.Optional(Type.String({ pattern: name })),
-    approval: Type.Optional(Type.Literal('required', { description: 'Not supported yet.' })),
-    timeout: Type.Optional(Timeout),
-  },
-  strict,
-)
-const Input = Type.Object(
-  {
-    description: Type.Optional(Type.String({ maxLength: 500 })),
-    default: Type.Optional(Type.String({ maxLength: 1000 })),
-    options: Type.Optional(Type.Array(Type.String({ maxLength: 1000 }), { minItems: 1, maxItems: 50 })),
-  },
-  strict,
-)
-
-/** `.taxiway.yaml`, version 1: the schema is the source of the types, the messages and the editors' JSON Schema. */
-export const Pipeline = Type.Object(
-  {
-    version: Type.Literal(1),
     on: Type.Optional(
       Type.Object(
         {
-          push: Type.Optional(Type.Object({ branches: Type.Optional(Globs), paths: Type.Optional(Paths) }, strict)),
-          tag: Type.Optional(Globs),
+          branch: Type.Union([text(255, 'A glob of branches.'), globs('Globs of branches.')], {
+            description: 'A glob of branches, or a list of them.',
+          }),
+        },
+        {
+          ...strict,
+          description: 'Which pushes are deployed here. Default: those to the default branch of the repository.',
+        },
+      ),
+    ),
+    namespace: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+        description:
+          "A namespace with lower-case letters, digits and dashes. Default: the repository's own, else <repository>-<environment>.",
+      }),
+    ),
+    manifests: Type.Optional(text(500, 'Folder or file of Kubernetes manifests in the repository. Default: k8s.')),
+    after: Type.Optional(
+      Type.String({
+        pattern: name,
+        description: 'The name of an environment above this one. It must be healthy first.',
+      }),
+    ),
+    approval: Type.Optional(Type.Literal('required', { description: 'Refused: not supported yet.' })),
+    timeout: Type.Optional(timeout('How long the release may take to become healthy. Default: 5m.')),
+  },
+  { ...strict, description: 'An environment: where the release goes.' },
+)
+/** `.taxiway.yaml`, version 1: the schema is the source of the types, the messages and the editors' JSON Schema. */
+export const Pipeline = Type.Object(
+  {
+    version: Type.Literal(1, { description: 'The version of this format.' }),
+    on: Type.Optional(
+      Type.Object(
+        {
+          push: Type.Optional(
+            Type.Object(
+              {
+                branches: Type.Optional(
+                  globs(
+                    'Globs of branches: a push to any other starts nothing. Default: all that the rule of the repository lets start.',
+                  ),
+                ),
+                paths: Type.Optional(paths('A push that changes none of them starts nothing.')),
+              },
+              { ...strict, description: 'Pushes to branches.' },
+            ),
+          ),
+          tag: Type.Optional(globs('Globs of tags that start a run. Default: none does.')),
           pull_request: Type.Optional(
-            Type.Object({ branches: Type.Optional(Globs), paths: Type.Optional(Paths) }, strict),
+            Type.Object(
+              {
+                branches: Type.Optional(
+                  globs('Globs of the branches that pull requests are to be merged into. Default: all.'),
+                ),
+                paths: Type.Optional(paths('A pull request that changes none of them starts nothing.')),
+              },
+              { ...strict, description: 'Pull requests. Without this key they start nothing; {} takes all.' },
+            ),
           ),
           manual: Type.Optional(
             Type.Object(
@@ -191,17 +269,18 @@ export const Pipeline = Type.Object(
                   }),
                 ),
               },
-              strict,
+              { ...strict, description: 'Runs that a person starts.' },
             ),
           ),
         },
-        strict,
+        { ...strict, description: 'What starts a run.' },
       ),
     ),
-    timeout: Type.Optional(Timeout),
+    timeout: Type.Optional(timeout('How long the whole run may take. Default: no limit.')),
     concurrency: Type.Optional(
       Type.Union([Type.Literal('newest'), Type.Literal('all')], {
-        description: 'newest: a newer push to the branch cancels the older run. all: every push runs to its end.',
+        description:
+          'Which of the runs of a branch go on. newest: a newer push to the branch cancels the older run. all: every push runs to its end. Default: all.',
       }),
     ),
     images: Type.Optional(named(Image, 'What is built, by name.')),

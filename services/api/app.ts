@@ -20,10 +20,12 @@ import { guardRoutes } from './access.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
+import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
 import { registryRoutes } from './routes/registries.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
 import { runRoutes } from './routes/runs.ts'
+import { schemaRoute } from './routes/schema.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { startRunRoute } from './routes/start-run.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -98,6 +100,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
   webhookRoutes(app, deps)
   healthRoutes(app, deps)
   pageRoutes(app, deps)
+  schemaRoute(app)
   await app.register(
     async (api) => {
       repositoryRoutes(api as unknown as Api, deps)
@@ -107,6 +110,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)
+      lintRoutes(api as unknown as Api)
     },
     { prefix: '/api/v1' },
   )

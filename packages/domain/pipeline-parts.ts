@@ -1,0 +1,71 @@
+import Type from 'typebox'
+
+// What the pipeline's schema is put together from.
+// The first sentence of a description that stands beside a pattern or a choice says what the value must be: messages quote it.
+
+/** A key nobody knows is refused. */
+export const strict = { additionalProperties: false } as const
+/** Pattern of names of images, tests, services and environments. */
+export const name = '^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$'
+/** Pattern of names of variables and secrets. */
+export const variable = '^[A-Za-z_][A-Za-z0-9_]{0,99}$'
+/** Names -> what they stand for. */
+export const named = <T extends Type.TSchema>(value: T, description: string) =>
+  Type.Record(Type.String({ pattern: name }), value, { additionalProperties: false, maxProperties: 50, description })
+/** Variables -> text. */
+export const variables = (description: string) =>
+  Type.Record(Type.String({ pattern: variable }), Type.String({ maxLength: 65536 }), {
+    additionalProperties: false,
+    maxProperties: 200,
+    description,
+  })
+/** A name of something else in the pipeline. */
+export const Name = Type.String({ pattern: name, description: 'A name with lower-case letters, digits and dashes.' })
+/** Text that is not empty. */
+export const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description })
+/** An absolute path in a container. */
+export const inContainer = (description: string) =>
+  Type.String({ pattern: '^/', maxLength: 500, description: `An absolute path in the container. ${description}` })
+/** A time that something may take. */
+export const timeout = (description: string) =>
+  Type.String({
+    pattern: '^[1-9][0-9]{0,4}(s|m|h)$',
+    description: `A duration like 90s, 10m or 1h. ${description}`,
+  })
+/** Globs of branches or tags. */
+export const globs = (description: string) =>
+  Type.Array(text(255, 'A glob: * stays within a path part, ** crosses them.'), {
+    minItems: 1,
+    maxItems: 50,
+    description,
+  })
+/** Globs of files. */
+export const paths = (description: string) =>
+  Type.Array(text(255, 'A glob of files; with ! before it, what it leaves out again.'), {
+    minItems: 1,
+    maxItems: 50,
+    description: `Globs of files; one that begins with ! leaves out again. ${description}`,
+  })
+/** Names of secrets. */
+export const SecretNames = Type.Array(
+  Type.String({ pattern: variable, description: 'The name of a secret: letters, digits and underscores.' }),
+  { maxItems: 50, description: 'Secrets of the repository, by name. Only trusted refs get them.' },
+)
+/** An image of the pipeline, or any other. */
+export const imageRef = (description: string) =>
+  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$', description })
+/** An input of a manual run. */
+export const Input = Type.Object(
+  {
+    description: Type.Optional(Type.String({ maxLength: 500, description: 'Shown beside the field.' })),
+    default: Type.Optional(Type.String({ maxLength: 1000, description: 'The value when none is given.' })),
+    options: Type.Optional(
+      Type.Array(Type.String({ maxLength: 1000 }), {
+        minItems: 1,
+        maxItems: 50,
+        description: 'The only values that are taken.',
+      }),
+    ),
+  },
+  { ...strict, description: 'A value that is asked for when a run is started by hand.' },
+)

@@ -1,0 +1,62 @@
+import { type LintFor, lintContext } from '@taxiway/domain/lint-context.ts'
+import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain/plan.ts'
+import type { Outcome } from '@taxiway/domain/reason.ts'
+import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
+import Type from 'typebox'
+import type { Api } from '../app.ts'
+
+const maxBytes = 256 * 1024
+const yamlTypes = ['text/yaml', 'application/yaml', 'application/x-yaml']
+const Order = Type.Object(
+  {
+    file: Type.String({ description: 'The text of .taxiway.yaml.' }),
+    branch: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'Or tag. Default: main, or v1.0.0.' }),
+    ),
+    event: Type.Optional(Type.Unsafe<PlanEvent>(Type.Enum([...planEvents], { description: 'Default: push.' }))),
+  },
+  { additionalProperties: false },
+)
+/** Comes as bytes, so that what is not UTF-8 is told as such. */
+const Text = { description: 'The text of .taxiway.yaml, as it is.' }
+const Answer = Type.Object({
+  ok: Type.Boolean(),
+  plan: Type.Optional(Type.Unsafe<Plan>({ type: 'object', additionalProperties: true })),
+  reason: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+})
+
+/** Checks a pipeline file without a commit: the plan it makes, or what is wrong with it. Nothing is kept. */
+export function lintRoutes(app: Api): void {
+  app.register(async (scoped) => {
+    for (const type of yamlTypes)
+      scoped.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    scoped.post(
+      '/lint',
+      {
+        config: { scope: 'read' },
+        bodyLimit: maxBytes,
+        schema: {
+          body: {
+            content: {
+              'application/json': { schema: Order },
+              ...Object.fromEntries(yamlTypes.map((type) => [type, { schema: Text }])),
+            },
+          },
+          response: { 200: Answer },
+          tags: ['lint'],
+          summary: 'Check a pipeline file',
+        },
+      },
+      async (request) => {
+        const body = request.body as Buffer | Type.Static<typeof Order>
+        const plan = await planOf(Buffer.isBuffer(body) ? { file: body } : body)
+        return plan.ok ? { ok: true, plan: plan.value } : { ok: false, reason: plan.reason }
+      },
+    )
+  })
+}
+
+async function planOf({ file, ...of }: { file: Buffer | string } & LintFor): Promise<Outcome<Plan>> {
+  const read = await readPipelineFile(file)
+  return read.ok ? makePlan(read.value.pipeline, lintContext(of)) : read
+}

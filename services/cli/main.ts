@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { exitCodes } from './exit-codes.ts'
+
+const commands = {
+  lint: async () => (await import('./commands/lint.ts')).lint,
+  run: async () => (await import('./commands/run.ts')).run,
+} satisfies Record<string, () => Promise<(args: string[]) => Promise<number>>>
+
+const usage = `Usage: taxiway <command> [options]
+
+  lint    check .taxiway.yaml, and show what would run
+  run     build and test this working tree on the local Docker engine
+
+taxiway <command> --help tells more. Nothing here needs a server.
+`
+
+async function main([name = '--help', ...args]: string[]): Promise<number> {
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(usage)
+    return exitCodes.good
+  }
+  if (!Object.hasOwn(commands, name)) {
+    process.stderr.write(`taxiway: there is no command ${name}.\n\n${usage}`)
+    return exitCodes.usage
+  }
+  try {
+    const command = await commands[name as keyof typeof commands]()
+    return await command(args)
+  } catch (error) {
+    if (!(error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error
+    process.stderr.write(`taxiway ${name}: ${error.message}\n`)
+    return exitCodes.usage
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

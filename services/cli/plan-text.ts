@@ -1,0 +1,51 @@
+import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan.ts'
+import type { Reason } from '@taxiway/domain/reason.ts'
+
+/** A plan as a short list for people, one line for each thing that is done. */
+export function planLines({ images, tests, environments }: Plan): string[] {
+  const rows = [
+    ...images.map((image) => ['build', image.name, imageWords(image)]),
+    ...tests.map((test) => ['test', test.name, testWords(test)]),
+    ...environments.map(({ name, namespace, manifests }) => ['deploy', name, `${manifests} to namespace ${namespace}`]),
+  ]
+  if (rows.length === 0) return ['  nothing is done: `on` does not let it start a run']
+  const width = Math.min(30, Math.max(...rows.map(([, name = '']) => name.length)))
+  return rows.map(([what = '', name = '', words]) => `  ${what.padEnd(6)}  ${name.padEnd(width)}  ${words}`)
+}
+
+function imageWords({ context, dockerfile, target, from, platforms }: PlannedImage): string {
+  return [
+    context === '.' ? dockerfile : `${dockerfile} in ${context}`,
+    ...(target ? [`stage ${target}`] : []),
+    ...(from ? [`from ${Object.values(from).join(', ')}`] : []),
+    ...(platforms ? [`for ${platforms.join(', ')}`] : []),
+  ].join(', ')
+}
+
+function testWords(test: PlannedTest): string {
+  const { run, services, needs, retry, allowFailure } = test
+  const [first = '', ...more] = Array.isArray(run) ? run : [`stage ${run.buildTarget} of the Dockerfile`]
+  const command = first.split('\n')[0] ?? ''
+  return [
+    `in ${test.image}: ${command.length > 60 ? `${command.slice(0, 59)}…` : command}`,
+    ...(more.length > 0 ? [`${more.length} more command${more.length === 1 ? '' : 's'}`] : []),
+    ...(services ? [`with ${services.map(({ name }) => name).join(', ')}`] : []),
+    ...(needs && needs.length > 0 ? [`after ${needs.join(', ')}`] : []),
+    `at most ${durationWords(test.timeoutMs)}`,
+    ...(retry ? [`up to ${retry + 1} tries`] : []),
+    ...(allowFailure ? ['may fail'] : []),
+  ].join(', ')
+}
+
+const durationWords = (ms: number): string => {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`
+  return ms % 60_000 === 0 ? `${ms / 60_000}m` : `${ms / 1000}s`
+}
+
+/** What is wrong with a pipeline file, in the form of compilers: `.taxiway.yaml:7: test.unit.timout: unknown key`. */
+export function problemOf(reason: Reason, file: string): { file: string; line?: number; message: string } {
+  const words = /^\.taxiway\.yaml [^:]*: (?:line (\d+): )?(.*?)\.?$/.exec(reason.message)
+  if (!words) return { file, message: reason.message }
+  const more = reason.code === 'config_unsupported' ? ': not supported yet' : ''
+  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: `${words[2]}${more}` }
+}

@@ -1,0 +1,98 @@
+import { runContainer } from '@taxiway/docker/container.ts'
+import type { Plan, PlannedTest } from '@taxiway/domain/plan.ts'
+import { oneLine } from '@taxiway/domain/reason.ts'
+import { buildHere } from './build.ts'
+import { startServices } from './services.ts'
+import { builtOr, type Session, secretsOf } from './session.ts'
+
+/** What tests run in. */
+export interface TestDeps {
+  plan: Plan
+  /** Image of the plan -> its name in the engine. */
+  built: ReadonlyMap<string, string>
+  noCache: boolean
+}
+const limits = { memoryMb: 2048, pids: 512, graceMs: 2000 } as const
+
+/** Runs one test, as often as it may be tried. @returns undefined when it passed, else why not, for people */
+export async function testHere(session: Session, planned: PlannedTest, deps: TestDeps): Promise<string | undefined> {
+  let failure: string | undefined
+  for (let attempt = 0; attempt <= (planned.retry ?? 0); attempt++) {
+    if (failure !== undefined) session.screen.note(`${failure}; try ${attempt + 1} of ${(planned.retry ?? 0) + 1}`)
+    failure = await tryOnce(session, planned, deps)
+    if (failure === undefined) return undefined
+  }
+  return failure
+}
+
+async function tryOnce(session: Session, planned: PlannedTest, deps: TestDeps): Promise<string | undefined> {
+  if (!Array.isArray(planned.run)) return buildStage(session, planned, planned.run.buildTarget, deps)
+  const step = `test-${planned.name}`
+  const network = session.name(step)
+  const made = await session.network(network)
+  if (!made.ok) return made.reason.message
+  const beside = { test: step, network, built: deps.built }
+  const services = await startServices(session, planned.services ?? [], beside)
+  try {
+    return (
+      services.problem ??
+      (await runCommands(session, planned, planned.run, { network, image: builtOr(deps.built, planned.image) }))
+    )
+  } finally {
+    await services.stop()
+  }
+}
+
+/** The implied test: building the stage named `test` is the test. */
+async function buildStage(
+  session: Session,
+  planned: PlannedTest,
+  target: string,
+  { plan, built, noCache }: TestDeps,
+): Promise<string | undefined> {
+  const image = plan.images.find(({ name }) => name === planned.image)
+  if (!image) return `there is no image ${planned.image}`
+  const result = await buildHere(session, { image, built, noCache, target })
+  return result.ok ? undefined : result.reason.message
+}
+
+async function runCommands(
+  session: Session,
+  planned: PlannedTest,
+  commands: string[],
+  { network, image }: { network: string; image: string },
+): Promise<string | undefined> {
+  const secrets = secretsOf(session, planned.secrets)
+  const ran = await runContainer(session.engine, {
+    name: `${network}-run`,
+    image,
+    command: ['sh', '-ec', script(commands)],
+    env: {
+      CI: 'true',
+      TAXIWAY: 'true',
+      ...(session.tree.sha ? { TAXIWAY_SHA: session.tree.sha } : {}),
+      ...(session.tree.branch ? { TAXIWAY_BRANCH: session.tree.branch } : {}),
+      ...planned.env,
+      ...secrets,
+    },
+    ...(planned.workdir ? { workdir: planned.workdir } : {}),
+    labels: session.labels(`test-${planned.name}`),
+    network,
+    cpus: session.cpus,
+    ...limits,
+    timeoutMs: planned.timeoutMs,
+    signal: session.signal,
+    onOutput: (chunk) => session.screen.output(chunk),
+  })
+  if (!ran.ok) return ran.reason.message
+  const { exitCode, timedOut, oomKilled } = ran.value
+  if (timedOut) return `it ran longer than ${planned.timeoutMs / 1000} s`
+  if (oomKilled) return `it used more than its ${limits.memoryMb} MB of memory`
+  const last = oneLine(session.screen.lastLine(), 200)
+  return exitCode === 0 ? undefined : `exit code ${exitCode}${last ? `: ${last}` : ''}`
+}
+
+/** One shell for all commands, each shown before it runs; the first that fails ends the test. */
+const script = (commands: string[]) =>
+  commands.map((command) => `printf '%s\\n' ${quote(`$ ${command}`)}\n${command}`).join('\n')
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,0 +1,46 @@
+import { styleText } from 'node:util'
+import { makeMask } from '@taxiway/domain/mask.ts'
+
+/** What a person sees of a local run: its own lines, and the output of what it runs, with secrets hidden. */
+export interface Screen {
+  /** A stage begins. */
+  stage(text: string): void
+  note(text: string): void
+  good(text: string): void
+  bad(text: string): void
+  /** Output as it comes. */
+  output(chunk: Buffer): void
+  /** The last line of this stage's output that is neither empty nor a command, which is shown as `$ command`. */
+  lastLine(): string
+}
+
+/** Writes to standard output, with colours only where they are wanted: a terminal, and no NO_COLOR. */
+export function makeScreen(secrets: string[]): Screen {
+  const mask = makeMask(secrets)
+  const decoder = new TextDecoder()
+  let last = ''
+  let unfinished = ''
+  const write = (text: string) => {
+    if (text === '') return
+    process.stdout.write(text)
+    const lines = (unfinished + text).split(/\r?\n/)
+    unfinished = (lines.pop() ?? '').slice(-1000)
+    last = [...lines, unfinished].findLast((line) => line.trim() !== '' && !line.startsWith('$ ')) ?? last
+  }
+  const line = (format: Parameters<typeof styleText>[0], text: string) => {
+    write(mask.end())
+    process.stdout.write(`${unfinished === '' ? '' : '\n'}${styleText(format, text)}\n`)
+    unfinished = ''
+  }
+  return {
+    stage(text) {
+      line('bold', `▸ ${text}`)
+      last = ''
+    },
+    note: (text) => line('yellow', `  ${text}`),
+    good: (text) => line('green', `✓ ${text}`),
+    bad: (text) => line('red', `✗ ${text}`),
+    output: (chunk) => write(mask.push(decoder.decode(chunk, { stream: true }))),
+    lastLine: () => last.trim(),
+  }
+}

@@ -1,0 +1,107 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
+import { lintContext } from '@taxiway/domain/lint-context.ts'
+import type { Pipeline } from '@taxiway/domain/pipeline.ts'
+import { implyPlan, makePlan, type Plan, type PlanContext, type PlanEvent } from '@taxiway/domain/plan.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { git } from '@taxiway/git/git.ts'
+import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
+
+/** The folder that a command works on. */
+export interface WorkingTree {
+  root: string
+  /** Its pipeline file, if it has one. */
+  file?: string
+  branch?: string
+  defaultBranch?: string
+  sha?: string
+}
+/** What is planned for a tree, and what it was made from. */
+export interface TreePlan {
+  plan: Plan
+  pipeline?: Pipeline
+}
+/** What the plan is asked for. */
+export interface PlanFor {
+  branch?: string | undefined
+  event?: PlanEvent | undefined
+  /** As if every push started a run: `on` is left out. */
+  ignoreOn?: boolean
+}
+const fileName = '.taxiway.yaml'
+
+/** Finds the tree: the folder of the given file, else the nearest one upwards with a pipeline file, `.git` or a Dockerfile. */
+export async function findTree(from: string, file?: string): Promise<WorkingTree> {
+  if (file !== undefined) {
+    const path = resolve(from, file)
+    return { root: dirname(path), file: path, ...(await headOf(await upwards(dirname(path), '.git'))) }
+  }
+  const withFile = await upwards(from, fileName)
+  const root = withFile ?? (await upwards(from, '.git')) ?? (await upwards(from, 'Dockerfile')) ?? from
+  return {
+    root,
+    ...(withFile ? { file: join(root, fileName) } : {}),
+    ...(await headOf(await upwards(root, '.git'))),
+  }
+}
+
+/** Reads the pipeline, or what the tree implies without one. A refusal names the line of the file where it is known. */
+export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outcome<TreePlan>> {
+  const context: PlanContext = {
+    ...lintContext({
+      repository: `local/${basename(tree.root)}`,
+      branch: wanted.branch ?? (wanted.event === 'tag' ? undefined : tree.branch),
+      event: wanted.event,
+    }),
+    ...(tree.sha ? { sha: tree.sha } : {}),
+    ...(tree.defaultBranch ? { defaultBranch: tree.defaultBranch } : {}),
+  }
+  if (tree.file === undefined) return planImplied(tree, context)
+  const text = await readFile(tree.file).catch(() => undefined)
+  if (text === undefined) return refuse('file_not_found', { path: tree.file })
+  const read = await readPipelineFile(text)
+  if (!read.ok) return read
+  const { on, ...rest } = read.value.pipeline
+  const pipeline: Pipeline = wanted.ignoreOn || !on ? rest : read.value.pipeline
+  const plan = makePlan(pipeline, context)
+  return plan.ok ? done({ plan: plan.value, pipeline }) : plan
+}
+
+async function planImplied(tree: WorkingTree, context: PlanContext): Promise<Outcome<TreePlan>> {
+  const dockerfile = await readFile(join(tree.root, 'Dockerfile'), 'utf8').catch(() => undefined)
+  if (dockerfile === undefined) return refuse('nothing_to_do')
+  const hasManifests = (await kindOf(join(tree.root, 'k8s'))) === 'folder'
+  return done({ plan: implyPlan({ dockerfileStages: dockerfileStages(dockerfile), hasManifests }, context) })
+}
+
+/** The nearest folder upwards that has an entry of this name. */
+async function upwards(from: string, name: string): Promise<string | undefined> {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    if (await kindOf(join(folder, name))) return folder
+    if (folder === dirname(folder)) return undefined
+  }
+}
+
+async function kindOf(path: string): Promise<'folder' | 'file' | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  return found && (found.isDirectory() ? 'folder' : 'file')
+}
+
+/** Branch and commit that are checked out, as far as there are any. */
+async function headOf(root: string | undefined): Promise<Partial<WorkingTree>> {
+  if (root === undefined) return {}
+  const dotGit = join(root, '.git')
+  // In a worktree, .git is a file that names the folder.
+  const link = (await kindOf(dotGit)) === 'file' ? await readFile(dotGit, 'utf8') : ''
+  const folder = resolve(root, link.match(/^gitdir: (.+)$/m)?.[1] ?? '.git')
+  const ask = async (...args: string[]) => {
+    const { exitCode, stdout } = await git(args, { folder, deadlineMs: 10_000 })
+    return exitCode === 0 ? stdout.toString().trim() : ''
+  }
+  const branch = await ask('symbolic-ref', '--quiet', '--short', 'HEAD')
+  const sha = await ask('rev-parse', '--verify', '--quiet', 'HEAD')
+  const remote = await ask('symbolic-ref', '--quiet', '--short', 'refs/remotes/origin/HEAD')
+  const defaultBranch = remote.replace(/^origin\//, '')
+  return { ...(branch && { branch }), ...(sha && { sha }), ...(defaultBranch && { defaultBranch }) }
+}
