@@ -43,7 +43,7 @@ async function push(more: Partial<Run> = {}): Promise<RunId> {
 }
 /** Takes and plans a run as a builder does, and lets it give way. */
 async function plan(id: RunId, more: Partial<Plan> = {}) {
-  const attempt = await beginAttempt(store.runs, id, 'w', () => newId('holder', randomBytes))
+  const attempt = await beginAttempt(store.runs, id, 'w', newId('holder', randomBytes))
   if (!attempt.ok) return undefined
   const planned: Plan = { images: [], tests: [], environments: [], concurrency: 'newest', ...more }
   const moved = await store.runs.move(id, { type: 'planned', plan: planned }, attempt.value.fence)
