@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -74,6 +74,8 @@ export interface Config {
   dataFolder: string
   adminToken: string | undefined
   secretKey: Uint8Array
+  /** Short name of this installation, the same in all processes that have the key. */
+  installation: string
   registry: { prefix: string; user: string; password: string }
   allowedOrigins: string[]
   target: 'auto' | 'kubernetes' | 'docker'
@@ -170,7 +172,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   problems.push(...wrongForms(config))
   const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
-  return { ...config, secretKey }
+  const installation = createHmac('sha256', secretKey).update('installation').digest('hex').slice(0, 8)
+  return { ...config, secretKey, installation }
 }
 
 /** What is wrong with the origins and ranges. */

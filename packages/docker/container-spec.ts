@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ContainerCreateOptions } from 'dockerode'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from './engine.ts'
-import { label } from './labels.ts'
+import { label, workMark } from './labels.ts'
 
 /** What any container of ours is made from. */
 export interface ContainerSpec {
@@ -55,11 +55,11 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
 })
 
 /** Work runs strangers' code: without any capability, and never restarted. */
-export function workOptions(spec: ContainerSpec): ContainerCreateOptions {
+export function workOptions(engine: Engine, spec: ContainerSpec): ContainerCreateOptions {
   const base = options(spec)
   return {
     ...base,
-    Labels: { ...spec.labels, [label.role]: 'work' },
+    Labels: { ...spec.labels, ...workMark(engine) },
     HostConfig: {
       ...base.HostConfig,
       Ulimits: [

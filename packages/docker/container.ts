@@ -44,7 +44,7 @@ export interface Ran {
 export async function runContainer(engine: Engine, order: RunOrder): Promise<Outcome<Ran>> {
   const progress = { id: '', midWork: false }
   try {
-    const created = await createContainer(engine, order.name, workOptions(order), order.signal)
+    const created = await createContainer(engine, order.name, workOptions(engine, order), order.signal)
     if (!created.ok) return created
     progress.id = created.value
     progress.midWork = true

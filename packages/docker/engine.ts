@@ -12,6 +12,8 @@ export interface Engine {
   where: string
   /** How networks for strangers' code are made; without it, as the engine does by itself. */
   work?: { subnet: string; egress: Egress }
+  /** Which Taxiway this is, where several share the engine: none touches what another one made for its runs. */
+  installation?: string
 }
 
 /** How long a call that only asks or changes a record may take. */

@@ -15,6 +15,7 @@ export const label = {
   attempt: 'taxiway.attempt',
   step: 'taxiway.step',
   repository: 'taxiway.repository',
+  installation: 'taxiway.installation',
   role: 'taxiway.role',
   environment: 'taxiway.environment',
   generation: 'taxiway.generation',
@@ -29,6 +30,12 @@ export const workLabels = (owner: Owner): Record<string, string> => ({
   [label.role]: 'work',
 })
 
+/** What marks every container, network and volume that this Taxiway made for a run. */
+export const workMark = ({ installation }: Pick<Engine, 'installation'>): Record<string, string> => ({
+  [label.role]: 'work',
+  ...(installation ? { [label.installation]: installation } : {}),
+})
+
 /** The derived name of a container or network: the same step of the same attempt always has the same one. */
 export const objectName = ({ run, attempt, step }: Pick<Owner, 'run' | 'attempt' | 'step'>): string =>
   `taxiway-${run}-${attempt}-${step.toLowerCase().replace(/[^a-z0-9_.-]+/g, '-')}`
@@ -39,12 +46,15 @@ const workRepository = 'taxiway-work'
  * The local name of an image that a run built. Such images are known by name and carry no label of ours: labels would be
  * inherited by every container made from the image, anywhere, and would give each run another digest.
  */
-export const workImage = ({ run, attempt, step }: Pick<Owner, 'run' | 'attempt' | 'step'>): string =>
-  `${workRepository}/${run}:${attempt}-${step.toLowerCase().replace(/[^a-z0-9_.-]+/g, '-')}`
+export const workImage = (
+  { installation }: Pick<Engine, 'installation'>,
+  { run, attempt, step }: Pick<Owner, 'run' | 'attempt' | 'step'>,
+): string =>
+  `${workRepository}/${installation ? `${installation}.` : ''}${run}:${attempt}-${step.toLowerCase().replace(/[^a-z0-9_.-]+/g, '-')}`
 
 /** The run whose build made a local image, from any way of writing the image's name; undefined for all other images. */
 export const runOfImage = (name: string): string | undefined =>
-  new RegExp(`^(?:docker\\.io/)?${workRepository}/([^:@/]+)`).exec(name)?.[1]
+  new RegExp(`^(?:docker\\.io/)?${workRepository}/(?:[0-9a-f]+\\.)?([^:@/]+)`).exec(name)?.[1]
 
 /** What a sweep removed. */
 export interface Swept {
@@ -60,17 +70,18 @@ type Keep = (run: string, attempt: number) => boolean | Promise<boolean>
  * labels and our derived name. Running it twice changes nothing; what is in use or being removed is left to the next time.
  */
 export async function sweep(engine: Engine, { keep, signal }: { keep: Keep; signal?: AbortSignal }): Promise<Swept> {
-  return removeWork(engine, [`${label.role}=work`], keep, signal)
+  return removeWork(engine, [], keep, signal)
 }
 
 /** Removes all that a run has in the engine, of whichever attempt. */
 export const removeRun = (engine: Engine, run: string, signal?: AbortSignal): Promise<Swept> =>
-  removeWork(engine, [`${label.role}=work`, `${label.run}=${run}`], (other) => other !== run, signal)
+  removeWork(engine, [`${label.run}=${run}`], (other) => other !== run, signal)
 
 async function removeWork(engine: Engine, labels: string[], keep: Keep, signal?: AbortSignal): Promise<Swept> {
   const { docker } = engine
   const swept: Swept = { containers: 0, networks: 0, volumes: 0, images: 0 }
-  const filters = { label: labels }
+  const ours = Object.entries(workMark(engine)).map(([name, value]) => `${name}=${value}`)
+  const filters = { label: [...ours, ...labels] }
   const call = <T>(work: () => Promise<T>) => within(callDeadlineMs, signal, work)
   const isOver = async (found: Record<string, string> | undefined | null, names: string[]) => {
     const owner = ownerOf(found)
@@ -91,7 +102,8 @@ async function removeWork(engine: Engine, labels: string[], keep: Keep, signal?:
     if (await isOver(volume.Labels, [volume.Name]))
       swept.volumes += await removed(call, () => docker.getVolume(volume.Name).remove())
   for (const name of await workImageNames(engine, call)) {
-    const [, run = '', attempt = ''] = name.match(/^[^/]+\/([^:]+):(\d+)-/) ?? []
+    const run = runOfImage(name)
+    const attempt = /:(\d+)-/.exec(name)?.[1]
     if (run && !(await keep(run, Number(attempt))))
       swept.images += await removed(call, () => docker.getImage(name).remove())
   }
@@ -101,8 +113,9 @@ async function removeWork(engine: Engine, labels: string[], keep: Keep, signal?:
 type Call = <T>(work: () => Promise<T>) => Promise<T>
 
 async function workImageNames(engine: Engine, call: Call): Promise<string[]> {
-  const images = await call(() => engine.docker.listImages({ filters: { reference: [`${workRepository}/*`] } }))
-  return images.flatMap((image) => image.RepoTags ?? []).filter((name) => name.startsWith(`${workRepository}/`))
+  const prefix = `${workRepository}/${engine.installation ? `${engine.installation}.` : ''}`
+  const images = await call(() => engine.docker.listImages({ filters: { reference: [`${prefix}*`] } }))
+  return images.flatMap((image) => image.RepoTags ?? []).filter((name) => name.startsWith(prefix))
 }
 
 function ownerOf(labels: Record<string, string> | undefined | null): Omit<Owner, 'repository'> | undefined {

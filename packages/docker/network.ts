@@ -3,7 +3,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { NetworkCreateOptions } from 'dockerode'
 import { bridgePrefix } from './egress.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from './engine.ts'
-import { label } from './labels.ts'
+import { label, workMark } from './labels.ts'
 import { firstOf, freePart, parseRange, type Range } from './subnet.ts'
 
 /** A network to be made: its name is derived, see objectName. */
@@ -64,13 +64,14 @@ async function orderOf(
   tries: number,
   signal?: AbortSignal,
 ): Promise<NetworkCreateOptions> {
-  const isWork = spec.labels[label.role] === 'work' && engine.work !== undefined
+  const isWork = spec.labels[label.role] === 'work'
+  const isClosed = isWork && engine.work?.egress === 'none'
   const order = {
     Name: spec.name,
     Driver: 'bridge',
     CheckDuplicate: true,
-    Internal: spec.internal ?? (isWork && engine.work?.egress === 'none'),
-    Labels: spec.labels,
+    Internal: spec.internal ?? isClosed,
+    Labels: { ...spec.labels, ...(isWork ? workMark(engine) : {}) },
   }
   const pool = isWork ? parseRange(engine.work?.subnet ?? '') : undefined
   if (!engine.work || !pool) return order

@@ -35,7 +35,11 @@ export async function startBuilder({
   logger: Logger
 }): Promise<Part> {
   const { mode, subnet } = config.egress
-  const engine = { ...connectEngine({ dockerHost: config.dockerHost }), work: { egress: mode, subnet } }
+  const engine = {
+    ...connectEngine({ dockerHost: config.dockerHost }),
+    work: { egress: mode, subnet },
+    installation: config.installation,
+  }
   const keepEgress = makeEgressKeeper({ config, engine, logger })
   // The rules stand before any run is taken; a failure is told, and the loop tries again.
   await keepEgress(AbortSignal.timeout(egressMs), { probe: false }).catch((error) =>

@@ -35,7 +35,7 @@ async function build(run: string, dockerfile: string, args: Record<string, strin
     image: 'web',
     context: packed.value.stream,
     dockerfile: packed.value.dockerfile,
-    tags: [workImage({ run, attempt: 1, step: 'web' })],
+    tags: [workImage({}, { run, attempt: 1, step: 'web' })],
     args,
     signal: new AbortController().signal,
     deadlineMs: 60_000,
@@ -68,7 +68,7 @@ async function runs(run: string, script: string, more: Partial<RunOrder> = {}): 
 }
 
 test("another run's image can't be built from, in whatever way its name is written", async () => {
-  const image = workImage({ run: theirs, attempt: 1, step: 'web' })
+  const image = workImage({}, { run: theirs, attempt: 1, step: 'web' })
   const made = await build(theirs, `FROM busybox:stable\nARG SECRET\nRUN echo $SECRET > /secret\n`, { SECRET: secret })
   expect(made.outcome).toMatchObject({ ok: true })
   const [first, rest] = [image.slice(0, 5), image.slice(5)]
@@ -88,9 +88,9 @@ test("another run's image can't be built from, in whatever way its name is writt
 
 test("a run's own images may be built from, and words in a command are only words", async () => {
   expect((await build(mine, 'FROM busybox:stable\nRUN echo own > /own\n')).outcome).toMatchObject({ ok: true })
-  const own = workImage({ run: mine, attempt: 1, step: 'web' })
+  const own = workImage({}, { run: mine, attempt: 1, step: 'web' })
   expect((await build(mine, `FROM ${own}\nRUN cat /own\n`)).outcome.ok).toBe(true)
-  const words = `FROM busybox:stable\nRUN echo ${workImage({ run: theirs, attempt: 1, step: 'web' })} # ${mine}\n`
+  const words = `FROM busybox:stable\nRUN echo ${workImage({}, { run: theirs, attempt: 1, step: 'web' })} # ${mine}\n`
   expect((await build(mine, words)).outcome.ok).toBe(true)
 })
 

@@ -10,7 +10,7 @@ import { type RunOrder, runContainer } from '@taxiway/docker/container.ts'
 import { packContext } from '@taxiway/docker/context.ts'
 import { connectEngine, type Engine, ping, version } from '@taxiway/docker/engine.ts'
 import { imageExists, pullImage, removeImage } from '@taxiway/docker/image.ts'
-import { label, objectName, removeRun, sweep, workImage, workLabels } from '@taxiway/docker/labels.ts'
+import { label, objectName, removeRun, sweep, workImage, workLabels, workMark } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import * as release from '@taxiway/docker/release-container.ts'
@@ -31,7 +31,7 @@ const never = new AbortController().signal
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'docker-'))
   local = await startLocal({ parts: ['engine', 'registry'], folder: join(folder, 'parts'), say: () => undefined })
-  engine = connectEngine({ dockerHost: local.env.DOCKER_HOST ?? '' })
+  engine = { ...connectEngine({ dockerHost: local.env.DOCKER_HOST ?? '' }), installation: randomBytes(4).toString('hex') }
   registry = process.env.TAXIWAY_REGISTRY ?? local.env.TAXIWAY_REGISTRY ?? ''
 }, 180_000)
 afterAll(async () => {
@@ -56,7 +56,7 @@ async function build(dockerfile: string, more: Partial<BuildOrder> = {}, by = en
   })
   if (!packed.ok) throw new Error(packed.reason.message)
   const lines: string[] = []
-  const order = { image: 'web', tags: [workImage(owner('web'))], signal: never, deadlineMs: 60_000, ...more }
+  const order = { image: 'web', tags: [workImage(engine, owner('web'))], signal: never, deadlineMs: 60_000, ...more }
   const built = await buildImage(by, {
     ...order,
     context: packed.value.stream,
@@ -351,24 +351,27 @@ test('a release container has an address, answers probes, shows its last lines a
   expect(await release.inspectContainer(engine, id)).toBeUndefined()
 }, 30_000)
 
-test('a sweep removes what runs left that are over, and nothing else', async () => {
+test('a sweep removes what runs left that are over, and nothing else, nor what another Taxiway made', async () => {
   const other = newId<string>('run', randomBytes)
   const step = { run: other, attempt: 2, step: 'unit', repository: 'shop/web' }
-  const image = (await build('FROM busybox:stable\nENV SWEPT=1\n', { tags: [workImage(step)] })).built
-  const create = (name: string, labels: Record<string, string>) =>
-    engine.docker.createContainer({ name, Image: 'busybox:stable', Cmd: ['sleep', '60'], Labels: labels })
-  const left = await create(objectName(step), workLabels(step))
+  const image = (await build('FROM busybox:stable\nENV SWEPT=1\n', { tags: [workImage(engine, step)] })).built
+  const labels = { ...workLabels(step), ...workMark(engine) }
+  const create = (name: string, Labels: Record<string, string>) =>
+    engine.docker.createContainer({ name, Image: 'busybox:stable', Cmd: ['sleep', '60'], Labels })
+  const left = await create(objectName(step), labels)
   await left.start()
   await createRunNetwork(engine, { name: objectName(step), labels: workLabels(step) })
-  await engine.docker.createVolume({ Name: objectName(step), Labels: workLabels(step) })
+  await engine.docker.createVolume({ Name: objectName(step), Labels: labels })
   // A stranger's container made from an image that copies our labels, and a release of the same run.
-  const stranger = await create(`k8s-${other}`, workLabels(step))
-  const live = await create(`taxiway-live-${other}`, { ...workLabels(step), [label.role]: 'release' })
+  const stranger = await create(`k8s-${other}`, labels)
+  const live = await create(`taxiway-live-${other}`, { ...labels, [label.role]: 'release' })
   const keep = (id: string) => id !== other
   expect(image.ok).toBe(true)
+  const neighbour = { ...engine, installation: 'ffffffff' }
+  expect(await sweep(neighbour, { keep })).toEqual({ containers: 0, networks: 0, volumes: 0, images: 0 })
   expect(await sweep(engine, { keep })).toEqual({ containers: 1, networks: 1, volumes: 1, images: 1 })
   expect(await sweep(engine, { keep })).toEqual({ containers: 0, networks: 0, volumes: 0, images: 0 })
-  expect(await imageExists(engine, workImage(step))).toBe(false)
+  expect(await imageExists(engine, workImage(engine, step))).toBe(false)
   expect(await imageExists(engine, 'busybox:stable')).toBe(true)
   for (const container of [stranger, live]) {
     expect((await container.inspect()).Id).toBe(container.id)

@@ -67,7 +67,7 @@ export async function buildOne(
     dockerfile: context.value.dockerfile,
     ...(target ? { target } : {}),
     tags: [
-      workImage({
+      workImage(engine, {
         run: stage.run.id,
         attempt: stage.run.attempt,
         step: target ? `${image.name}-${target}` : image.name,
