@@ -9,7 +9,7 @@ import { foundPart, type LocalOptions, type LocalPart } from './part.ts'
 import { answers, type Daemon, findProgram, startDaemon, waitUntil } from './process.ts'
 
 /** The Debian packages behind startEngine. */
-export const enginePackages = ['docker.io', 'iptables']
+export const enginePackages = ['docker.io', 'iptables', 'iproute2']
 
 const usualSocket = '/var/run/docker.sock'
 const runFolders = '/run/taxiway-engine-'
@@ -79,7 +79,7 @@ async function startDockerd(folder: string, runFolder: string, socket: string): 
 export async function startEngine(o: LocalOptions): Promise<LocalPart> {
   const found = await findEngine()
   if (found) return foundPart('engine', found)
-  const isInstalled = findProgram('dockerd') !== undefined && findProgram('iptables') !== undefined
+  const isInstalled = ['dockerd', 'iptables', 'ip'].every(findProgram)
   const installed = isInstalled ? false : await installPackages(enginePackages, o.say)
   if (process.getuid?.() !== 0)
     throw new Error('No Docker engine answers: start it (systemctl start docker), or set DOCKER_HOST.')

@@ -9,11 +9,24 @@ import { startRedis } from '../../deploy/local/redis.ts'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { BenchContext, BenchResult, Row } from './figures.ts'
 import { idle } from './idle.ts'
+import { images } from './images.ts'
 import { intake } from './intake.ts'
+import { log } from './log.ts'
+import { mask } from './mask.ts'
 import { pipeline } from './pipeline.ts'
+import { secondPush } from './second-push.ts'
 import { wake } from './wake.ts'
 
-const benches: Record<string, (context: BenchContext) => Promise<BenchResult>> = { intake, wake, idle, pipeline }
+const benches: Record<string, (context: BenchContext) => Promise<BenchResult>> = {
+  intake,
+  wake,
+  idle,
+  mask,
+  log,
+  'second-push': secondPush,
+  images,
+  pipeline,
+}
 const usage = `Usage: npm run bench -- [--json FILE] [--only ${Object.keys(benches).join(',')}] [--rounds N]
 
 Measures on this machine, as ratios within one run, and prints the goals beside the figures.

@@ -110,9 +110,10 @@ test('a run whose worker fell silent goes back to the queue, and after three los
 
 test('many writers at once lose no event', async () => {
   const run = await accepted()
+  await store.runs.move(run.id, { type: 'attempt_started', holder: 'h', worker: 'w' })
   await Promise.all(
     Array.from({ length: 20 }, (_, index) =>
-      store.runs.move(run.id, { type: 'image_built', image: `i${index}`, imageId: 'x' }),
+      store.runs.move(run.id, { type: 'image_built', image: `i${index}`, imageId: 'x' }, { attempt: 1, holder: 'h' }),
     ),
   )
   expect((await store.runs.read(run.id))?.images).toHaveLength(20)
