@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { cpSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { variables } from '@taxiway/chassis/config.ts'
 import { buildImage } from '@taxiway/docker/build.ts'
@@ -10,10 +10,9 @@ import { connectEngine } from '@taxiway/docker/engine.ts'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { installPackages } from '../../deploy/local/apt.ts'
-import { withLock } from '../../deploy/local/lock.ts'
 import { findProgram, freePort, runProgram } from '../../deploy/local/process.ts'
 import { type StartedRedis, startRedis } from '../../deploy/local/redis.ts'
+import { ensureDebianImage } from '../debian-images.ts'
 import { eventually } from '../scenes/world.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
@@ -21,7 +20,6 @@ const officialBase = 'node:24-bookworm-slim'
 const dockerHost = process.env.DOCKER_HOST ?? ''
 const docker = new Docker({ socketPath: dockerHost.replace(/^unix:\/\//, '') })
 const tag = `taxiway-test/image:${process.pid}`
-const say = (line: string) => void process.stderr.write(`  ${line}\n`)
 let folder: string
 let redis: StartedRedis
 
@@ -47,48 +45,23 @@ async function hasImage(name: string): Promise<boolean> {
 async function ensureBase(): Promise<string> {
   if (await hasImage(officialBase)) return officialBase
   const own = `taxiway-local/node:${process.version.slice(1)}`
-  const isImported = await docker
-    .getImage(own)
-    .inspect()
-    .then(
-      () => true,
-      () => false,
-    )
-  if (isImported) return own
-  const archive = await withLock('node-base', () => say('waiting for another to make the base image'), makeArchive)
-  const [repo, version] = own.split(':')
-  const changes = 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
-  const stream = await docker.importImage(createReadStream(archive), { repo, tag: version, changes })
-  await new Promise<void>((done, fail) =>
-    docker.modem.followProgress(stream, (error) => (error ? fail(error) : done())),
-  )
+  await ensureDebianImage(docker, {
+    names: [own],
+    packages: ['git', 'ca-certificates'],
+    changes: ['ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'],
+    finish: { key: `node ${process.version}`, tree: addNode },
+  })
   return own
 }
 
-async function makeArchive(): Promise<string> {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'taxiway')
-  const archive = join(cache, `node-${process.version.slice(1)}-${process.arch}.tar`)
-  if (existsSync(archive)) return archive
-  mkdirSync(cache, { recursive: true })
-  await installPackages(['debootstrap'], say)
-  const tree = mkdtempSync(join(cache, 'node-base-'))
-  try {
-    say('making a base image from Debian packages (once, about a minute)')
-    const place = ['bookworm', tree, 'http://deb.debian.org/debian']
-    await runProgram('debootstrap', ['--variant=minbase', '--include=git,ca-certificates', ...place], { seconds: 600 })
-    const npm = dirname(dirname((await runProgram('realpath', [findProgram('npm') ?? 'npm'])).trim()))
-    const [bin, modules] = [join(tree, 'usr/local/bin'), join(tree, 'usr/local/lib/node_modules')]
-    cpSync(process.execPath, join(bin, 'node'))
-    cpSync(npm, join(modules, 'npm'), { recursive: true })
-    await runProgram('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', join(bin, 'npm')])
-    // What this machine trusts, so that npm works from behind its proxy.
-    cpSync('/etc/ssl/certs/ca-certificates.crt', join(tree, 'etc/ssl/certs/ca-certificates.crt'))
-    await runProgram('tar', ['-C', tree, '-cf', `${archive}.part`, '.'], { seconds: 120 })
-    renameSync(`${archive}.part`, archive)
-  } finally {
-    rmSync(tree, { recursive: true, force: true })
-  }
-  return archive
+async function addNode(tree: string): Promise<void> {
+  const npm = dirname(dirname((await runProgram('realpath', [findProgram('npm') ?? 'npm'])).trim()))
+  const [bin, modules] = [join(tree, 'usr/local/bin'), join(tree, 'usr/local/lib/node_modules')]
+  cpSync(process.execPath, join(bin, 'node'))
+  cpSync(npm, join(modules, 'npm'), { recursive: true })
+  await runProgram('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', join(bin, 'npm')])
+  // What this machine trusts, so that npm works from behind its proxy.
+  cpSync('/etc/ssl/certs/ca-certificates.crt', join(tree, 'etc/ssl/certs/ca-certificates.crt'))
 }
 
 async function buildFrom(base: string): Promise<void> {
@@ -131,7 +104,7 @@ async function run(command: string[], more: Docker.ContainerCreateOptions = {}) 
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'taxiway-image-'))
-  redis = await startRedis({ folder, say }, { fresh: true })
+  redis = await startRedis({ folder, say: () => {} }, { fresh: true })
   await buildFrom(await ensureBase())
 }, 900_000)
 afterAll(async () => {

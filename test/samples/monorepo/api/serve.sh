@@ -1,0 +1,2 @@
+. /lib/lib.sh
+answer "this is the api"

@@ -1,0 +1,3 @@
+set -e
+sh /app/serve.sh | grep -q 'this is the api'
+echo 'the api answers'

@@ -1,0 +1,3 @@
+set -e
+sh /app/serve.sh | grep -q 'this is the web'
+echo 'the web answers'
