@@ -24,18 +24,20 @@ const mirror = 'http://deb.debian.org/debian'
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'taxiway')
 const say = (line: string) => void process.stderr.write(`  ${line}\n`)
 
+/** Does the engine have an image of that name? */
+export const isInEngine = (docker: Docker, name: string): Promise<boolean> =>
+  docker
+    .getImage(name)
+    .inspect()
+    .then(
+      () => true,
+      () => false,
+    )
+
 /** Puts images of Debian into the engine, made by debootstrap once and kept in the cache. Names that are there already stay. */
 export async function ensureDebianImage(docker: Docker, image: DebianImage): Promise<void> {
-  const isThere = (name: string) =>
-    docker
-      .getImage(name)
-      .inspect()
-      .then(
-        () => true,
-        () => false,
-      )
   const missing: string[] = []
-  for (const name of image.names) if (!(await isThere(name))) missing.push(name)
+  for (const name of image.names) if (!(await isInEngine(docker, name))) missing.push(name)
   if (missing.length === 0) return
   const archive = await withLock(
     'debian-image',

@@ -8,7 +8,8 @@ import { machineSide } from '../scenes/machine-side.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { check, copySample, eventually, writeFiles } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
-import { type BenchContext, type BenchResult, median, round } from './figures.ts'
+import type { BenchContext, BenchResult } from './figures.ts'
+import { interleave } from './interleave.ts'
 
 const namespace = 'bench-script'
 
@@ -22,35 +23,34 @@ export async function pipeline({ folder, environment, rounds, say }: BenchContex
     say,
   })
   const script = await scriptArm(join(folder, 'script'), environment, world.host)
-  const ratios: number[] = []
+  const text = () => `version ${Date.now()}\n`
   try {
-    // The first round of each makes namespaces and fills caches.
-    for (let index = 0; index <= Math.max(7, rounds); index++) {
-      const text = `version ${Date.now()}\n`
-      const ours = await timed(() => world.push({ 'www/index.html': text }, text), world.visit, text)
-      await world.taxiway.waitRun(ours.value.runId, isOver, 60_000)
-      await quiet(world.namespace, environment)
-      const other = await timed(() => script.push(text), script.visit, text)
-      await quiet(namespace, environment)
-      if (index === 0) continue
-      ratios.push(ours.ms / other.ms)
-      say(`pipeline round ${index}: ${round(ours.ms, 0)} ms against ${round(other.ms, 0)} ms`)
-    }
+    return await interleave({
+      figure: 'pipeline, of a shell script',
+      goal: 1.1,
+      rounds: Math.max(7, rounds),
+      say,
+      async ours() {
+        const version = text()
+        const { value, ms } = await timed(
+          () => world.push({ 'www/index.html': version }, version),
+          world.visit,
+          version,
+        )
+        await world.taxiway.waitRun(value.runId, isOver, 60_000)
+        await quiet(world.namespace, environment)
+        return ms
+      },
+      async bare() {
+        const version = text()
+        const { ms } = await timed(() => script.push(version), script.visit, version)
+        await quiet(namespace, environment)
+        return ms
+      },
+    })
   } finally {
     await world.stop()
     await script.clean()
-  }
-  const ratio = round(median(ratios), 2)
-  return {
-    rows: [
-      {
-        figure: 'pipeline, of a shell script',
-        goal: '<= 1.10',
-        measured: `${ratio} (${ratios.length} rounds)`,
-        holds: ratio <= 1.1,
-      },
-    ],
-    figures: { ratio, rounds: ratios.length },
   }
 }
 

@@ -4,59 +4,45 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeWorld } from '../scenes/make-world.ts'
 import { isOver } from '../taxiway.ts'
-import { type BenchContext, type BenchResult, median, round } from './figures.ts'
+import type { BenchContext, BenchResult } from './figures.ts'
+import { interleave, taken } from './interleave.ts'
 
 const run = promisify(execFile)
 const files = 2000
+const tag = 'taxiway-bench/many-files'
 
-/** A one-line change in a repository of 2,000 files: our checkout and build, against `git fetch` and `docker build`, in turn. */
+/** A one-line change in a repository of 2,000 files: our checkout and build, against `git fetch` and `docker build`. */
 export async function secondPush({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
-  const world = await makeWorld({
-    folder: join(folder, 'second-push'),
-    environment,
-    target: 'docker',
-    name: 'acme/many-files',
-    say,
-  })
-  const bare = join(folder, 'second-push', 'bare')
+  const place = join(folder, 'second-push')
+  const world = await makeWorld({ folder: place, environment, target: 'docker', name: 'acme/many-files', say })
+  const bare = join(place, 'bare')
   mkdirSync(bare, { recursive: true })
   const shell = (command: string, ...args: string[]) =>
     run(command, args, { cwd: bare, env: { ...process.env, ...environment, DOCKER_BUILDKIT: '1' } })
-  const ratios: number[] = []
   try {
     writeTree(world.tree)
-    for (let index = 0; index <= rounds; index++) {
-      const text = `line ${Date.now()}\n`
-      const { runId, sha } = await world.push({ 'src/0/0.txt': text }, `round ${index}`)
-      const ended = await world.taxiway.waitRun(runId, isOver, 300_000)
-      if (ended.state !== 'succeeded') throw new Error(`the run ${ended.state}: ${ended.reason?.message}`)
-      const oursMs = spanMs(ended.stages)
-      if (index === 0) await shell('git', 'init', '--quiet', '.')
-      const startedMs = performance.now()
-      await shell('git', 'fetch', '--quiet', '--depth', '1', world.pushUrl, 'main')
-      await shell('git', 'checkout', '--quiet', '--force', sha)
-      await shell('docker', 'build', '--quiet', '--tag', 'taxiway-bench/many-files', '.')
-      const otherMs = performance.now() - startedMs
-      // The first round fetches and copies everything.
-      if (index === 0) continue
-      ratios.push(oursMs / otherMs)
-      say(`second push round ${index}: ${round(oursMs, 0)} ms against ${round(otherMs, 0)} ms`)
-    }
-  } finally {
-    await shell('docker', 'image', 'rm', '--force', 'taxiway-bench/many-files').catch(() => {})
-    await world.stop()
-  }
-  const ratio = round(median(ratios), 2)
-  return {
-    rows: [
-      {
-        figure: `second push, ${files} files, of git and docker`,
-        goal: '<= 1.10',
-        measured: `${ratio} (${ratios.length} rounds)`,
-        holds: ratio <= 1.1,
+    await shell('git', 'init', '--quiet', '.')
+    return await interleave({
+      figure: `second push, ${files} files, of git and docker`,
+      goal: 1.1,
+      rounds,
+      say,
+      async ours() {
+        const { runId } = await world.push({ 'src/0/0.txt': `line ${Date.now()}\n` }, 'a line')
+        const ended = await world.taxiway.waitRun(runId, isOver, 300_000)
+        if (ended.state !== 'succeeded') throw new Error(`the run ${ended.state}: ${ended.reason?.message}`)
+        return spanMs(ended.stages)
       },
-    ],
-    figures: { ratio, rounds: ratios.length },
+      bare: () =>
+        taken(async () => {
+          await shell('git', 'fetch', '--quiet', '--depth', '1', world.pushUrl, 'main')
+          await shell('git', 'checkout', '--quiet', '--force', 'FETCH_HEAD')
+          await shell('docker', 'build', '--quiet', '--tag', tag, '.')
+        }),
+    })
+  } finally {
+    await shell('docker', 'image', 'rm', '--force', tag).catch(() => {})
+    await world.stop()
   }
 }
 

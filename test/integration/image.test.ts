@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { findProgram, freePort, runProgram } from '../../deploy/local/process.ts'
 import { type StartedRedis, startRedis } from '../../deploy/local/redis.ts'
-import { ensureDebianImage } from '../debian-images.ts'
+import { ensureDebianImage, isInEngine } from '../debian-images.ts'
 import { eventually } from '../scenes/world.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
@@ -25,20 +25,12 @@ let redis: StartedRedis
 
 /** Is the image in the engine, or can it be pulled? */
 async function hasImage(name: string): Promise<boolean> {
-  const isThere = () =>
-    docker
-      .getImage(name)
-      .inspect()
-      .then(
-        () => true,
-        () => false,
-      )
-  if (await isThere()) return true
+  if (await isInEngine(docker, name)) return true
   const pulled = docker
     .pull(name, { abortSignal: AbortSignal.timeout(120_000) })
     .then((stream) => new Promise<void>((done) => docker.modem.followProgress(stream, () => done())))
   await pulled.catch(() => undefined)
-  return isThere()
+  return isInEngine(docker, name)
 }
 
 /** The usual base; where no registry can be reached, one like it from Debian's packages, this very Node, and the machine's npm. */
