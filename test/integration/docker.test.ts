@@ -64,7 +64,10 @@ async function build(dockerfile: string, more: Partial<BuildOrder> = {}, by = en
     ...order,
     context: packed.value.stream,
     dockerfile: packed.value.dockerfile,
-    onLine: (line) => void lines.push(line.text),
+    onLine(line) {
+      lines.push(line.text)
+      return more.onLine?.(line)
+    },
   })
   return { built, lines }
 }
@@ -308,12 +311,15 @@ async function cuttableEngine(): Promise<{ engine: Engine; cut(): void }> {
 test('an engine that goes away in the middle of a container or a build is told at once', async () => {
   for (const work of ['container', 'build'] as const) {
     const wire = await cuttableEngine()
-    const sleeping = `sleep 30; echo ${randomBytes(6).toString('hex')}`
+    const sleeping = `echo begun; sleep 30; echo ${randomBytes(6).toString('hex')}`
+    const begun = Promise.withResolvers<void>()
+    const onOutput = () => begun.resolve()
+    const onLine = ({ text }: { text: string }) => (/^#\d+ begun$/.test(text) ? begun.resolve() : undefined)
     const running =
       work === 'container'
-        ? runs('cut', sleeping, {}, wire.engine).then(({ ran }) => ran)
-        : build(`FROM busybox:stable\nRUN ${sleeping}\n`, {}, wire.engine).then(({ built }) => built)
-    await sleep(1_000)
+        ? runs('cut', sleeping, { onOutput }, wire.engine).then(({ ran }) => ran)
+        : build(`FROM busybox:stable\nRUN ${sleeping}\n`, { onLine }, wire.engine).then(({ built }) => built)
+    await begun.promise
     const startedMs = performance.now()
     wire.cut()
     expect(await running).toMatchObject({ ok: false, reason: { code: 'docker_daemon_restarted' } })
