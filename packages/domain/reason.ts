@@ -48,6 +48,8 @@ const sentences = {
   run_not_finished: () => "The run has not ended yet, so it can't be run again. Cancel it first.",
   url_not_allowed: (p: { detail: string }) =>
     `The URL is not allowed: ${p.detail}. Private addresses and plain http must be listed in TAXIWAY_ALLOWED_ORIGINS.`,
+  secrets_unreadable: () =>
+    'What is kept encrypted can not be read with this TAXIWAY_SECRET_KEY. Start with the key that wrote it, or write tokens and secrets anew.',
   unknown_error: () => 'Something went wrong on our side. The log of the service has the details.',
   // Record and attempts
   fenced: (p: { attempt: number; current: number }) => `FENCED attempt=${p.attempt} current=${p.current}`,
@@ -165,6 +167,8 @@ const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'cluster_unavailable',
   'cluster_forbidden',
   'redis_unavailable',
+  'out_of_memory',
+  'secrets_unreadable',
   'unknown_error',
   'stale_generation',
 ])
@@ -174,6 +178,7 @@ const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'git_auth_failed',
   'registry_auth_failed',
   'cluster_forbidden',
+  'secrets_unreadable',
   'stale_generation',
   'target_unavailable',
 ])

@@ -1,9 +1,12 @@
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { CompactEncrypt, compactDecrypt, errors } from 'jose'
 
 export type Secrets = ReturnType<typeof makeSecrets>
 
 /** Opened values kept in memory at a time. */
 const mostOpened = 1000
+
+/** What is kept can't be read: this process has another key than the one that wrote it, or somebody changed it. */
+export class Unreadable extends Error {}
 
 /** Encrypts values at rest: JWE compact, direct key, AES-256-GCM (RFC 7516), bound to the name they are kept under. */
 export function makeSecrets(key: Uint8Array) {
@@ -14,13 +17,15 @@ export function makeSecrets(key: Uint8Array) {
       new CompactEncrypt(Buffer.from(value))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: '1', name })
         .encrypt(key),
-    /** @throws when the key is another, the value was altered, or it was sealed under another name */
+    /** @throws Unreadable when the key is another, the value was altered, or it was sealed under another name */
     async open(name: string, sealed: string): Promise<string> {
       const known = opened.get(`${name} ${sealed}`)
       if (known !== undefined) return known
-      const { plaintext, protectedHeader } = await compactDecrypt(sealed, key)
+      const { plaintext, protectedHeader } = await compactDecrypt(sealed, key).catch((error: unknown) => {
+        throw error instanceof errors.JOSEError ? new Unreadable(`${name} can not be read: ${error.message}`) : error
+      })
       if (protectedHeader.name !== name)
-        throw new Error(`the sealed value of ${name} belongs to ${String(protectedHeader.name)}`)
+        throw new Unreadable(`the sealed value of ${name} belongs to ${String(protectedHeader.name)}`)
       if (opened.size >= mostOpened) opened.clear()
       const value = Buffer.from(plaintext).toString()
       opened.set(`${name} ${sealed}`, value)

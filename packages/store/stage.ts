@@ -1,10 +1,11 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
 import { hideError } from '@taxiway/domain/mask.ts'
-import { isInfrastructure, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { findStage, type Run } from '@taxiway/domain/run.ts'
+import { isInfrastructure, type Outcome, reason, refuse } from '@taxiway/domain/reason.ts'
+import { findStage, type Run, stageKey } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
 import { patiently } from './connection.ts'
+import { Unreadable } from './secrets.ts'
 import { makeStageLog, type StageLog } from './stage-log.ts'
 import type { Store } from './store.ts'
 
@@ -116,7 +117,10 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
     return end({ type: 'superseded', by: (await store.runs.read(attempt.run.id))?.supersededBy ?? 'a newer run' })
   if (attempt.signal.reason === 'drained') return end({ type: 'attempt_drained', worker })
   if (error instanceof Fenced || attempt.signal.aborted) return logger.info('another attempt has this run now')
-  // A fault outside any stage: the lease runs out and the next attempt begins.
   const secrets = await context.secrets.catch(() => [])
   logger.error({ err: hideError(secrets, error), run: attempt.run.id }, 'attempt met a fault')
+  // A fault outside any stage counts as one of the stage that would be next.
+  const stage = attempt.run.stages.find(({ state }) => state === 'running' || state === 'pending')
+  const why = reason(error instanceof Unreadable ? 'secrets_unreadable' : 'unknown_error')
+  if (stage) await end({ type: 'stage_finished', stage: stageKey(stage), state: 'errored', reason: why })
 }

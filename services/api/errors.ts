@@ -1,5 +1,6 @@
 import type { Outcome, Reason, ReasonCode } from '@taxiway/domain/reason.ts'
 import { reason, reasonCodes } from '@taxiway/domain/reason.ts'
+import { Unreadable } from '@taxiway/store/secrets.ts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 
@@ -23,6 +24,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   content_type_unsupported: 415,
   content_encoding_unsupported: 415,
   rate_limited: 429,
+  secrets_unreadable: 500,
   unknown_error: 500,
   redis_unavailable: 503,
   queue_full: 503,
@@ -46,6 +48,7 @@ export function reasonOf(
   request: FastifyRequest,
   redisFault: (error: unknown) => Outcome<never>,
 ): Reason {
+  if (error instanceof Unreadable) return reason('secrets_unreadable')
   if (error.validation) return reason('input_invalid', { detail: error.message })
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return reason('body_too_large', { limitMb: (request.routeOptions.bodyLimit ?? 0) / 2 ** 20 })

@@ -45,7 +45,7 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
   const workspace = join(config.dataFolder, 'workspaces', `${runId}-${attempt.fence.attempt}`)
   const token = patiently(() => store.repositories.token(attempt.run.repo))
   const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
-  secrets.catch(() => {})
+  for (const early of [token, secrets]) early.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
   deps.active.add(attempt)
   const limit = limitTime(attempt, () => store.now().getTime())

@@ -27,7 +27,6 @@ export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void>
   // Somebody else has it, or it is over: then there is nothing to do here.
   if (!begun.ok) return
   const attempt = begun.value
-  const token = await patiently(() => store.repositories.token(attempt.run.repo))
   const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
   secrets.catch(() => {})
   const context: AttemptContext = {
@@ -38,7 +37,7 @@ export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void>
   }
   deps.active.add(attempt)
   try {
-    await throughEnvironments(deps, context, token)
+    await throughEnvironments(deps, context)
   } catch (error) {
     await closeAborted(context, error, config.worker)
   } finally {
@@ -49,11 +48,9 @@ export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void>
   if (run && isTerminal(run.state)) await store.logs.expire(run.id).catch(() => {})
 }
 
-async function throughEnvironments(
-  deps: DeployerDeps,
-  context: AttemptContext,
-  token: string | undefined,
-): Promise<void> {
+async function throughEnvironments(deps: DeployerDeps, context: AttemptContext): Promise<void> {
+  const { repositories } = deps.store
+  const token = await patiently(() => repositories.token(context.attempt.run.repo))
   for (;;) {
     const next = nextDeployStage(context.attempt.run)
     const environment = context.attempt.run.plan?.environments.find(({ name }) => name === next?.environment)

@@ -3,6 +3,7 @@ import type { RunId } from '@taxiway/domain/ids.ts'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
+import { Unreadable } from '@taxiway/store/secrets.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { type DesiredStatus, desiredStatuses } from './desired.ts'
 
@@ -34,7 +35,7 @@ export function makeReconcile(deps: ReconcileDeps) {
       ids.map(async (id) => {
         const run = await deps.store.runs.read(id)
         if (!run || signal.aborted) return
-        const posted = await agree(deps, run, signal)
+        const posted = await agree(deps, run, signal).catch(unreadable)
         if (posted.kind === 'done') {
           failures.delete(id)
           return deps.store.statuses.settle(run)
@@ -54,6 +55,12 @@ export function makeReconcile(deps: ReconcileDeps) {
     )
     return ids.length === batch ? 0 : nextMs
   }
+}
+
+/** A token that this process has no key for holds back the statuses of its repository, and no others. */
+function unreadable(error: unknown): Posted {
+  if (error instanceof Unreadable) return { kind: 'later', detail: error.message }
+  throw error
 }
 
 /** Posts what differs, context by context. */
