@@ -305,7 +305,8 @@ async function cuttableEngine(): Promise<{ engine: Engine; cut(): void }> {
     wire.close()
     for (const socket of open) socket.destroy()
   }
-  return { engine: connectEngine({ dockerHost: `tcp://127.0.0.1:${(wire.address() as AddressInfo).port}` }), cut }
+  const dockerHost = `tcp://127.0.0.1:${(wire.address() as AddressInfo).port}`
+  return { engine: { ...engine, ...connectEngine({ dockerHost }) }, cut }
 }
 
 test('an engine that goes away in the middle of a container or a build is told at once', async () => {
