@@ -52,7 +52,10 @@ export interface RunTest {
 export interface RunArtifact {
   id: string
   test: string
+  /** In the container. */
   path: string
+  /** Of the file that is downloaded: a folder is kept as one archive. */
+  name?: string
   bytes: number
   expiresAt: string
 }

@@ -1,0 +1,209 @@
+import { connect } from 'node:net'
+import type { PlannedService } from '@taxiway/domain/plan.ts'
+import { type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { runContainer } from './container.ts'
+import type { ContainerSpec } from './container-spec.ts'
+import { callDeadlineMs, type Engine, engineFault, hasStatus, pause, within } from './engine.ts'
+import { execProbe, inspectContainer } from './release-container.ts'
+
+/** A service, and the image in the engine that it is made from. */
+export interface ServiceOrder {
+  service: PlannedService
+  image: string
+}
+/** Where services run: the containers' names and labels, the test's own network, and what each may use. */
+export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb' | 'cpus' | 'pids'> {
+  name(service: string): string
+  labels(service: string): Record<string, string>
+  diskMb?: number
+  signal: AbortSignal
+  say(line: string): void
+}
+/** What stops services, and what is wrong if one is not ready. */
+export interface StartedServices {
+  problem?: Outcome<never>
+  /** Settles when all are gone. */
+  stop(): Promise<void>
+}
+
+const pollMs = 200
+const probeMs = 10_000
+const graceMs = 2000
+const longestMs = 24 * 3_600_000
+const keptWords = 4000
+
+/**
+ * Starts the services of a test side by side and waits until all are ready. They run as strangers' code, like the test itself, are
+ * found on its network by their names, and publish nothing. One that is not ready in time is `service_not_ready`, with its last words.
+ */
+export async function startServices(
+  engine: Engine,
+  services: ServiceOrder[],
+  place: ServicePlace,
+): Promise<StartedServices> {
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([place.signal, stopping.signal])
+  const running = services.map((order) => runOne(engine, order, { ...place, signal }))
+  const stop = async () => {
+    stopping.abort()
+    await Promise.all(running.map(({ ended }) => ended))
+  }
+  let problem: Outcome<never> | undefined
+  const wait = async (one: Running) => {
+    try {
+      const found = await waitReady(engine, one, { ...place, signal })
+      problem ??= found
+    } catch (error) {
+      if (problem) return
+      place.signal.throwIfAborted()
+      const reason = engineFault(error, { midWork: true })
+      if (!reason) throw error
+      problem = { ok: false, reason }
+    }
+    // One that is not ready ends the wait for the others.
+    if (problem) stopping.abort()
+  }
+  try {
+    await Promise.all(running.map(wait))
+    return problem ? { problem, stop } : { stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface Running {
+  service: PlannedService
+  container: string
+  /** Settles, always well, when the container is gone. */
+  ended: Promise<void>
+  hasEnded(): boolean
+  lastWords(): string
+  /** Why it could not even be made, when that is the engine's fault. */
+  fault(): Outcome<never> | undefined
+}
+
+function runOne(engine: Engine, { service, image }: ServiceOrder, place: ServicePlace): Running {
+  const container = place.name(service.name)
+  let hasEnded = false
+  let words = ''
+  let fault: Outcome<never> | undefined
+  const { network, memoryMb, cpus, pids, diskMb, signal } = place
+  place.say(`service ${service.name} from ${service.image}`)
+  const ended = runContainer(engine, {
+    name: container,
+    image,
+    env: service.env,
+    ...(service.command ? { command: service.command } : {}),
+    labels: place.labels(service.name),
+    network,
+    aliases: [service.name],
+    memoryMb,
+    cpus,
+    pids,
+    ...(diskMb === undefined ? {} : { diskMb }),
+    graceMs,
+    timeoutMs: longestMs,
+    signal,
+    onOutput: (chunk) => {
+      words = (words + chunk.toString()).slice(-keptWords)
+    },
+  })
+    .then((ran) => {
+      if (!ran.ok) fault = ran
+      else if (ran.value.oomKilled) words += `\nit used more than its ${memoryMb} MB of memory`
+      else if (ran.value.met) words += `\nit was ended at its limit of ${ran.value.met.limit} (${ran.value.met.what})`
+    })
+    .catch((error: Error) => {
+      if (!signal.aborted) words = error.message
+    })
+    .finally(() => {
+      hasEnded = true
+    })
+  return {
+    service,
+    container,
+    ended,
+    hasEnded: () => hasEnded,
+    lastWords: () => oneLine(words.trim().split(/\r?\n/).slice(-3).join(' '), 500).replace(/[.:]+$/, ''),
+    fault: () => fault,
+  }
+}
+
+/** @returns undefined when it is ready, else why it is not */
+async function waitReady(engine: Engine, one: Running, place: ServicePlace): Promise<Outcome<never> | undefined> {
+  const { service } = one
+  const beganMs = performance.now()
+  const refusal = (what: string) =>
+    refuse('service_not_ready', { service: service.name, detail: [what, one.lastWords()].filter(Boolean).join(': ') })
+  while (performance.now() - beganMs < service.timeoutMs) {
+    if (one.hasEnded()) return one.fault() ?? refusal('it ended before it was ready')
+    if (await isReady(engine, service, one.container, place.signal)) {
+      place.say(`service ${service.name} is ready after ${((performance.now() - beganMs) / 1000).toFixed(1)} s`)
+      return undefined
+    }
+    await pause(pollMs, place.signal)
+  }
+  return refusal(`it was not ready within ${service.timeoutMs / 1000} s`)
+}
+
+async function isReady(engine: Engine, service: PlannedService, name: string, signal: AbortSignal): Promise<boolean> {
+  const view = await inspectContainer(engine, name, signal)
+  if (view?.state !== 'running') return false
+  const { ready } = service
+  if (!ready) return isHealthy(engine, view.id, signal)
+  if ('port' in ready) return isListening(engine, view, ready.port, signal)
+  const { exitCode } = await execProbe(engine, view.id, ['sh', '-c', ready.command], probeMs, signal)
+  return exitCode === 0
+}
+
+/** An image without a health check is healthy as soon as it runs. */
+async function isHealthy(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { State } = await within(callDeadlineMs, signal, () => engine.docker.getContainer(id).inspect())
+    return State.Health === undefined || State.Health.Status === 'healthy' || State.Health.Status === 'none'
+  } catch (error) {
+    if (hasStatus(error, 404)) return false
+    throw error
+  }
+}
+
+/**
+ * Does the port take connections from others? The kernel's own table in the container says so wherever the engine is, as no route
+ * leads to a container on another machine. An image without a shell is asked by a connection instead.
+ */
+async function isListening(
+  engine: Engine,
+  { id, ip }: { id: string; ip: string },
+  port: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { exitCode } = await execProbe(engine, id, ['sh', '-c', listens(port)], probeMs, signal)
+  if (exitCode === 0) return true
+  return exitCode === 1 ? false : answers(ip, port, signal)
+}
+
+/** Made of what every shell has built in. `0A` is LISTEN; what listens on loopback alone does not count. */
+const listens = (port: number): string => {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  return [
+    'for file in /proc/net/tcp /proc/net/tcp6; do',
+    'while read -r _ local _ state _; do',
+    'case "$local $state" in',
+    '*7F:*|00000000000000000000000001000000:*) ;;',
+    `*":${hex} 0A") exit 0 ;;`,
+    'esac; done 2>/dev/null < $file; done; exit 1',
+  ].join('\n')
+}
+
+function answers(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, signal: AbortSignal.any([signal, AbortSignal.timeout(2000)]) })
+    const end = (isOpen: boolean) => {
+      socket.destroy()
+      resolve(isOpen)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+  })
+}
