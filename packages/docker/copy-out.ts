@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { extract } from 'tar-stream'
-import { callBack, callDeadlineMs, type Engine, hasStatus, stream, within } from './engine.ts'
+import { callBack, type Engine, hasStatus, stream, within } from './engine.ts'
 
 /** A thing in a container, as it comes out of it. */
 export interface CopiedEntry {

@@ -22,7 +22,10 @@ test('each command is shown before its output, and timed after it, however the o
   const wanted = "$ echo 'één'\néén\n(0.2 s)\n$ printf x\nx\n(0.2 s)\n$ true\n(0.1 s)\n"
   for (const size of [1, 2, 7, 30, 1000]) {
     const { text, status } = run(["echo 'één'", 'printf x', 'true'], size)
-    expect({ text: text.replaceAll(/\d\.\d/g, '0.2'), status }).toEqual({ text: wanted.replaceAll('0.1', '0.2'), status: 0 })
+    expect({ text: text.replaceAll(/\d\.\d/g, '0.2'), status }).toEqual({
+      text: wanted.replaceAll('0.1', '0.2'),
+      status: 0,
+    })
   }
 })
 
