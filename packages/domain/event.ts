@@ -33,7 +33,7 @@ export type RunEvent =
   | { type: 'noted'; reason: Reason }
 
 /** How a test of a run stands. */
-export const testStates = ['running', 'passed', 'failed', 'skipped'] as const
+export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
 export interface RunTest {
   name: string
   state: (typeof testStates)[number]
