@@ -38,6 +38,6 @@ test('the first command that fails ends the script with its status', () => {
 test('what a command prints before it, without an end of line, stays on its line', () => {
   const script = makeScript(['a'])
   expect(script.shown(Buffer.from('open'), 'err').toString()).toBe('open')
-  expect(script.shown(Buffer.from(/echo (.*)/.exec(script.program)?.[1] + '\n'), 'out').toString()).toBe('\n$ a\n')
+  expect(script.shown(Buffer.from(`${/echo (.*)/.exec(script.program)?.[1]}\n`), 'out').toString()).toBe('\n$ a\n')
   expect(script.end().toString().trim()).toSatisfy(isTimeLine)
 })

@@ -50,7 +50,10 @@ test('names and messages are cut and on one line', () => {
 const lol = Array.from({ length: 9 }, (_, index) => `<!ENTITY a${index + 1} "${`&a${index};`.repeat(10)}">`).join('')
 test.each([
   ['entities that grow', `<!DOCTYPE x [<!ENTITY a0 "lol">${lol}]><testsuite><testcase name="&a9;"/></testsuite>`],
-  ['an entity from a file', '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><testsuite><testcase name="&f;"/></testsuite>'],
+  [
+    'an entity from a file',
+    '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><testsuite><testcase name="&f;"/></testsuite>',
+  ],
   ['elements without an end', '<testsuite>'.repeat(100_000)],
   ['half of a report', sample.slice(0, 300)],
   ['no XML', 'ok 1 - works\n'],

@@ -35,7 +35,12 @@ function stage(tests: PlannedTest[], atOnce = 9) {
 }
 
 test('tests run side by side, each after what it needs, in all its cases', async () => {
-  const tests = [planned('unit a', [], 'unit'), planned('unit b', [], 'unit'), planned('lint'), planned('end', ['unit'])]
+  const tests = [
+    planned('unit a', [], 'unit'),
+    planned('unit b', [], 'unit'),
+    planned('lint'),
+    planned('end', ['unit']),
+  ]
   const { all, end, running } = stage(tests)
   expect(running()).toEqual(['unit a', 'unit b', 'lint'])
   await end('unit a')
@@ -48,7 +53,10 @@ test('tests run side by side, each after what it needs, in all its cases', async
 })
 
 test('no more than so many at a time, in their order', async () => {
-  const { all, end, running } = stage(['a', 'b', 'c'].map((name) => planned(name)), 2)
+  const { all, end, running } = stage(
+    ['a', 'b', 'c'].map((name) => planned(name)),
+    2,
+  )
   expect(running()).toEqual(['a', 'b'])
   await end('b')
   expect(running()).toEqual(['a', 'c'])

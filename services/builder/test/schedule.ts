@@ -21,8 +21,7 @@ export async function inOrder(tests: PlannedTest[], atOnce: number, work: TestWo
   const notPassed = new Set<string>()
   const faults: unknown[] = []
 
-  const isOpen = (key: string) =>
-    [...waiting.keys(), ...running.keys()].some((test) => keyOf(test) === key)
+  const isOpen = (key: string) => [...waiting.keys(), ...running.keys()].some((test) => keyOf(test) === key)
   const begin = (test: PlannedTest, index: number) => {
     const ended = work
       .run(test, index)
