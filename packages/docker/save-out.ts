@@ -111,8 +111,7 @@ async function addTo(archive: Pack, { path, size, content }: CopiedEntry): Promi
     entry.once('close', () => resolve())
     entry.once('error', reject)
   })
-  for await (const chunk of content)
-    if (!entry.write(chunk)) await Promise.race([once(entry, 'drain'), closed])
+  for await (const chunk of content) if (!entry.write(chunk)) await Promise.race([once(entry, 'drain'), closed])
   entry.end()
   await closed
 }

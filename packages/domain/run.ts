@@ -277,6 +277,7 @@ function release(run: Run): Run {
 /** Back to the queue under the next attempt's number; finished stages keep their verdicts. */
 function requeue(run: Run): Run {
   for (const stage of run.stages) if (stage.state === 'running') stage.state = 'pending'
+  endTests(run)
   run.attempt += 1
   run.state = 'queued'
   return release(run)
@@ -354,6 +355,10 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
       Object.assign(stage, { state: isVerdict ? 'cancelled' : state, finishedAt: now, ...(why ? { reason: why } : {}) })
     if (stage.state === 'pending') stage.state = isVerdict ? 'skipped' : state
   }
-  for (const test of run.tests ?? []) if (test.state === 'running') test.state = 'cancelled'
+  endTests(run)
   return release(run)
+}
+
+function endTests(run: Run): void {
+  for (const test of run.tests ?? []) if (test.state === 'running') test.state = 'cancelled'
 }
