@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import type { PlannedService } from '@taxiway/domain/plan.ts'
-import { type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { runContainer } from './container.ts'
 import type { ContainerSpec } from './container-spec.ts'
 import { callDeadlineMs, type Engine, engineFault, hasStatus, pause, within } from './engine.ts'
@@ -21,7 +21,7 @@ export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb'
 }
 /** What stops services, and what is wrong if one is not ready. */
 export interface StartedServices {
-  problem?: Outcome<never>
+  problem?: Reason
   /** Settles when all are gone. */
   stop(): Promise<void>
 }
@@ -48,7 +48,7 @@ export async function startServices(
     stopping.abort()
     await Promise.all(running.map(({ ended }) => ended))
   }
-  let problem: Outcome<never> | undefined
+  let problem: Reason | undefined
   const wait = async (one: Running) => {
     try {
       const found = await waitReady(engine, one, { ...place, signal })
@@ -56,9 +56,8 @@ export async function startServices(
     } catch (error) {
       if (problem) return
       place.signal.throwIfAborted()
-      const reason = engineFault(error, { midWork: true })
-      if (!reason) throw error
-      problem = { ok: false, reason }
+      problem = engineFault(error, { midWork: true })
+      if (!problem) throw error
     }
     // One that is not ready ends the wait for the others.
     if (problem) stopping.abort()
@@ -80,14 +79,14 @@ interface Running {
   hasEnded(): boolean
   lastWords(): string
   /** Why it could not even be made, when that is the engine's fault. */
-  fault(): Outcome<never> | undefined
+  fault(): Reason | undefined
 }
 
 function runOne(engine: Engine, { service, image }: ServiceOrder, place: ServicePlace): Running {
   const container = place.name(service.name)
   let hasEnded = false
   let words = ''
-  let fault: Outcome<never> | undefined
+  let fault: Reason | undefined
   const { network, memoryMb, cpus, pids, diskMb, signal } = place
   place.say(`service ${service.name} from ${service.image}`)
   const ended = runContainer(engine, {
@@ -110,7 +109,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     },
   })
     .then((ran) => {
-      if (!ran.ok) fault = ran
+      if (!ran.ok) fault = ran.reason
       else if (ran.value.oomKilled) words += `\nit used more than its ${memoryMb} MB of memory`
       else if (ran.value.met) words += `\nit was ended at its limit of ${ran.value.met.limit} (${ran.value.met.what})`
     })
@@ -131,20 +130,20 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
 }
 
 /** @returns undefined when it is ready, else why it is not */
-async function waitReady(engine: Engine, one: Running, place: ServicePlace): Promise<Outcome<never> | undefined> {
+async function waitReady(engine: Engine, one: Running, place: ServicePlace): Promise<Reason | undefined> {
   const { service } = one
   const beganMs = performance.now()
   const refusal = (what: string) =>
-    refuse('service_not_ready', { service: service.name, detail: [what, one.lastWords()].filter(Boolean).join(': ') })
+    reason('service_not_ready', { service: service.name, detail: [what, one.lastWords()].filter(Boolean).join(': ') })
   while (performance.now() - beganMs < service.timeoutMs) {
-    if (one.hasEnded()) return one.fault() ?? refusal('it ended before it was ready')
+    if (one.hasEnded()) return one.fault() ?? refusal('it ended')
     if (await isReady(engine, service, one.container, place.signal)) {
       place.say(`service ${service.name} is ready after ${((performance.now() - beganMs) / 1000).toFixed(1)} s`)
       return undefined
     }
     await pause(pollMs, place.signal)
   }
-  return refusal(`it was not ready within ${service.timeoutMs / 1000} s`)
+  return refusal(`not within ${service.timeoutMs / 1000} s`)
 }
 
 async function isReady(engine: Engine, service: PlannedService, name: string, signal: AbortSignal): Promise<boolean> {

@@ -115,7 +115,8 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
     say: log.say,
   })
   try {
-    return services.problem ?? (await runOne(order, parts, share))
+    if (services.problem) return { ok: false, reason: services.problem }
+    return await runOne(order, parts, share)
   } finally {
     await services.stop()
   }
