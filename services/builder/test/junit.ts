@@ -1,6 +1,6 @@
 import type { RunTest } from '@taxiway/domain/event.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
-import { parser, type Tag } from 'sax'
+import sax, { type Tag } from 'sax'
 
 /** What JUnit reports say. */
 export type Report = Required<Pick<RunTest, 'counts' | 'failures'>>
@@ -44,7 +44,7 @@ export function makeReport(mostFailures: number) {
 
 /** @returns how to write pieces of a file, and how to end it; both throw when it is not XML */
 function readFile(add: (one: Case) => void): { write(text: string): void; end(): void } {
-  const xml = parser(true)
+  const xml = sax.parser(true)
   let depth = 0
   let isReport = false
   let current: Case | undefined
