@@ -108,12 +108,12 @@ test('artifacts are kept of failed tests too, and downloaded as files that no br
         'mkdir -p /out/deep; echo "<script>" > /out/deep/page.html; echo two > /out/b; ln -s /etc/passwd /out/link; mkfifo /out/pipe',
         'printf %s "the file" > "/re port.txt"; ln -s /etc/passwd /hostile; ln -s /out /folder',
         'dd if=/dev/zero of=/large bs=1M count=101 2>/dev/null',
-        'exit 1',
+        'echo the cause; exit 1',
       ],
       artifacts: { paths: ['/re port.txt', '/out', '/none', '/hostile', '/folder', '/large'], expire: '2d' },
     },
   })
-  expect(ended.state).toBe('failed')
+  expect(ended.reason.message).toBe('Test unit failed with exit code 1: the cause.')
   expect(ended.artifacts).toMatchObject([
     { test: 'unit', path: '/re port.txt', name: 're port.txt', bytes: 8 },
     { test: 'unit', path: '/out', name: 'out.tar.gz' },

@@ -40,7 +40,7 @@ export async function test(stage: StageContext, deps: TestDeps): Promise<Outcome
       async run(planned, index) {
         const log = tests.length > 1 ? stage.log.part(`${planned.name} | `) : stage.log
         try {
-          log.say(`test ${planned.name}`)
+          if (log === stage.log) log.say(`test ${planned.name}`)
           const outcome = await runTest({ stage: { ...stage, signal }, deps, planned, index, log, left })
           if (outcome.ok && tests.length > 1) log.say('✓ passed')
           if (outcome.ok) return true

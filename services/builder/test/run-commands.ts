@@ -125,6 +125,7 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
 async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
   const { stage, deps, planned, log } = order
   const script = makeScript(order.commands)
+  let words = ''
   const ran = await runContainer(deps.engine, {
     name: objectName(ownerOf(order)),
     image: parts.image,
@@ -147,19 +148,20 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
     onOutput: (chunk, stream) => log.write(script.shown(chunk, stream)),
     async onEnd(id, ended) {
       log.write(script.end())
+      words = lastWords(log)
       await order.onEnd(id, ended)
     },
   })
-  return ran.ok ? verdict(order, ran.value, share) : ran
+  return ran.ok ? verdict(planned, ran.value, share, words) : ran
 }
 
-function verdict({ planned, log }: Try, ran: Ran, { memoryMb }: Share): Outcome<void> {
+function verdict(planned: PlannedTest, ran: Ran, { memoryMb }: Share, words: string): Outcome<void> {
   const step = `Test ${planned.name}`
   if (ran.timedOut) return refuse('timeout', { step, seconds: planned.timeoutMs / 1000 })
   if (ran.met) return refuse('resource_limit', { step, ...ran.met })
   if (ran.oomKilled) return refuse('out_of_memory', { step, limitMb: memoryMb })
   if (ran.exitCode === 0) return done(undefined)
-  return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: lastWords(log) })
+  return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: words })
 }
 
 /** The last line that the test printed, as the likeliest cause. */
