@@ -1,13 +1,23 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { listCacheVolumes } from '@taxiway/docker/cache-volumes.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
+import { imageExists, removeImage } from '@taxiway/docker/image.ts'
+import { engineId } from '@taxiway/docker/prune.ts'
+import { pushImage } from '@taxiway/docker/registry.ts'
+import { waitReady } from '@taxiway/store/connection.ts'
+import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { provideImage } from '../../services/builder/test/images.ts'
+import { account, startPrivateRegistry } from '../private-registry.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { isOver } from '../taxiway.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
-const { docker } = connectEngine({ dockerHost: DOCKER_HOST ?? '' })
+const engine = connectEngine({ dockerHost: DOCKER_HOST ?? '' })
+const { docker } = engine
 let world: Awaited<ReturnType<typeof makeWorld>>
 beforeAll(async () => {
   world = await makeWorld({
@@ -19,7 +29,11 @@ beforeAll(async () => {
     say: () => {},
   })
 })
-afterAll(() => world?.stop())
+afterAll(async () => {
+  await world?.stop()
+  for (const { name, repo } of await listCacheVolumes(engine))
+    if (repo === world.repository.id) await docker.getVolume(name).remove({ force: true })
+})
 
 /** Pushes a commit with these tests, and waits until its run is over. */
 async function run(tests: object, more: object = {}) {
@@ -184,4 +198,43 @@ test('a test runs in any image of a registry, and in none that is only an id or 
   expect([tests.any?.state, log]).toEqual(['passed', expect.stringContaining('in BusyBox')])
   for (const name of ['id', 'other'])
     expect(tests[name]).toMatchObject({ state: 'failed', reason: { code: 'option_not_allowed' } })
+})
+
+test('a registry that can not be reached is the fault of the infrastructure, ends the other tests, and is no try', async () => {
+  const startedMs = performance.now()
+  const { run: ended, tests } = await run({
+    far: { image: '127.0.0.1:1/none:1', run: ['true'], retry: 3 },
+    long: { run: ['sleep 100'] },
+  })
+  expect(ended).toMatchObject({ state: 'errored', attempt: 2, reason: { code: 'registry_unavailable' } })
+  expect(tests).toMatchObject({ far: { state: 'failed', tries: 1 }, long: { state: 'cancelled' } })
+  expect(performance.now() - startedMs).toBeLessThan(60_000)
+})
+
+test('a private image is pulled with the credentials of trusted runs, and is not there for code that nobody approved', async () => {
+  const registry = await startPrivateRegistry(mkdtempSync(join(tmpdir(), 'taxiway-tests-registry-')))
+  const store = openStore({ redisUrl: REDIS_URL ?? '', secretKey: randomBytes(32) })
+  const repository = `${registry.host}/team/tools`
+  const reference = `${repository}:one`
+  const signal = new AbortController().signal
+  try {
+    await waitReady(store.redis, 5000)
+    const order = { imageId: 'busybox:stable', repository, tag: 'one', auth: account, signal, deadlineMs: 30_000 }
+    expect(await pushImage(engine, order)).toMatchObject({ ok: true })
+    const configured = { prefix: registry.host, user: account.username, password: account.password }
+    const provide = (isTrusted: boolean) =>
+      provideImage({ engine, store, registry: configured, isTrusted, signal, say: () => {} }, reference)
+    const refused = { ok: false, reason: { code: 'registry_auth_failed' } }
+    expect(await provide(false)).toMatchObject(refused)
+    expect(await provide(true)).toMatchObject({ ok: true })
+    expect(await imageExists(engine, reference)).toBe(true)
+    expect(await provide(false)).toMatchObject(refused)
+    const id = await engineId(engine)
+    expect(await store.pulledImages.unusedSince(id, new Date(Date.now() + 1000))).toContain(reference)
+    await store.pulledImages.forget(id, reference)
+  } finally {
+    await removeImage(engine, reference)
+    await store.close()
+    await registry.stop()
+  }
 })
