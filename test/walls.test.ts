@@ -31,6 +31,7 @@ const vendors: Record<string, string[]> = {
   httpxy: ['packages/docker'],
   '@kubernetes/client-node': ['packages/kubernetes'],
   yaml: ['packages/yaml'],
+  sax: ['services/builder'],
   fastify: ['services/api'],
 }
 const root = resolve(import.meta.dirname, '..')

@@ -8,7 +8,7 @@ export const variables = {
   TAXIWAY_URL: { default: 'http://localhost:8080', help: 'Public address, used in links and webhook URLs.' },
   TAXIWAY_PORT: { default: '8080', help: 'Port the api listens on.' },
   TAXIWAY_BIND: { default: '0.0.0.0', help: 'Address the api listens on.' },
-  TAXIWAY_DATA: { default: './.taxiway/data', help: 'Folder for mirrors, workspaces and the key file.' },
+  TAXIWAY_DATA: { default: './.taxiway/data', help: 'Folder for mirrors, workspaces, artifacts and the key file.' },
   TAXIWAY_ADMIN_TOKEN: { default: '', help: 'First admin token. Without it one is made and printed once.' },
   TAXIWAY_SECRET_KEY: {
     default: '',
@@ -44,6 +44,10 @@ export const variables = {
   TAXIWAY_BUILD_CPUS: { default: '4', help: 'Processors of one build step.' },
   TAXIWAY_BUILD_CGROUP: { default: 'docker/buildkit', help: 'Cgroup below which the engine puts build steps.' },
   TAXIWAY_TEST_DISK_MB: { default: '10240', help: 'What one test container may write.' },
+  TAXIWAY_TEST_CONTAINERS: {
+    default: '8',
+    help: 'Containers of tests and their services that one builder runs at a time; each may use 2 GB and 2 processors.',
+  },
   TAXIWAY_CLONE_MB: { default: '2048', help: 'Largest fetch, and largest tree of files, of one commit.' },
   TAXIWAY_HEALTH_PORT: {
     default: '0',
@@ -83,6 +87,7 @@ export interface Config {
   egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
   limits: {
     testDiskMb: number
+    testContainers: number
     cloneMb: number
     step: { memoryMb: number; pids: number; cpus: number; cgroup: string }
   }
@@ -150,6 +155,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     limits: {
       testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
+      testContainers: integer('TAXIWAY_TEST_CONTAINERS', 1, 1024),
       cloneMb: integer('TAXIWAY_CLONE_MB', 1, 2 ** 20),
       step: {
         memoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),

@@ -24,6 +24,8 @@ export interface ContainerSpec {
   cpus: number
   pids: number
   dns?: string[]
+  /** Volumes of the engine, by name, and where they are in the container. */
+  volumes?: { name: string; path: string }[]
 }
 /** A container that carries a release. */
 export interface ReleaseSpec extends ContainerSpec {
@@ -50,6 +52,9 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
     Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
     LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '1' } },
     ...(spec.dns ? { Dns: spec.dns } : {}),
+    ...(spec.volumes
+      ? { Mounts: spec.volumes.map(({ name, path }) => ({ Type: 'volume' as const, Source: name, Target: path })) }
+      : {}),
   },
   ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),
 })

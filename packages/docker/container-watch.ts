@@ -1,3 +1,4 @@
+import { volumeSizes } from './cache-volumes.ts'
 import { callDeadlineMs, type Engine, within } from './engine.ts'
 import { nearly } from './step-limits.ts'
 
@@ -13,6 +14,8 @@ export interface WatchedLimits {
 }
 const pidsEveryMs = 2000
 const diskEveryMs = 5000
+/** The engine counts all its volumes for that. */
+const volumesEveryMs = 15_000
 
 /**
  * Looks at a running container now and then: one that writes more than it may, or that has no process left to start in two
@@ -41,7 +44,17 @@ export function watchLimits(
     const { SizeRw } = (await container.inspect({ size: true } as object)) as { SizeRw?: number }
     if ((SizeRw ?? 0) > limits.diskMb * 2 ** 20) meet({ what: 'disk', limit: `${limits.diskMb} MB` })
   }
+  const lookAtVolumes = async () => {
+    if (limits.diskMb === undefined) return
+    const { Mounts } = await container.inspect()
+    const names = Mounts.flatMap(({ Type, Name }) => (Type === 'volume' && Name ? [Name] : []))
+    if (names.length === 0) return
+    const sizes = await volumeSizes(engine)
+    if (names.some((name) => (sizes.get(name) ?? 0) > (limits.diskMb ?? 0) * 2 ** 20))
+      meet({ what: 'disk of a volume', limit: `${limits.diskMb} MB` })
+  }
   repeat(pidsEveryMs, ended.signal, lookAtPids)
+  repeat(volumesEveryMs, ended.signal, lookAtVolumes)
   repeat(diskEveryMs, ended.signal, lookAtDisk)
   return { end: () => ended.abort() }
 }

@@ -22,6 +22,8 @@ export interface RunOrder extends ContainerSpec {
   signal: AbortSignal
   /** Output as it comes; a promise holds the container's writing back, so that nothing piles up. */
   onOutput(chunk: Buffer, stream: Output['stream']): void | Promise<void>
+  /** Called when it has ended and is still there, for what is to be taken out of it; not when it was aborted. */
+  onEnd?(id: string, ran: Ran): Promise<void>
   /** Between SIGTERM and SIGKILL, 10,000 unless told. */
   graceMs?: number
 }
@@ -36,7 +38,7 @@ export interface Ran {
 }
 
 /**
- * Runs one container to its end and removes it with its volumes. It has no capabilities, no way to gain privileges, no binds, a
+ * Runs one container to its end and removes it with its own volumes. It has no capabilities, no way to gain privileges, no binds, a
  * limit on memory (swap included), processors and processes; its root stays writable, as many tests write beside their code.
  * Refuses `image_not_found`, `disk_full`, `docker_unavailable`, and `docker_daemon_restarted` once it was started.
  * At the timeout, or when the signal is aborted, it gets SIGTERM and then SIGKILL; an abort throws the signal's reason after that.
@@ -50,6 +52,7 @@ export async function runContainer(engine: Engine, order: RunOrder): Promise<Out
     progress.midWork = true
     const ran = await follow(engine, progress.id, order)
     order.signal.throwIfAborted()
+    await callBack(async () => order.onEnd?.(progress.id, ran))
     return done(ran)
   } catch (error) {
     order.signal.throwIfAborted()

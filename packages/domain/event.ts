@@ -33,7 +33,7 @@ export type RunEvent =
   | { type: 'noted'; reason: Reason }
 
 /** How a test of a run stands. */
-export const testStates = ['running', 'passed', 'failed', 'skipped'] as const
+export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
 export interface RunTest {
   name: string
   state: (typeof testStates)[number]
@@ -52,7 +52,10 @@ export interface RunTest {
 export interface RunArtifact {
   id: string
   test: string
+  /** In the container. */
   path: string
+  /** Of the file that is downloaded: a folder is kept as one archive. */
+  name?: string
   bytes: number
   expiresAt: string
 }

@@ -102,7 +102,9 @@ const Service = Type.Object(
 )
 const Test = Type.Object(
   {
-    image: Type.Optional(imageRef('The name of an image of this pipeline. Default: its only one.')),
+    image: Type.Optional(
+      imageRef('An image of this pipeline, or a reference with its tag like node:24. Default: its only one.'),
+    ),
     run: Type.Array(text(65536, 'A shell command.'), {
       minItems: 1,
       maxItems: 100,
@@ -161,7 +163,8 @@ const Test = Type.Object(
           paths: Type.Array(inContainer('A file or folder to keep.'), {
             minItems: 1,
             maxItems: 20,
-            description: 'Files and folders of the container that are kept, whether the test passes or not.',
+            description:
+              'Files and folders of the container that are kept, whether the test passes or not; a folder as one archive.',
           }),
           expire: Type.Optional(
             Type.String({

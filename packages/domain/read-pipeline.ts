@@ -30,7 +30,6 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
   images: ['from', 'labels', 'secrets', 'platforms', 'tags', 'paths'],
-  test: ['services', 'matrix', 'needs', 'when', 'retry', 'allow_failure', 'secrets', 'reports', 'artifacts', 'cache'],
   deploy: ['approval'],
 } as const
 
@@ -62,11 +61,15 @@ function checkTests(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
   for (const [key, test] of Object.entries(pipeline.test ?? {})) {
     const image = testImage(pipeline, test)
     if (image === undefined) return refusal(['test', key], 'name its image: this pipeline has not exactly one')
-    if (!pipeline.images?.[image])
-      return refusal(
-        ['test', key, 'image'],
-        `${image} is not one of this pipeline's images${didYouMean(image, Object.keys(pipeline.images ?? {}))}`,
-      )
+    const names = Object.keys(pipeline.images ?? {})
+    if (!names.includes(image) && isWord(image))
+      return refusal(['test', key, 'image'], `${image} is not one of this pipeline's images${orTag(image, names)}`)
+    for (const [name, service] of Object.entries(test.services ?? {}))
+      if (!names.includes(service.image) && isWord(service.image) && nearest(service.image, names))
+        return refusal(
+          ['test', key, 'services', name, 'image'],
+          `${service.image} is not one of this pipeline's images${didYouMean(service.image, names)}`,
+        )
     const cases = Object.values(test.matrix ?? {}).reduce((product, values) => product * values.length, 1)
     if (cases > maxCases) return refusal(['test', key, 'matrix'], `makes ${cases} tests, and may make ${maxCases}`)
     const missing = test.needs?.find((need) => !seen.has(need))
@@ -76,6 +79,11 @@ function checkTests(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
   }
   return checkEnvironments(pipeline, refusal)
 }
+
+/** Neither tag nor path: in a test such a word means an image of the pipeline, so that no slip fetches a stranger's. */
+const isWord = (image: string) => !/[.:/@]/.test(image)
+const orTag = (image: string, names: string[]) =>
+  didYouMean(image, names) || `; one of a registry has its tag, like ${image}:latest`
 
 function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
   const seen = new Set<string>()

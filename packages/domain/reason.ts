@@ -82,6 +82,9 @@ const sentences = {
   build_context_too_large: (p: { limit: string }) => `The build context is larger than ${p.limit}. Use .dockerignore.`,
   test_failed: (p: { test: string; exit: number; detail: string }) =>
     `Test ${p.test} failed with exit code ${p.exit}${p.detail ? `: ${p.detail}` : ''}.`,
+  service_not_ready: (p: { service: string; detail: string }) =>
+    `Service ${p.service} did not become ready: ${p.detail}.`,
+  test_needs: (p: { test: string }) => `Left out, because it needs ${p.test}, which did not pass.`,
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
   out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
@@ -89,6 +92,9 @@ const sentences = {
     `${p.step} was ended at its limit of ${p.limit} (${p.what}).`,
   image_not_found: (p: { image: string; registry?: string }) =>
     `Image ${p.image} could not be found${p.registry ? ` at ${p.registry}` : ''}.`,
+  artifact_expired: (p: { path: string; expired: string }) => `${p.path} was kept until ${p.expired}.`,
+  artifact_elsewhere: (p: { path: string }) =>
+    `${p.path} is not in the data folder of this api. Give api and builders the same folder artifacts in TAXIWAY_DATA.`,
   disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,
   docker_unavailable: (p: { detail: string }) => `The Docker engine does not answer: ${p.detail}.`,
   docker_daemon_restarted: () => 'The Docker engine went away in the middle of the work.',

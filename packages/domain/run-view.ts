@@ -82,7 +82,8 @@ export const RunView = Type.Object(
         Type.Object({
           id: Type.String(),
           test: Type.String(),
-          path: Type.String(),
+          path: Type.String({ description: 'In the container.' }),
+          name: Type.Optional(Type.String({ description: 'Of the file; a folder is kept as one archive.' })),
           bytes: Type.Integer(),
           expiresAt: Type.String({ format: 'date-time' }),
         }),

@@ -233,10 +233,10 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
       })
       return done(next)
     case 'test_changed':
-      next.tests = [...(run.tests ?? []).filter(({ name }) => name !== event.test.name), event.test]
+      next.tests = changed(run.tests, event.test, ({ name }) => name)
       return done(next)
     case 'artifact_kept':
-      next.artifacts = [...(run.artifacts ?? []).filter(({ id }) => id !== event.artifact.id), event.artifact]
+      next.artifacts = changed(run.artifacts, event.artifact, ({ id }) => id)
       return done(next)
     case 'release_changed':
       return done(changeRelease(next, event))
@@ -277,6 +277,7 @@ function release(run: Run): Run {
 /** Back to the queue under the next attempt's number; finished stages keep their verdicts. */
 function requeue(run: Run): Run {
   for (const stage of run.stages) if (stage.state === 'running') stage.state = 'pending'
+  endTests(run)
   run.attempt += 1
   run.state = 'queued'
   return release(run)
@@ -320,6 +321,12 @@ function finishStage(run: Run, event: Extract<RunEvent, { type: 'stage_finished'
   return open ? moved : done(close(run, 'succeeded', undefined, now))
 }
 
+/** The list with the item in the place of the one of the same key, else at its end. */
+function changed<T>(list: T[] = [], item: T, keyOf: (item: T) => string): T[] {
+  const isKnown = list.some((known) => keyOf(known) === keyOf(item))
+  return isKnown ? list.map((known) => (keyOf(known) === keyOf(item) ? item : known)) : [...list, item]
+}
+
 const imageOf = (run: Run, name: string): RunImage => {
   const known = run.images.find((image) => image.name === name)
   if (known) return known
@@ -348,5 +355,10 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
       Object.assign(stage, { state: isVerdict ? 'cancelled' : state, finishedAt: now, ...(why ? { reason: why } : {}) })
     if (stage.state === 'pending') stage.state = isVerdict ? 'skipped' : state
   }
+  endTests(run)
   return release(run)
+}
+
+function endTests(run: Run): void {
+  for (const test of run.tests ?? []) if (test.state === 'running') test.state = 'cancelled'
 }

@@ -37,6 +37,8 @@ export const keys = {
   registries: 'taxiway:registries',
   /** Sorted set by time of last use (ms): images that we pulled into an engine. */
   pulledImages: (engine: string) => `taxiway:pulled:${engine}`,
+  /** Sorted set by time of last use (ms): volumes that tests keep folders in. */
+  caches: (engine: string) => `taxiway:caches:${engine}`,
   /** String with a time to live: who prunes the record. */
   pruning: 'taxiway:pruning',
   /** Sorted set: repository ids by time of registration. */

@@ -10,7 +10,6 @@ const tailOf = (...pieces: string[]) => {
 test('the newest whole lines are kept', () => {
   const tail = tailOf('one two three\n', 'four\r\nfi', 've\n', 'six\nseven\n')
   expect(tail.text()).toBe('five\nsix\nseven\n')
-  expect(tail.lastLines(2)).toEqual(['six', 'seven'])
 })
 
 test('a line longer than all that is kept is cut', () => {

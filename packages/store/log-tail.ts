@@ -4,7 +4,6 @@ export interface LogTail {
   isEmpty(): boolean
   /** Whole lines, the newest `limit` characters at most, with overlong ones cut. */
   text(): string
-  lastLines(count: number): string[]
 }
 
 /** Makes the tail of a log. */
@@ -29,10 +28,5 @@ export function makeLogTail(limit: number, longestLine: number): LogTail {
       const lines = whole.slice(from < whole.length ? from : 0).replace(/\n$/, '')
       return `${lines.replace(new RegExp(`[^\\n]{${longestLine}}(?=[^\\n])`, 'g'), '$&\n')}\n`
     },
-    lastLines: (count) =>
-      newest()
-        .split('\n')
-        .filter((line) => line.trim())
-        .slice(-count),
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { makeCaches } from './caches.ts'
 import { connect, type Redis } from './connection.ts'
 import { makeLogs } from './logs.ts'
 import { makePulledImages } from './pulled-images.ts'
@@ -40,6 +41,7 @@ export function openStore(options: {
     turns: makeTurns(redis, runs, repositories),
     retention: makeRetention(redis, runs),
     pulledImages: makePulledImages(redis, now),
+    caches: makeCaches(redis, now),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),

@@ -19,6 +19,7 @@ import fastify, {
 import { guardRoutes } from './access.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
+import { artifactRoutes } from './routes/artifacts.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
@@ -37,6 +38,8 @@ export interface ApiDeps extends HealthDeps {
   /** Public address. */
   url: string
   allowedOrigins: string[]
+  /** Where artifacts of runs are. */
+  dataFolder: string
   /** Aborted when the server is to stop: ends the streams. */
   stopping: AbortSignal
 }
@@ -107,6 +110,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       runRoutes(api as unknown as Api, deps)
       startRunRoute(api as unknown as Api, deps)
       logRoutes(api as unknown as Api, deps)
+      artifactRoutes(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)

@@ -22,6 +22,7 @@ export async function startApi({ config, store, logger, metrics, ready }: ApiCon
     logger,
     url: config.url,
     allowedOrigins: config.allowedOrigins,
+    dataFolder: config.dataFolder,
     stopping: stopping.signal,
     metrics,
     ready,

@@ -21,6 +21,7 @@ import { build } from './stages/build.ts'
 import { checkout } from './stages/checkout.ts'
 import { publish } from './stages/publish.ts'
 import { test } from './stages/test.ts'
+import type { Slots } from './test/slots.ts'
 
 export interface BuilderDeps {
   config: Config
@@ -28,6 +29,8 @@ export interface BuilderDeps {
   engine: Engine
   /** Missing where build steps can't be limited. */
   limiter?: StepLimiter | undefined
+  /** Room for containers of tests. */
+  slots: Slots
   logger: Logger
   /** What this process works on now, to be given back at a shutdown. */
   active: Set<Attempt>

@@ -13,6 +13,7 @@ import { makeEgressKeeper } from './egress.ts'
 import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
+import { makeSlots } from './test/slots.ts'
 
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
@@ -47,7 +48,8 @@ export async function startBuilder({
   )
   const active = new Set<Attempt>()
   const limiter = await limitSteps(config, logger)
-  const deps = { config, store, logger, engine, active, limiter }
+  const slots = makeSlots(config.limits.testContainers)
+  const deps = { config, store, logger, engine, active, limiter, slots }
   const loops = [
     startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(

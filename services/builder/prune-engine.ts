@@ -3,12 +3,13 @@ import type { Engine } from '@taxiway/docker/engine.ts'
 import { engineId, pruneBuildCache, removeUnused } from '@taxiway/docker/prune.ts'
 import { digestsIn } from '@taxiway/store/retention.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { pruneCaches } from './prune-caches.ts'
 
 export interface PruneEngineDeps {
   store: Store
   engine: Engine
   logger: Logger
-  /** BuildKit may keep so much for later builds. */
+  /** BuildKit may keep so much for later builds, and tests as much again. */
   cacheBytes: number
 }
 const dayMs = 24 * 3_600_000
@@ -18,7 +19,7 @@ const unusedDaysUnderPressure = 1
 /** Of the cache, under pressure: one part in so many. */
 const pressureShare = 4
 
-/** Trims what this engine keeps: BuildKit's cache to its size, and the images that we pulled to those in use or lately used. */
+/** Trims what this engine keeps: BuildKit's cache to its size, the images that we pulled and the caches of tests to those lately used. */
 export async function pruneEngine(deps: PruneEngineDeps, isPressed: boolean, signal?: AbortSignal): Promise<void> {
   const { store, engine, logger, cacheBytes } = deps
   const freed = await pruneBuildCache(engine, isPressed ? Math.floor(cacheBytes / pressureShare) : cacheBytes, signal)
@@ -35,5 +36,7 @@ export async function pruneEngine(deps: PruneEngineDeps, isPressed: boolean, sig
     await store.pulledImages.forget(id, image)
     images += 1
   }
-  if (freed > 0 || images > 0) logger.info({ freedMb: Math.round(freed / 2 ** 20), images }, 'engine pruned')
+  const caches = await pruneCaches(deps, { days, isPressed }, signal)
+  if (freed > 0 || images > 0 || caches > 0)
+    logger.info({ freedMb: Math.round(freed / 2 ** 20), images, caches }, 'engine pruned')
 }

@@ -1,9 +1,11 @@
 import { mkdir, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makePruneArtifacts } from './prune-artifacts.ts'
 import { pruneEngine } from './prune-engine.ts'
 import { makePruneRecord } from './prune-record.ts'
 
@@ -25,12 +27,13 @@ const pressedMs = 10 * 60_000
 /** One process prunes the record at a time; one that died is waited for this long. */
 const leaseMs = 10 * 60_000
 
-/** Makes the pass that prunes engine, registry and record: at start, every hour, and while the disk is nearly full. */
+/** Makes the pass that prunes engine, artifacts, registry and record: at start, every hour, and while the disk is nearly full. */
 export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<void> {
   const { config, store, engine, logger } = deps
   const clock = deps.clock ?? (() => performance.now())
   const freeShare = deps.freeShare ?? (() => freeOf(config.dataFolder))
   const pruneRecord = makePruneRecord({ config, store, logger })
+  const pruneArtifacts = makePruneArtifacts({ folder: join(config.dataFolder, 'artifacts'), store })
   let lastMs: number | undefined
   return async function pruneOnce(signal) {
     const isPressed = (await freeShare()) < leastFree
@@ -43,6 +46,7 @@ export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<voi
       .then(() => undefined)
       .catch((error: unknown) => error)
     signal.throwIfAborted()
+    await pruneArtifacts(signal)
     const holder = newId('prune', store.random)
     if (await store.retention.holdPruning(holder, leaseMs))
       await pruneRecord(signal).finally(() => store.retention.leavePruning(holder))

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { isTimeLine } from '@taxiway/docker/script.ts'
 import { makeMask } from '@taxiway/domain/mask.ts'
 
 /** What a person sees of a local run: its own lines, and the output of what it runs, with secrets hidden. */
@@ -10,7 +11,7 @@ export interface Screen {
   bad(text: string): void
   /** Output as it comes. */
   output(chunk: Buffer): void
-  /** The last line of this stage's output that is neither empty nor a command, which is shown as `$ command`. */
+  /** The last line of this stage's output that is neither empty nor a command, which is shown as `$ command`, nor its time. */
   lastLine(): string
 }
 
@@ -25,7 +26,8 @@ export function makeScreen(secrets: string[]): Screen {
     process.stdout.write(text)
     const lines = (unfinished + text).split(/\r?\n/)
     unfinished = (lines.pop() ?? '').slice(-1000)
-    last = [...lines, unfinished].findLast((line) => line.trim() !== '' && !line.startsWith('$ ')) ?? last
+    const isWord = (line: string) => line.trim() !== '' && !line.startsWith('$ ') && !isTimeLine(line)
+    last = [...lines, unfinished].findLast(isWord) ?? last
   }
   const line = (format: Parameters<typeof styleText>[0], text: string) => {
     write(mask.end())

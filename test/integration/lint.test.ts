@@ -21,6 +21,7 @@ beforeAll(async () => {
     logger: makeLogger('silent', 'api'),
     url: 'http://localhost:8080',
     allowedOrigins: [],
+    dataFolder: '/nonexistent',
     stopping: stopping.signal,
     metrics: makeMetrics(),
     ready: async () => undefined,

@@ -18,6 +18,7 @@ const start = async (url: string) => {
     logger: makeLogger('silent', 'api'),
     url,
     allowedOrigins: [],
+    dataFolder: '/nonexistent',
     stopping: stopping.signal,
     metrics: makeMetrics(),
     ready: async () => undefined,

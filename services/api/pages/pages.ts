@@ -13,6 +13,7 @@ const assets = [
   'runs.js',
   'show.js',
   'style.css',
+  'tests.js',
 ] as const
 
 /**

@@ -1,102 +1,82 @@
-import { type Ran, runContainer } from '@taxiway/docker/container.ts'
-import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
-import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan.ts'
-import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
-import { type BuildDeps, buildOne } from './build.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { wholeLeft } from '../test/collect.ts'
+import { runTest } from '../test/one-test.ts'
+import { inOrder } from '../test/schedule.ts'
+import type { Slots } from '../test/slots.ts'
+import type { BuildDeps } from './build.ts'
 
 export interface TestDeps extends BuildDeps {
+  store: Pick<Store, 'registries' | 'pulledImages' | 'repositorySecrets' | 'caches' | 'now'>
   /** Image name -> image id, as just built. */
   images: Map<string, string>
+  /** Room for containers of tests, shared by all runs of this builder. */
+  slots: Slots
 }
-const limits = { memoryMb: 2048, cpus: 2, pids: 512 } as const
+/** Tests of one run that run side by side, as far as there is room. */
+const atOnce = 4
 
-/** Runs every test of the plan, one after another, each in a container of its own made from the image just built. */
+/** Ends the stage: the tests that still run are ended with it. */
+class Fault extends Error {
+  readonly reason: Reason
+  constructor(reason: Reason) {
+    super(reason.message)
+    this.reason = reason
+  }
+}
+
+/** Runs every test of the plan, side by side and in the order of their needs, all to their end. The first that failed is the verdict. */
 export async function test(stage: StageContext, deps: TestDeps): Promise<Outcome<void>> {
-  for (const one of deps.tree.plan.tests) {
-    stage.log.say(`test ${one.name}`)
-    const outcome = Array.isArray(one.run)
-      ? await runCommands(stage, deps, one, one.run)
-      : await buildTarget(stage, deps, one, one.run.buildTarget)
-    if (!outcome.ok) return outcome
-  }
-  if (deps.tree.plan.tests.length === 0) stage.log.say('no tests')
-  return done(undefined)
-}
-
-/** The implied test: building the Dockerfile's stage named `test` is the test. */
-async function buildTarget(
-  stage: StageContext,
-  deps: TestDeps,
-  planned: PlannedTest,
-  target: string,
-): Promise<Outcome<void>> {
-  const image = deps.tree.plan.images.find(({ name }) => name === planned.image)
-  if (!image) return refuse('image_not_found', { image: planned.image })
-  const built = await buildOne(stage, deps, image, target)
-  if (built.ok) return done(undefined)
-  if (built.reason.code !== 'build_failed') return built
-  return refuse('test_failed', { test: planned.name, exit: 1, detail: lastWords(stage) })
-}
-
-async function runCommands(
-  stage: StageContext,
-  { config, engine, images }: TestDeps,
-  planned: PlannedTest,
-  commands: string[],
-): Promise<Outcome<void>> {
-  const owner: Owner = {
-    run: stage.run.id,
-    attempt: stage.run.attempt,
-    step: `test-${planned.name}`,
-    repository: stage.run.repository,
-  }
-  const name = objectName(owner)
-  const network = await createRunNetwork(engine, { name, labels: workLabels(owner) }, stage.signal)
-  if (!network.ok) return network
+  const { tests } = deps.tree.plan
+  if (tests.length === 0) stage.log.say('no tests')
+  const failures = new Map<PlannedTest, Reason>()
+  const faulty = new AbortController()
+  const signal = AbortSignal.any([stage.signal, faulty.signal])
+  const left = wholeLeft()
   try {
-    const ran = await runContainer(engine, {
-      name,
-      image: images.get(planned.image) ?? planned.image,
-      command: ['sh', '-ec', script(commands)],
-      env: {
-        CI: 'true',
-        TAXIWAY: 'true',
-        TAXIWAY_SHA: stage.run.sha,
-        TAXIWAY_BRANCH: stage.run.branch,
-        ...planned.env,
+    await inOrder(tests, atOnce, {
+      async run(planned, index) {
+        const log = tests.length > 1 ? stage.log.part(`${planned.name} | `) : stage.log
+        try {
+          if (log === stage.log) log.say(`test ${planned.name}`)
+          const outcome = await runTest({ stage: { ...stage, signal }, deps, planned, index, log, left })
+          if (outcome.ok && tests.length > 1) log.say('✓ passed')
+          if (outcome.ok) return true
+          if (isInfrastructure(outcome.reason.code)) throw new Fault(outcome.reason)
+          if (tests.length > 1 || planned.allowFailure)
+            log.say(`✗ ${outcome.reason.message}${planned.allowFailure ? ' It is allowed to fail.' : ''}`)
+          if (!planned.allowFailure) failures.set(planned, outcome.reason)
+          return planned.allowFailure === true
+        } catch (error) {
+          faulty.abort(error)
+          throw error
+        } finally {
+          if (log !== stage.log) await log.end()
+        }
       },
-      ...(planned.workdir ? { workdir: planned.workdir } : {}),
-      labels: workLabels(owner),
-      network: name,
-      ...limits,
-      diskMb: config.limits.testDiskMb,
-      timeoutMs: planned.timeoutMs,
-      signal: stage.signal,
-      onOutput: (chunk) => stage.log.write(chunk),
+      async skip(planned, need) {
+        const why = reason('test_needs', { test: need })
+        stage.log.say(`${planned.name} | – ${why.message}`)
+        await stage.record({
+          type: 'test_changed',
+          test: { name: planned.name, state: 'skipped', tries: 0, reason: why },
+        })
+      },
     })
-    if (!ran.ok) return ran
-    return verdict(stage, planned, ran.value)
-  } finally {
-    // What can't be removed now is found by its labels later.
-    await removeNetwork(engine, name).catch(() => undefined)
+  } catch (error) {
+    if (error instanceof Fault) return { ok: false, reason: error.reason }
+    throw error
   }
+  return verdict(tests, failures)
 }
 
-/** One shell for all commands, each shown before it runs; the first that fails ends the test. */
-const script = (commands: string[]) =>
-  commands.map((command) => `printf '%s\\n' ${quote(`$ ${command}`)}\n${command}`).join('\n')
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
-
-function verdict(stage: StageContext, planned: PlannedTest, ran: Ran): Outcome<void> {
-  if (ran.timedOut) return refuse('timeout', { step: `Test ${planned.name}`, seconds: planned.timeoutMs / 1000 })
-  if (ran.met) return refuse('resource_limit', { step: `Test ${planned.name}`, ...ran.met })
-  if (ran.oomKilled) return refuse('out_of_memory', { step: `Test ${planned.name}`, limitMb: limits.memoryMb })
-  if (ran.exitCode !== 0)
-    return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: lastWords(stage) })
-  return done(undefined)
+/** The first of the plan that failed, and how many more. */
+function verdict(tests: PlannedTest[], failures: Map<PlannedTest, Reason>): Outcome<void> {
+  const first = tests.map((one) => failures.get(one)).find((found) => found !== undefined)
+  if (!first) return done(undefined)
+  const more = failures.size - 1
+  const rest = more > 0 ? ` ${more} more ${more === 1 ? 'test' : 'tests'} failed.` : ''
+  return { ok: false, reason: { ...first, message: `${first.message}${rest}` } }
 }
-
-/** The last line the test printed, as the likeliest cause. */
-const lastWords = (stage: StageContext): string => oneLine(stage.log.lastLines(1)[0] ?? '', 200).replace(/[.:]+$/, '')

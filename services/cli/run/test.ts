@@ -1,8 +1,9 @@
 import { runContainer } from '@taxiway/docker/container.ts'
+import { makeScript } from '@taxiway/docker/script.ts'
 import type { Plan, PlannedTest } from '@taxiway/domain/plan.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
 import { buildHere } from './build.ts'
-import { startServices } from './services.ts'
+import { provide, startHere } from './services.ts'
 import { builtOr, type Session, secretsOf } from './session.ts'
 
 /** What tests run in. */
@@ -32,10 +33,10 @@ async function tryOnce(session: Session, planned: PlannedTest, deps: TestDeps): 
   const made = await session.network(network)
   if (!made.ok) return made.reason.message
   const beside = { test: step, network, built: deps.built }
-  const services = await startServices(session, planned.services ?? [], beside)
+  const services = await startHere(session, planned.services ?? [], beside)
   try {
     return (
-      services.problem ??
+      services.problem?.message ??
       (await runCommands(session, planned, planned.run, { network, image: builtOr(deps.built, planned.image) }))
     )
   } finally {
@@ -63,10 +64,13 @@ async function runCommands(
   { network, image }: { network: string; image: string },
 ): Promise<string | undefined> {
   const secrets = secretsOf(session, planned.secrets)
+  const missing = await provide(session, image)
+  if (!missing.ok) return missing.reason.message
+  const script = makeScript(commands)
   const ran = await runContainer(session.engine, {
     name: `${network}-run`,
     image,
-    command: ['sh', '-ec', script(commands)],
+    command: ['sh', '-c', script.program],
     env: {
       CI: 'true',
       TAXIWAY: 'true',
@@ -82,7 +86,8 @@ async function runCommands(
     ...limits,
     timeoutMs: planned.timeoutMs,
     signal: session.signal,
-    onOutput: (chunk) => session.screen.output(chunk),
+    onOutput: (chunk, stream) => session.screen.output(script.shown(chunk, stream)),
+    onEnd: async () => session.screen.output(script.end()),
   })
   if (!ran.ok) return ran.reason.message
   const { exitCode, timedOut, oomKilled } = ran.value
@@ -91,8 +96,3 @@ async function runCommands(
   const last = oneLine(session.screen.lastLine(), 200)
   return exitCode === 0 ? undefined : `exit code ${exitCode}${last ? `: ${last}` : ''}`
 }
-
-/** One shell for all commands, each shown before it runs; the first that fails ends the test. */
-const script = (commands: string[]) =>
-  commands.map((command) => `printf '%s\\n' ${quote(`$ ${command}`)}\n${command}`).join('\n')
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,4 +1,5 @@
 import { ago, badge, byId, clock, duration, element, isOver, mark, setText, syncList } from './show.js'
+import { showTests } from './tests.js'
 
 const sentences = {
   queued: 'Waiting for a free worker.',
@@ -22,6 +23,7 @@ export function showRun(run) {
   showVerdict(run)
   showFacts(run)
   syncList(byId('stages'), run.stages, stageKey, emptyEntry, (entry, stage) => fillStage(entry, stage, run))
+  showTests(run)
   showPart('images', run.images, (image) => image.name, fillImage)
   showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
   const verb = isOver(run.state) ? 'rerun' : 'cancel'

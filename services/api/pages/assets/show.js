@@ -4,6 +4,7 @@ const marks = {
   running: '●',
   applying: '●',
   succeeded: '✓',
+  passed: '✓',
   live: '✓',
   failed: '✕',
   errored: '!',

@@ -1,0 +1,60 @@
+import { copyOut } from '@taxiway/docker/copy-out.ts'
+import type { Engine } from '@taxiway/docker/engine.ts'
+import { makeReport, type Report } from './junit.ts'
+
+export interface ReportOrder {
+  /** A container that has ended. */
+  id: string
+  path: string
+  mostFailures: number
+  signal: AbortSignal
+  /** Says what could not be read. */
+  note(text: string): void
+}
+const maxBytes = 20 * 2 ** 20
+const maxFiles = 200
+const readMs = 60_000
+
+/** Reads the JUnit report, or the folder of them, that a test has written. One that can't be read is noted, and counts for nothing. */
+export async function readReports(engine: Engine, order: ReportOrder): Promise<Report | undefined> {
+  const { id, path, signal, note } = order
+  const all = makeReport(order.mostFailures)
+  let files = 0
+  let bytes = 0
+  const copied = await copyOut(engine, { id, path, signal, deadlineMs: readMs }, async (entry) => {
+    if (entry.kind !== 'file' || (entry.path !== '' && !entry.path.endsWith('.xml'))) return 'on'
+    bytes += entry.size
+    if (bytes > maxBytes || files >= maxFiles) {
+      note(`there is more than ${maxBytes / 2 ** 20} MB in ${maxFiles} files, and the rest is not read`)
+      return 'enough'
+    }
+    files += 1
+    const problem = await readOne(all.file(), entry.content)
+    if (problem) note(`${entry.path || path} is no JUnit XML: ${problem}`)
+    return 'on'
+  })
+  if (!copied.ok) note(copied.reason.message)
+  else if (!copied.value) note(`there is no ${path}`)
+  else if (files === 0) note(`${path} holds no report`)
+  const report = all.report()
+  return report.counts.total > 0 ? report : undefined
+}
+
+/** Reads to the end, also when it has long been seen to be none. */
+async function readOne(
+  file: ReturnType<ReturnType<typeof makeReport>['file']>,
+  content: AsyncIterable<Buffer>,
+): Promise<string | undefined> {
+  const decoder = new TextDecoder()
+  let problem: string | undefined
+  const attempt = (work: () => void) => {
+    try {
+      if (problem === undefined) work()
+    } catch (error) {
+      problem = (error as Error).message
+    }
+  }
+  for await (const chunk of content) attempt(() => file.write(decoder.decode(chunk, { stream: true })))
+  attempt(() => file.end())
+  return problem
+}

@@ -1,0 +1,169 @@
+import { type Ran, runContainer } from '@taxiway/docker/container.ts'
+import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
+import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
+import { engineCpus } from '@taxiway/docker/prune.ts'
+import { isTimeLine, makeScript } from '@taxiway/docker/script.ts'
+import { type ServiceOrder, startServices } from '@taxiway/docker/services.ts'
+import type { PlannedTest } from '@taxiway/domain/plan.ts'
+import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageLog } from '@taxiway/store/stage-log.ts'
+import { secretValues } from '../secret-values.ts'
+import type { TestDeps } from '../stages/test.ts'
+import { mountCaches } from './caches.ts'
+import { provideImage } from './images.ts'
+
+/** One try of a test that runs commands. */
+export interface Try {
+  stage: StageContext
+  deps: TestDeps
+  planned: PlannedTest
+  commands: string[]
+  /** Place in the plan: it keeps names apart that look alike. */
+  index: number
+  log: StageLog
+  /** Called while the container that has ended is still there. */
+  onEnd(id: string, ran: Ran): Promise<void>
+}
+/** What each container of a test may use, unless they are too many for the room there is. */
+const limits = { memoryMb: 2048, cpus: 2, pids: 512 } as const
+
+/** Runs a test's commands in a container of their own, beside its services, on a network of its own. Its time begins when they are ready. */
+export async function runCommands(order: Try): Promise<Outcome<void>> {
+  const parts = await prepare(order)
+  if (!parts.ok) return parts
+  const { stage, deps } = order
+  const containers = 1 + parts.value.services.length
+  const giveBack = await deps.slots.take(containers, stage.signal)
+  const network = objectName(ownerOf(order))
+  try {
+    const made = await createRunNetwork(
+      deps.engine,
+      { name: network, labels: workLabels(ownerOf(order)) },
+      stage.signal,
+    )
+    if (!made.ok) return made
+    return await besideServices(order, parts.value, await shareOf(deps, containers))
+  } finally {
+    // What can't be removed now is found by its labels later.
+    await removeNetwork(deps.engine, network).catch(() => undefined)
+    giveBack()
+  }
+}
+
+const ownerOf = ({ stage, planned, index }: Try, service?: string): Owner => ({
+  run: stage.run.id,
+  attempt: stage.run.attempt,
+  step: `test-${index + 1}-${planned.name.slice(0, 60)}${service ? `-service-${service}` : ''}`,
+  repository: stage.run.repository,
+})
+
+interface Parts {
+  image: string
+  services: ServiceOrder[]
+  secrets: Record<string, string>
+  volumes: { name: string; path: string }[]
+}
+
+/** All that must be there before anything runs. */
+async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Parts>> {
+  const { engine, store, config, tree } = deps
+  const isTrusted = stage.run.trusted !== false
+  const images = { engine, store, registry: config.registry, isTrusted, signal: stage.signal, say: log.say }
+  const have = async (name: string): Promise<Outcome<string>> => {
+    const built = deps.images.get(name)
+    return built === undefined ? provideImage(images, name) : done(built)
+  }
+  const secrets = await patiently(() => secretValues(store, stage.run, planned.secrets ?? []))
+  if (!secrets.ok) return secrets
+  const image = await have(planned.image)
+  if (!image.ok) return image
+  const services: ServiceOrder[] = []
+  for (const service of planned.services ?? []) {
+    const found = await have(service.image)
+    if (!found.ok) return found
+    services.push({ service, image: found.value })
+  }
+  const caches = { engine, store, run: stage.run, folder: tree.folder, signal: stage.signal }
+  const volumes = await mountCaches(caches, planned.caches)
+  if (!volumes.ok) return volumes
+  return done({ image: image.value, services, secrets: secrets.value, volumes: volumes.value })
+}
+
+type Share = { memoryMb: number; cpus: number; pids: number; diskMb: number }
+
+/** A test with more containers than there is room for has less for each, so that the sum holds. */
+async function shareOf({ config, engine, slots }: TestDeps, containers: number): Promise<Share> {
+  const part = Math.min(1, slots.most / containers)
+  return {
+    memoryMb: Math.floor(limits.memoryMb * part),
+    cpus: Math.min(limits.cpus * part, await engineCpus(engine)),
+    pids: limits.pids,
+    diskMb: config.limits.testDiskMb,
+  }
+}
+
+async function besideServices(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
+  const { stage, deps, log } = order
+  const services = await startServices(deps.engine, parts.services, {
+    ...share,
+    name: (service) => objectName(ownerOf(order, service)),
+    labels: (service) => workLabels(ownerOf(order, service)),
+    network: objectName(ownerOf(order)),
+    signal: stage.signal,
+    say: log.say,
+  })
+  try {
+    if (services.problem) return { ok: false, reason: services.problem }
+    return await runOne(order, parts, share)
+  } finally {
+    await services.stop()
+  }
+}
+
+async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
+  const { stage, deps, planned, log } = order
+  const script = makeScript(order.commands)
+  let words = ''
+  const ran = await runContainer(deps.engine, {
+    name: objectName(ownerOf(order)),
+    image: parts.image,
+    command: ['sh', '-c', script.program],
+    env: {
+      CI: 'true',
+      TAXIWAY: 'true',
+      TAXIWAY_SHA: stage.run.sha,
+      TAXIWAY_BRANCH: stage.run.branch,
+      ...planned.env,
+      ...parts.secrets,
+    },
+    ...(planned.workdir ? { workdir: planned.workdir } : {}),
+    ...(parts.volumes.length > 0 ? { volumes: parts.volumes } : {}),
+    labels: workLabels(ownerOf(order)),
+    network: objectName(ownerOf(order)),
+    ...share,
+    timeoutMs: planned.timeoutMs,
+    signal: stage.signal,
+    onOutput: (chunk, stream) => log.write(script.shown(chunk, stream)),
+    async onEnd(id, ended) {
+      log.write(script.end())
+      words = lastWords(log)
+      await order.onEnd(id, ended)
+    },
+  })
+  return ran.ok ? verdict(planned, ran.value, share, words) : ran
+}
+
+function verdict(planned: PlannedTest, ran: Ran, { memoryMb }: Share, words: string): Outcome<void> {
+  const step = `Test ${planned.name}`
+  if (ran.timedOut) return refuse('timeout', { step, seconds: planned.timeoutMs / 1000 })
+  if (ran.met) return refuse('resource_limit', { step, ...ran.met })
+  if (ran.oomKilled) return refuse('out_of_memory', { step, limitMb: memoryMb })
+  if (ran.exitCode === 0) return done(undefined)
+  return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: words })
+}
+
+/** The last line that the test printed, as the likeliest cause. */
+export const lastWords = (log: StageLog): string =>
+  oneLine(log.lastLines(9).findLast((line) => !isTimeLine(line)) ?? '', 200).replace(/[.:]+$/, '')
