@@ -117,3 +117,10 @@ export async function removeImage(engine: Engine, name: string): Promise<void> {
     if (!hasStatus(error, 404, 409)) throw error
   })
 }
+
+/** Gives an image one more local name. */
+export async function nameImage(engine: Engine, image: string, name: string, signal?: AbortSignal): Promise<void> {
+  const colon = name.lastIndexOf(':')
+  const [repo, tag] = [name.slice(0, colon), name.slice(colon + 1)]
+  await within(callDeadlineMs, signal, () => engine.docker.getImage(image).tag({ repo, tag }))
+}

@@ -29,7 +29,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  images: ['from', 'labels', 'secrets', 'platforms', 'tags', 'paths'],
+  images: [],
   test: ['services', 'matrix', 'needs', 'when', 'retry', 'allow_failure', 'secrets', 'reports', 'artifacts', 'cache'],
   deploy: ['approval'],
 } as const

@@ -1,4 +1,4 @@
-import type { ReleaseState, RunArtifact, RunEvent, RunTest } from './event.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
@@ -52,8 +52,11 @@ export interface RunImage {
   reference?: string
   /** Digest of an earlier run's image that was taken because nothing it is made of changed. */
   reusedFrom?: string
+  /** Number of that run. */
+  reusedRun?: number
   /** Digest of its provenance statement in the registry. */
   provenance?: string
+  bases?: RunBase[]
 }
 export interface RunRelease {
   environment: string
@@ -220,9 +223,13 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'stage_finished':
       return finishStage(next, event, now)
     case 'image_built':
+      if (imageOf(next, event.image).imageId !== event.imageId)
+        next.images = next.images.map((image) => (image.name === event.image ? { name: image.name } : image))
       Object.assign(imageOf(next, event.image), {
         imageId: event.imageId,
         ...(event.reusedFrom ? { reusedFrom: event.reusedFrom } : {}),
+        ...(event.reusedRun ? { reusedRun: event.reusedRun } : {}),
+        ...(event.bases ? { bases: event.bases } : {}),
       })
       return done(next)
     case 'image_published':
