@@ -1,7 +1,7 @@
 import type { RunBase } from '@taxiway/domain/event.ts'
 import { parseDigest } from '@taxiway/domain/ids.ts'
 import { callDeadlineMs, type Engine, within } from './engine.ts'
-import { authHeader, parseImageReference, type RegistryAuth } from './image.ts'
+import { parseImageReference, type RegistryAuth, registryDigest } from './image.ts'
 
 /**
  * The digest of an image that a build used: the builder's own word, else the engine's, else, for what it only copied from, the
@@ -42,12 +42,8 @@ async function inRegistry(
   signal?: AbortSignal,
 ): Promise<RunBase | undefined> {
   const registry = parseImageReference(name)?.registry
-  if (registry === undefined) return undefined
-  // Its published types know no credentials for this call, though it takes them.
-  const image = engine.docker.getImage(name) as unknown as { distribution(options: object): Promise<unknown> }
-  const auth = authHeader(auths[registry], registry)
-  const found = await within(callDeadlineMs, signal, () => image.distribution(auth)).catch(() => undefined)
+  const auth = registry === undefined ? undefined : auths[registry]
+  const digest = await registryDigest(engine, name, auth, signal).catch(() => undefined)
   signal?.throwIfAborted()
-  const digest = parseDigest((found as { Descriptor?: { digest?: string } } | undefined)?.Descriptor?.digest ?? '')
   return digest ? { name, digest } : undefined
 }

@@ -22,9 +22,11 @@ const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ')
 
-/** As the engine does: plain HTTP for this machine only. */
-const originOf = (host: string): string =>
-  /^(localhost|127\.\d+\.\d+\.\d+)(:|$)/.test(host) ? `http://${host}` : `https://${host}`
+/** As the engine does: plain HTTP for this machine only, and Docker Hub under the name of its API. */
+function originOf(host: string): string {
+  if (host === 'docker.io') return 'https://registry-1.docker.io'
+  return /^(localhost|127\.\d+\.\d+\.\d+)(:|$)/.test(host) ? `http://${host}` : `https://${host}`
+}
 
 type FetchOnce = (
   request: Pick<RegistryRequest, 'method' | 'body' | 'type'>,

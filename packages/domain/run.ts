@@ -223,15 +223,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'stage_finished':
       return finishStage(next, event, now)
     case 'image_built':
-      if (imageOf(next, event.image).imageId !== event.imageId)
-        next.images = next.images.map((image) => (image.name === event.image ? { name: image.name } : image))
-      Object.assign(imageOf(next, event.image), {
-        imageId: event.imageId,
-        ...(event.reusedFrom ? { reusedFrom: event.reusedFrom } : {}),
-        ...(event.reusedRun ? { reusedRun: event.reusedRun } : {}),
-        ...(event.bases ? { bases: event.bases } : {}),
-      })
-      return done(next)
+      return done(noteBuilt(next, event))
     case 'image_published':
       Object.assign(imageOf(next, event.image), {
         digest: event.digest,
@@ -333,6 +325,22 @@ const imageOf = (run: Run, name: string): RunImage => {
   const image: RunImage = { name }
   run.images.push(image)
   return image
+}
+
+/** Another image than before has not been published yet. */
+function noteBuilt(run: Run, event: Extract<RunEvent, { type: 'image_built' }>): Run {
+  const { imageId, reusedFrom, reusedRun, bases } = event
+  const known = imageOf(run, event.image)
+  const same = known.imageId === imageId ? known : { name: known.name }
+  const built: RunImage = {
+    ...same,
+    imageId,
+    ...(reusedFrom ? { reusedFrom } : {}),
+    ...(reusedRun ? { reusedRun } : {}),
+    ...(bases ? { bases } : {}),
+  }
+  run.images[run.images.indexOf(known)] = built
+  return run
 }
 
 function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {

@@ -8,6 +8,8 @@ export interface KeyedImage {
   /** host/prefix/name@sha256:… */
   reference: string
   digest: Digest
+  /** By which an engine knows it. */
+  imageId: string
   /** Number of the run that built it. */
   run: number
   /** Digest of its provenance in the registry, */

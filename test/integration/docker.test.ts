@@ -31,7 +31,10 @@ const never = new AbortController().signal
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'docker-'))
   local = await startLocal({ parts: ['engine', 'registry'], folder: join(folder, 'parts'), say: () => undefined })
-  engine = { ...connectEngine({ dockerHost: local.env.DOCKER_HOST ?? '' }), installation: randomBytes(4).toString('hex') }
+  engine = {
+    ...connectEngine({ dockerHost: local.env.DOCKER_HOST ?? '' }),
+    installation: randomBytes(4).toString('hex'),
+  }
   registry = process.env.TAXIWAY_REGISTRY ?? local.env.TAXIWAY_REGISTRY ?? ''
 }, 180_000)
 afterAll(async () => {
