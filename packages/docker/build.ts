@@ -27,6 +27,8 @@ export interface BuildOrder {
   args?: Record<string, string>
   /** Name -> value, for steps that mount them (`RUN --mount=type=secret,id=NAME`). Never in the image, its history or an argument. */
   secrets?: Readonly<Record<string, string>>
+  /** Results of `RUN` steps are taken from the cache, and left there, for builds with the same word only: what was made with a secret is nobody else's. */
+  cacheScope?: string
   /** As in `linux/arm64`. Default: the engine's own. */
   platform?: string
   cacheFrom?: string[]
@@ -156,6 +158,8 @@ const query = (order: BuildOrder): object => ({
   ...(order.target ? { target: order.target } : {}),
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
+  // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
+  ...(order.cacheScope ? { extrahosts: [`${order.cacheScope}.cache-scope.invalid:127.0.0.1`] } : {}),
   ...(order.platform ? { platform: order.platform } : {}),
   ...(order.noCache ? { nocache: true } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),

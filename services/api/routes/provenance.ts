@@ -23,7 +23,7 @@ export function provenanceRoute(app: Api, { store }: ApiDeps): void {
       const id = parseRunId(request.params.id)
       const statement = id && (await store.provenance.read(id, request.params.name))
       if (!statement) return sendReason(reply, reason('not_found', { what: 'provenance' }))
-      return reply.type(statementType).header('x-content-type-options', 'nosniff').send(statement)
+      return reply.type(statementType).header('x-content-type-options', 'nosniff').send(Buffer.from(statement))
     },
   )
 }

@@ -115,7 +115,7 @@ async function buildTarget(
     tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),
     args: { ...image.args, ...baseArguments(engine, run, image) },
-    ...(image.secrets?.length ? { secrets: secrets.value } : {}),
+    ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
     ...(platform.value ? { platform: platform.value } : {}),
     auths,
     ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
