@@ -107,6 +107,8 @@ test('the statement is found in the registry by way of the image, and speaks of 
   })
   for (const path of [`/runs/${run.id}/images/none/provenance`, '/runs/x/images/web/provenance'])
     expect((await images.world.taxiway.call('GET', path)).status).toBe(404)
+  const address = `${images.world.taxiway.url}/api/v1/runs/${run.id}/images/web/provenance`
+  expect((await fetch(address)).status).toBe(401)
 })
 
 test('a tag that is moved in the registry between push and deploy changes nothing: what was tested is what runs', async () => {
