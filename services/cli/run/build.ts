@@ -44,7 +44,7 @@ export async function buildHere(
     dockerfile: context.value.dockerfile,
     tags: [name],
     args: { ...image.args, ...Object.fromEntries(bases) },
-    ...(image.secrets?.length ? { secrets: secretsOf(session, image.secrets) } : {}),
+    ...(image.secrets?.length ? { secrets: secretsOf(session, image.secrets), cacheScope: 'local' } : {}),
     noCache,
     signal: session.signal,
     deadlineMs,
