@@ -7,7 +7,7 @@ import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
 import type { RegistryAuth } from './image.ts'
 import { runOfImage } from './labels.ts'
-import { authService, openSession, type Session } from './session.ts'
+import { authService, openSession, type Session, secretsService } from './session.ts'
 import type { StepLimiter, StepLimits } from './step-limits.ts'
 
 /** What is built, and within which bounds. */
@@ -25,6 +25,12 @@ export interface BuildOrder {
   /** Go into the image and to every container made from it, so none of our own labels may stand here. */
   labels?: Record<string, string>
   args?: Record<string, string>
+  /** Name -> value, for steps that mount them (`RUN --mount=type=secret,id=NAME`). Never in the image, its history or an argument. */
+  secrets?: Readonly<Record<string, string>>
+  /** Results of `RUN` steps are taken from the cache, and left there, for builds with the same word only: what was made with a secret is nobody else's. */
+  cacheScope?: string
+  /** As in `linux/arm64`. Default: the engine's own. */
+  platform?: string
   cacheFrom?: string[]
   /** By registry host: who we are to it, for base images. Never in the image. */
   auths?: Readonly<Record<string, RegistryAuth>>
@@ -41,6 +47,8 @@ export interface BuildOrder {
 export interface Built {
   imageId: string
   durationMs: number
+  /** What it was made from, as the builder has resolved the names: with a digest where it asked a registry. */
+  bases: string[]
 }
 
 /**
@@ -57,10 +65,11 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
   order.signal.throwIfAborted()
   const startedMs = performance.now()
   const deadline = AbortSignal.timeout(order.deadlineMs)
-  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false }
+  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false, bases: new Set() }
   try {
     const imageId = await follow(engine, order, AbortSignal.any([order.signal, deadline]), progress)
-    return done({ imageId, durationMs: Math.round(performance.now() - startedMs) })
+    const durationMs = Math.round(performance.now() - startedMs)
+    return done({ imageId, durationMs, bases: [...progress.bases] })
   } catch (error) {
     order.signal.throwIfAborted()
     if (deadline.aborted)
@@ -77,6 +86,7 @@ interface Progress {
   log: ReturnType<typeof makeBuildLog>
   startedAt: number
   hasStarted: boolean
+  bases: Set<string>
 }
 
 /** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
@@ -98,7 +108,9 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
 async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
   if (order.context.destroyed) throw new Error('the build context could not be read')
   // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
-  const session = await openSession(engine, [await authService(order.auths ?? {})], signal)
+  const services = [await authService(order.auths ?? {})]
+  if (order.secrets) services.push(await secretsService(order.secrets))
+  const session = await openSession(engine, services, signal)
   try {
     return await readBuild(engine, order, session, signal, progress)
   } finally {
@@ -126,7 +138,7 @@ async function readBuild(
         throw new BuildError(event.errorDetail?.message ?? event.error)
       }
       imageId = imageIdOf(event) ?? imageId
-      for (const line of linesOf(event, decode, progress.log, order)) await callBack(() => order.onLine(line))
+      for (const line of linesOf(event, decode, progress, order)) await callBack(() => order.onLine(line))
     }
   } finally {
     answer.destroy()
@@ -146,6 +158,9 @@ const query = (order: BuildOrder): object => ({
   ...(order.target ? { target: order.target } : {}),
   ...(order.labels ? { labels: order.labels } : {}),
   ...(order.args ? { buildargs: order.args } : {}),
+  // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
+  ...(order.cacheScope ? { extrahosts: [`${order.cacheScope}.cache-scope.invalid:127.0.0.1`] } : {}),
+  ...(order.platform ? { platform: order.platform } : {}),
   ...(order.noCache ? { nocache: true } : {}),
   ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
 })
@@ -156,12 +171,16 @@ const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux 
 function linesOf(
   event: EngineEvent,
   decode: (aux: string) => BuildStatus,
-  log: Progress['log'],
+  { log, bases }: Progress,
   order: BuildOrder,
 ): BuildLine[] {
   if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') {
     const status = decode(event.aux)
-    for (const { name } of status.vertexes) refuseForeign(name, order)
+    for (const { name } of status.vertexes) {
+      refuseForeign(name, order)
+      const base = /^(?:\[[^\]]*\] )?FROM (\S+)/.exec(name)?.[1]
+      if (base !== undefined) bases.add(base)
+    }
     return log.add(status)
   }
   const text = event.stream?.trimEnd()

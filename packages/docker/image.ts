@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import {
   callBack,
@@ -111,9 +112,36 @@ export async function imageExists(engine: Engine, name: string, signal?: AbortSi
   }
 }
 
+/** What a reference stands for in its registry now, asked by way of the engine; undefined when the registry has no such image. */
+export async function registryDigest(
+  engine: Engine,
+  reference: string,
+  auth: RegistryAuth | undefined,
+  signal?: AbortSignal,
+): Promise<Digest | undefined> {
+  const registry = parseImageReference(reference)?.registry
+  if (registry === undefined) return undefined
+  // Its published types know no credentials for this call, though it takes them.
+  const image = engine.docker.getImage(reference) as unknown as { distribution(options: object): Promise<unknown> }
+  try {
+    const found = await within(callDeadlineMs, signal, () => image.distribution(authHeader(auth, registry)))
+    return parseDigest((found as { Descriptor?: { digest?: string } }).Descriptor?.digest ?? '')
+  } catch (error) {
+    if (hasStatus(error, 404) || /manifest unknown|not found|name unknown/i.test(engineMessage(error))) return undefined
+    throw error
+  }
+}
+
 /** Removes a local name, and the image when it was its last. Gone, or in use, is success. */
 export async function removeImage(engine: Engine, name: string): Promise<void> {
   await within(callDeadlineMs, undefined, () => engine.docker.getImage(name).remove()).catch((error) => {
     if (!hasStatus(error, 404, 409)) throw error
   })
+}
+
+/** Gives an image one more local name. */
+export async function nameImage(engine: Engine, image: string, name: string, signal?: AbortSignal): Promise<void> {
+  const colon = name.lastIndexOf(':')
+  const [repo, tag] = [name.slice(0, colon), name.slice(colon + 1)]
+  await within(callDeadlineMs, signal, () => engine.docker.getImage(image).tag({ repo, tag }))
 }

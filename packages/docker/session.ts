@@ -71,19 +71,25 @@ export const unary = <Request, Answer>(
   responseDeserialize: () => undefined as Answer,
 })
 
-/** Answers who we are to a registry (moby/buildkit session/auth/auth.proto): the credentials of exactly that host, or none. */
-export async function authService(auths: Readonly<Record<string, RegistryAuth>>): Promise<SessionService> {
-  const { Reader, Writer } = (await import('protobufjs/minimal.js')).default
-  const readHost = (bytes: Buffer): string => {
+/** Reads field 1 of a message, which is text: all that is asked of us by name. */
+async function firstText(): Promise<(bytes: Buffer) => string> {
+  const { Reader } = (await import('protobufjs/minimal.js')).default
+  return (bytes) => {
     const reader = Reader.create(bytes)
-    let host = ''
+    let text = ''
     while (reader.pos < reader.len) {
       const tag = reader.uint32()
-      if (tag >>> 3 === 1) host = reader.string()
+      if (tag >>> 3 === 1) text = reader.string()
       else reader.skipType(tag & 7)
     }
-    return host
+    return text
   }
+}
+
+/** Answers who we are to a registry (moby/buildkit session/auth/auth.proto): the credentials of exactly that host, or none. */
+export async function authService(auths: Readonly<Record<string, RegistryAuth>>): Promise<SessionService> {
+  const { Writer } = (await import('protobufjs/minimal.js')).default
+  const readHost = await firstText()
   const writeAuth = (auth: RegistryAuth | undefined): Buffer => {
     const writer = Writer.create()
     if (auth) writer.uint32(10).string(auth.username).uint32(18).string(auth.password)
@@ -102,3 +108,23 @@ export async function authService(auths: Readonly<Record<string, RegistryAuth>>)
 
 /** Docker Hub answers under other names than images bear. */
 const imageHost = (host: string): string => (/^(index|registry-1)\.docker\.io$/.test(host) ? 'docker.io' : host)
+
+const grpcNotFound = 5
+
+/** Gives a build the secrets that its steps mount (moby/buildkit session/secrets/secrets.proto): those named here, and no others. */
+export async function secretsService(values: Readonly<Record<string, string>>): Promise<SessionService> {
+  const { Writer } = (await import('protobufjs/minimal.js')).default
+  const writeData = (data: Buffer): Buffer => Buffer.from(Writer.create().uint32(10).bytes(data).finish())
+  const readId = await firstText()
+  const getSecret = unary('/moby.buildkit.secrets.v1.Secrets/GetSecret', readId, writeData)
+  return {
+    definition: { getSecret } as ServiceDefinition,
+    handlers: {
+      getSecret(call: { request: string }, answer: (error: object | null, data?: Buffer) => void) {
+        const value = Object.hasOwn(values, call.request) ? values[call.request] : undefined
+        if (value === undefined) answer({ code: grpcNotFound, details: `secret ${call.request} not found` })
+        else answer(null, Buffer.from(value))
+      },
+    } as unknown as UntypedServiceImplementation,
+  }
+}

@@ -15,7 +15,7 @@ export type RunEvent =
   | { type: 'planned'; plan: Plan }
   | { type: 'stage_started'; stage: string }
   | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
-  | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest }
+  | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest; reusedRun?: number; bases?: RunBase[] }
   | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest }
   /** A test began, ended, or was tried again; the latest of its name counts. */
   | { type: 'test_changed'; test: RunTest }
@@ -32,6 +32,14 @@ export type RunEvent =
   /** Something a person should know; the only thing that may still happen to an ended run. */
   | { type: 'noted'; reason: Reason }
 
+/** What an image was made from. */
+export interface RunBase {
+  /** host/name:tag, or the name of another image of the run. */
+  name: string
+  /** Its digest; the id of its configuration, where `isImageId`, for what was never in a registry. */
+  digest?: Digest
+  isImageId?: boolean
+}
 /** How a test of a run stands. */
 export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
 export interface RunTest {

@@ -36,11 +36,16 @@ const Image = Type.Object(
       }),
     ),
     labels: Type.Optional(
-      Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9./_-]{0,254}$' }), Type.String({ maxLength: 4096 }), {
-        additionalProperties: false,
-        maxProperties: 50,
-        description: 'Labels of the image.',
-      }),
+      Type.Record(
+        Type.String({ pattern: '^(?!taxiway[.])[a-z0-9][a-z0-9./_-]{0,254}$' }),
+        Type.String({ maxLength: 4096 }),
+        {
+          additionalProperties: false,
+          maxProperties: 50,
+          description:
+            'Labels of the image, beside those that say what it was built from. None may begin with taxiway.',
+        },
+      ),
     ),
     secrets: Type.Optional(SecretNames),
     platforms: Type.Optional(
@@ -49,7 +54,12 @@ const Image = Type.Object(
           pattern: '^linux/[a-z0-9]+(/v[0-9]+)?$',
           description: 'A platform like linux/amd64 or linux/arm64.',
         }),
-        { minItems: 1, maxItems: 4, description: 'What the image is built for. Default: what the engine runs on.' },
+        {
+          minItems: 1,
+          maxItems: 4,
+          description:
+            'What the image is built for: one, which the engine must have. Default: what the engine runs on.',
+        },
       ),
     ),
     tags: Type.Optional(
@@ -60,11 +70,16 @@ const Image = Type.Object(
         }),
         {
           maxItems: 10,
-          description: 'More tags for the published image; {branch}, {tag}, {sha} and {number} are filled in.',
+          description:
+            'More tags for the published image, moved by each run; {branch}, {tag}, {sha} and {number} are filled in.',
         },
       ),
     ),
-    paths: Type.Optional(paths('The image is built again only when one of these has changed.')),
+    paths: Type.Optional(
+      paths(
+        'The image is built again only when one of these, its Dockerfile, or an image it is made from has changed.',
+      ),
+    ),
   },
   { ...strict, description: 'An image, built with BuildKit.' },
 )

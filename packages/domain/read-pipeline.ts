@@ -29,7 +29,6 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  images: ['from', 'labels', 'secrets', 'platforms', 'tags', 'paths'],
   deploy: ['approval'],
 } as const
 

@@ -87,6 +87,8 @@ const sentences = {
   test_needs: (p: { test: string }) => `Left out, because it needs ${p.test}, which did not pass.`,
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
+  platform_unavailable: (p: { image: string; wanted: string; has: string }) =>
+    `Image ${p.image} asks for ${p.wanted}, and is built for one platform that the engine has: ${p.has}. Name that one, or leave platforms out.`,
   out_of_memory: (p: { step: string; limitMb: number }) => `${p.step} used more than its ${p.limitMb} MB of memory.`,
   resource_limit: (p: { step: string; what: string; limit: string }) =>
     `${p.step} was ended at its limit of ${p.limit} (${p.what}).`,

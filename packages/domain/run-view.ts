@@ -57,6 +57,7 @@ export const RunView = Type.Object(
         digest: Type.Optional(Type.String()),
         reference: Type.Optional(Type.String()),
         reusedFrom: Type.Optional(Type.String()),
+        reusedRun: Type.Optional(Type.Integer({ description: 'Number of the run that built it.' })),
         provenance: Type.Optional(Type.String()),
       }),
     ),

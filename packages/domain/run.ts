@@ -1,4 +1,4 @@
-import type { ReleaseState, RunArtifact, RunEvent, RunTest } from './event.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
@@ -52,8 +52,11 @@ export interface RunImage {
   reference?: string
   /** Digest of an earlier run's image that was taken because nothing it is made of changed. */
   reusedFrom?: string
+  /** Number of that run. */
+  reusedRun?: number
   /** Digest of its provenance statement in the registry. */
   provenance?: string
+  bases?: RunBase[]
 }
 export interface RunRelease {
   environment: string
@@ -220,11 +223,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'stage_finished':
       return finishStage(next, event, now)
     case 'image_built':
-      Object.assign(imageOf(next, event.image), {
-        imageId: event.imageId,
-        ...(event.reusedFrom ? { reusedFrom: event.reusedFrom } : {}),
-      })
-      return done(next)
+      return done(noteBuilt(next, event))
     case 'image_published':
       Object.assign(imageOf(next, event.image), {
         digest: event.digest,
@@ -333,6 +332,22 @@ const imageOf = (run: Run, name: string): RunImage => {
   const image: RunImage = { name }
   run.images.push(image)
   return image
+}
+
+/** Another image than before has not been published yet. */
+function noteBuilt(run: Run, event: Extract<RunEvent, { type: 'image_built' }>): Run {
+  const { imageId, reusedFrom, reusedRun, bases } = event
+  const known = imageOf(run, event.image)
+  const same = known.imageId === imageId ? known : { name: known.name }
+  const built: RunImage = {
+    ...same,
+    imageId,
+    ...(reusedFrom ? { reusedFrom } : {}),
+    ...(reusedRun ? { reusedRun } : {}),
+    ...(bases ? { bases } : {}),
+  }
+  run.images[run.images.indexOf(known)] = built
+  return run
 }
 
 function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {

@@ -115,7 +115,8 @@ const hint = ({ anyOf }: Schema, value: unknown): string => {
 function wordsOfName(pattern: string): string {
   const takes = (key: string) => new RegExp(pattern, 'u').test(key)
   if (takes('A_B')) return 'a variable has letters, digits and underscores, and begins with no digit'
-  if (takes('a.b/c')) return 'a label has lower-case letters, digits, dots, slashes, dashes and underscores'
+  if (takes('a.b/c'))
+    return 'a label has lower-case letters, digits, dots, slashes, dashes and underscores, and does not begin with taxiway.'
   return 'a name has lower-case letters, digits and dashes, and at most 40 of them'
 }
 

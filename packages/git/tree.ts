@@ -37,6 +37,35 @@ export async function listTree(mirror: Mirror, sha: Sha, { signal }: { signal?: 
   return listed.stdout.toString().split('\0').filter(Boolean)
 }
 
+/** A file of a commit as git knows it. */
+export interface TreeFile {
+  path: string
+  /** 100644, 100755, 120000 (a link) or 160000 (a submodule). */
+  mode: string
+  /** Object name of its content. */
+  id: string
+}
+
+/** All files of a commit with what they hold, by name; see listTree. */
+export async function listFiles(
+  mirror: Mirror,
+  sha: Sha,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<TreeFile[]> {
+  const listed = await git(['ls-tree', '-r', '-z', '--end-of-options', sha], {
+    ...callOf(mirror, signal),
+    maxBytes: 2 * mostListBytes,
+  })
+  if (listed.exitCode !== 0 || listed.tooLong) await fail(mirror, 'ls-tree', listed)
+  return listed.stdout
+    .toString()
+    .split('\0')
+    .flatMap((entry) => {
+      const [, mode, id, path] = /^(\d+) \w+ ([0-9a-f]+)\t(.+)$/s.exec(entry) ?? []
+      return mode && id && path ? [{ path, mode, id }] : []
+    })
+}
+
 /**
  * A file's bytes straight from the objects. Links are followed by git itself while they stay in the commit
  * (git-scm.com/docs/git-cat-file, --follow-symlinks); one that leads out is refused.

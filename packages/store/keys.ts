@@ -26,6 +26,8 @@ export const keys = {
   lease: (id: RunId) => `taxiway:run:${id}:lease`,
   /** Stream: the run's log. */
   log: (id: RunId) => `taxiway:run:${id}:log`,
+  /** Hash: image -> what is stated about its origin. */
+  provenance: (id: RunId) => `taxiway:run:${id}:provenance`,
   /** Hash: the delivery as it came, and the run it made. */
   delivery: (repo: RepositoryId, delivery: string) => `taxiway:delivery:${repo}:${delivery}`,
   /** Counter: run numbers of a repository. */
@@ -33,6 +35,9 @@ export const keys = {
   repository: (repo: RepositoryId) => `taxiway:repo:${repo}`,
   /** Hash: name -> sealed value, its size, and when it was written. */
   repositorySecrets: (repo: RepositoryId) => `taxiway:repo:${repo}:secrets`,
+  /** Hash: content key -> published image; and a sorted set of the keys by last use (ms). */
+  imageKeys: (repo: RepositoryId) => `taxiway:repo:${repo}:images`,
+  imageKeysUsed: (repo: RepositoryId) => `taxiway:repo:${repo}:images:used`,
   /** Hash: registry host -> user, sealed password, and when it was written. */
   registries: 'taxiway:registries',
   /** Sorted set by time of last use (ms): images that we pulled into an engine. */

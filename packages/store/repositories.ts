@@ -79,6 +79,7 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
       await redis
         .multi()
         .del(keys.repository(repository.id), keys.repositorySecrets(repository.id))
+        .del(keys.imageKeys(repository.id), keys.imageKeysUsed(repository.id))
         .zrem(keys.repositories, repository.id)
         .hdel(keys.turns, repository.id)
         .hdel(keys.repositoryNames, nameOf(repository))

@@ -81,6 +81,7 @@ export function makeRetention(redis: Redis, runs: Runs) {
           keys.statusPosted(run.repo, run.sha),
           keys.log(run.id),
           keys.lease(run.id),
+          keys.provenance(run.id),
         ],
         [run.id, run.version],
       )

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
+import { makeProvenance } from './provenance.ts'
 import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
 import { makeRegistries } from './registries.ts'
@@ -40,6 +42,8 @@ export function openStore(options: {
     repositories,
     turns: makeTurns(redis, runs, repositories),
     retention: makeRetention(redis, runs),
+    imageKeys: makeImageKeys(redis, now),
+    provenance: makeProvenance(redis),
     pulledImages: makePulledImages(redis, now),
     caches: makeCaches(redis, now),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),

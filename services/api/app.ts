@@ -23,6 +23,7 @@ import { artifactRoutes } from './routes/artifacts.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
+import { provenanceRoute } from './routes/provenance.ts'
 import { registryRoutes } from './routes/registries.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -111,6 +112,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       startRunRoute(api as unknown as Api, deps)
       logRoutes(api as unknown as Api, deps)
       artifactRoutes(api as unknown as Api, deps)
+      provenanceRoute(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)

@@ -87,7 +87,7 @@ async function throughStages(
     : runStage(context, 'test', (stage) => test(stage, { ...deps, tree: tree.value, images: images.value }))
   const publishing = isDone(context, 'publish')
     ? undefined
-    : runStage(context, 'publish', (stage) => publish(stage, { ...deps, images: images.value }))
+    : runStage(context, 'publish', (stage) => publish(stage, { ...deps, tree: tree.value, images: images.value }))
   // What one refuses ends the other.
   const together = [testing, publishing].map((stage) =>
     stage?.then((outcome) => (outcome.ok ? undefined : context.attempt.abort('over'))),

@@ -89,11 +89,17 @@ async function unpublishAll(
   const host = registryHost(config.registry.prefix.split('/')[0] ?? '')
   if (closed.has(host) || !olds.some(({ hasImages }) => hasImages)) return
   const auth = (await store.registries.credentials(config.registry))[host]
+  // First the keys that nobody uses: after this, no new run can take over what they stand for.
+  const keyed = await store.imageKeys.forgetUnused(repo, before)
   const unpublish = makeUnpublish({
     host,
     api: makeRegistryApi(host, auth, signal),
     numbers: new Set(olds.map(({ run }) => run.number)),
-    kept: new Set([...inUse.digests, ...(await digestsOfNewer(store, repo, before))]),
+    kept: new Set<string>([
+      ...inUse.digests,
+      ...keyed.map(({ digest }) => digest),
+      ...(await digestsOfNewer(store, repo, before)),
+    ]),
   })
   for (const { run, hasImages } of olds) {
     if (!hasImages) continue

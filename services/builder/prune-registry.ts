@@ -1,6 +1,7 @@
 import { parseImageReference } from '@taxiway/docker/image.ts'
+import { isReferrersTag, referrersTag } from '@taxiway/docker/referrers.ts'
 import type { RegistryApi } from '@taxiway/docker/registry-api.ts'
-import { parseDigest } from '@taxiway/domain/ids.ts'
+import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import type { Run, RunImage } from '@taxiway/domain/run.ts'
 
 /** What became of the images of an old run. */
@@ -38,20 +39,25 @@ export function makeUnpublish(order: {
       const place = parseImageReference(image.reference ?? '')
       if (place?.registry !== order.host) continue
       const others = await taggedIn(place.repository)
-      for (const digest of digestsOf(image)) {
-        if (!others || others.has(digest) || order.kept.has(digest)) {
-          isDone = false
-          continue
-        }
-        if ((await order.api.remove(place.repository, digest)) === 'not_allowed') return 'not_allowed'
-        removed += 1
+      const digest = parseDigest(image.digest ?? '')
+      if (!digest) continue
+      if (!others || others.has(digest) || order.kept.has(digest)) {
+        isDone = false
+        continue
       }
+      if ((await order.api.remove(place.repository, digest)) === 'not_allowed') return 'not_allowed'
+      removed += 1
+      await removeReferrers(order.api, place.repository, digest, image)
     }
     return { removed, isDone }
   }
 }
 
-const digestsOf = (image: RunImage) => [image.digest, image.provenance].flatMap((text) => parseDigest(text ?? '') ?? [])
+/** What was said about an image goes with it: its provenance, and the list of such things where a registry has it as a tag. */
+async function removeReferrers(api: RegistryApi, repository: string, image: Digest, { provenance }: RunImage) {
+  const list = await api.digest(repository, referrersTag(image))
+  for (const digest of [parseDigest(provenance ?? ''), list]) if (digest) await api.remove(repository, digest)
+}
 
 /** Digests of all tags but those of the old runs; undefined when there are too many to ask about. */
 async function readTagged(
@@ -60,7 +66,8 @@ async function readTagged(
   numbers: ReadonlySet<number>,
 ): Promise<Set<string> | undefined> {
   const tags = await api.tags(repository)
-  const strangers = tags.filter((tag) => !numbers.has(Number(/^run-(\d+)$/.exec(tag)?.[1] ?? Number.NaN)))
+  const isOwn = (tag: string) => isReferrersTag(tag) || numbers.has(Number(/^run-(\d+)$/.exec(tag)?.[1] ?? Number.NaN))
+  const strangers = tags.filter((tag) => !isOwn(tag))
   if (strangers.length > mostStrangers) return undefined
   const found = new Set<string>()
   for (const tag of strangers) {

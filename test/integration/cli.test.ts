@@ -143,6 +143,20 @@ test('a build that fails is told with its step', async () => {
   expect(code).toBe(1)
   expect(lastLine(out)).toMatch(/^✗ Image web: .*RUN exit 4/)
 })
+test('secrets of the environment are mounted in builds, and arguments named like one are warned of', async () => {
+  const check = 'test "$(cat /run/secrets/API_KEY)" = very-secret-value && cat /run/secrets/API_KEY'
+  const dockerfile = `FROM busybox:stable\nRUN --mount=type=secret,id=API_KEY ${check}\n`
+  const web = { secrets: ['API_KEY'], args: { API_TOKEN: 'x' } }
+  const folder = tree({ ...pipeline({ unit: { run: ['true'] } }, { images: { web } }), Dockerfile: dockerfile })
+  const run = await taxiway(folder, ['run', '--no-build-cache'], { API_KEY: 'very-secret-value' })
+  expect({ code: run.code, last: lastLine(run.out) }).toEqual({ code: 0, last: '✓ 1 image built, 1 test passed' })
+  expect(run.out).toMatch(/WARNING: build argument API_TOKEN of image web/)
+  expect(run.out).toMatch(/#\d+ \*\*\*/)
+  expect(run.out).not.toContain('very-secret-value')
+  const without = await taxiway(folder, ['run', '--no-build-cache'])
+  expect(without.code).toBe(1)
+  expect(without.out).toMatch(/secret API_KEY is not in the environment/)
+})
 test('without an engine one sentence says so', async () => {
   const folder = tree(pipeline({ unit: { run: ['true'] } }))
   const answer = await taxiway(folder, ['run'], { DOCKER_HOST: 'unix:///nonexistent.sock' })

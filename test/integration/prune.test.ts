@@ -7,7 +7,9 @@ import { packContext } from '@taxiway/docker/context.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
 import { imageExists, pullImage, removeImage } from '@taxiway/docker/image.ts'
 import { engineId, pruneBuildCache } from '@taxiway/docker/prune.ts'
+import { attach, referrersTag } from '@taxiway/docker/referrers.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
+import { makeRegistryApi } from '@taxiway/docker/registry-api.ts'
 import { type Digest, newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
 import { newRun, type Run } from '@taxiway/domain/run.ts'
 import { waitReady } from '@taxiway/store/connection.ts'
@@ -154,6 +156,66 @@ test('images of old runs leave the registry, but not those that a release, a new
   expect((await store.runs.list({ repo, limit: 10 })).runs).toHaveLength(5)
 })
 
+test('what is said about an image goes with it, and keeps neither it nor others', async () => {
+  const { host } = registry
+  const api = makeRegistryApi(host, account)
+  const repository = `${name}/web`
+  const attachTo = async (run: Run & { digest: Digest }) => {
+    const subject = await api.manifest(repository, run.digest)
+    if (!subject) throw new Error('no image')
+    const statement = { type: 'application/vnd.in-toto+json', bytes: Buffer.from(run.id), annotations: {} }
+    const provenance = await attach(api, repository, subject, statement)
+    const doc = { ...run, images: run.images.map((image) => ({ ...image, provenance })) }
+    await store.redis.hset(keys.run(run.id), 'doc', JSON.stringify(doc))
+    return provenance
+  }
+  const all = async (run: Run & { digest: Digest }, provenance: Digest) =>
+    Promise.all([run.digest, provenance, referrersTag(run.digest)].map((one) => api.digest(repository, one)))
+  const [old, released] = [await endedRun(40, { host }), await endedRun(40, { host })]
+  const [ofOld, ofReleased] = [await attachTo(old), await attachTo(released)]
+  await release(released)
+  await makePruneRecord({ config: { registry: registryOf(host), keepRunsDays: 30 }, store, logger })()
+  expect(await all(old, ofOld)).toEqual([undefined, undefined, undefined])
+  expect(await all(released, ofReleased)).toEqual([released.digest, ofReleased, expect.stringMatching(/^sha256:/)])
+})
+
+test('an image that a content key stands for stays while the key is used, and goes with it', async () => {
+  const { host } = registry
+  const keep = async (key: string, run: Run & { digest: Digest }) => {
+    const image = { reference: `${host}/${name}/web@${run.digest}`, digest: run.digest, imageId: 'x', statement: '' }
+    await store.imageKeys.keep(repo, key, { ...image, run: run.number })
+  }
+  const [used, unused] = [await endedRun(40, { host }), await endedRun(40, { host })]
+  await keep('used', used)
+  await keep('unused', unused)
+  const prune = makePruneRecord({ config: { registry: registryOf(host), keepRunsDays: 30 }, store, logger })
+  now += 31 * dayMs
+  expect((await store.imageKeys.use(repo, ['none', 'used']))?.image.digest).toBe(used.digest)
+  await prune()
+  expect(await Promise.all([used, unused].map(({ digest }) => isThere(host, digest)))).toEqual([true, false])
+  expect(await store.imageKeys.use(repo, ['unused'])).toBeUndefined()
+  expect((await store.imageKeys.use(repo, ['used']))?.key).toBe('used')
+  now += 31 * dayMs
+  await prune()
+  expect(await isThere(host, used.digest)).toBe(false)
+  expect(await store.imageKeys.use(repo, ['used'])).toBeUndefined()
+})
+
+test('content keys go with their repository, and there are no more than a repository may have', async () => {
+  const image = { reference: 'r', digest: `sha256:${'1'.repeat(64)}` as Digest, imageId: 'x', statement: '', run: 1 }
+  for (let index = 0; index < 505; index++) {
+    now += 1
+    await store.imageKeys.keep(repo, `key ${index}`, image)
+  }
+  expect(await store.imageKeys.use(repo, ['key 4'])).toBeUndefined()
+  expect(await store.imageKeys.use(repo, ['key 5'])).toMatchObject({ key: 'key 5' })
+  expect(await store.redis.hlen(keys.imageKeys(repo))).toBe(500)
+  const repository = await store.repositories.read(repo)
+  if (repository) await store.repositories.remove(repository)
+  await store.imageKeys.keep(repo, 'late', image)
+  expect(await store.redis.exists(keys.imageKeys(repo), keys.imageKeysUsed(repo))).toBe(0)
+})
+
 test('a registry that does not allow it is told once; one that is away keeps the runs in the record', async () => {
   const first = await endedRun(40, { host: closed.host })
   const prune = makePruneRecord({ config: { registry: registryOf(closed.host), keepRunsDays: 30 }, store, logger })
@@ -182,6 +244,7 @@ test('old runs beyond the newest hundred are forgotten with all that is theirs, 
   await store.redis.hset(keys.run(open.id), 'doc', JSON.stringify({ ...open, state: 'running' }))
   await release(released)
   await store.redis.xadd(keys.log(gone.id), '*', 'text', 'a line')
+  await store.provenance.keep(gone.id, 'web', '{}')
   await store.redis.hset(keys.statusPosted(repo, gone.sha), 'taxiway', 'success')
   for (let index = 0; index < 100; index++) await endedRun(45)
   const config = { registry: registryOf(registry.host), keepRunsDays: 30 }

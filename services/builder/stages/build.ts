@@ -1,20 +1,28 @@
 import type { Config } from '@taxiway/chassis/config.ts'
-import { buildImage } from '@taxiway/docker/build.ts'
+import { resolveBase } from '@taxiway/docker/base-image.ts'
+import { type Built, buildImage } from '@taxiway/docker/build.ts'
 import { packContext } from '@taxiway/docker/context.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
-import { imageExists } from '@taxiway/docker/image.ts'
-import { workImage } from '@taxiway/docker/labels.ts'
+import { imageExists, nameImage } from '@taxiway/docker/image.ts'
 import type { StepLimiter } from '@taxiway/docker/step-limits.ts'
+import type { RunBase } from '@taxiway/domain/event.ts'
 import type { PlannedImage } from '@taxiway/domain/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
+import type { RegistryCredentials } from '@taxiway/store/registries.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { baseArguments, labelsOf, localName } from '../image-parts.ts'
+import { choosePlatform } from '../platforms.ts'
+import { type Reuse, startReuse } from '../reuse.ts'
+import { doInOrder } from '../schedule.ts'
+import { secretValues } from '../secret-values.ts'
+import { warnOfArguments } from '../warn-of-arguments.ts'
 import type { Tree } from './checkout.ts'
 
 export interface BuildDeps {
   config: Config
-  store: Pick<Store, 'registries'>
+  store: Pick<Store, 'registries' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages'>
   engine: Engine
   /** Missing where build steps can't be limited. */
   limiter?: StepLimiter | undefined
@@ -23,36 +31,73 @@ export interface BuildDeps {
 const buildMs = 60 * 60_000
 const maxContextMb = 2048
 const maxContextFiles = 200_000
+/** Images of one run that are built at a time. */
+const atOnce = 3
 
-/** Builds every image of the plan. Those an earlier attempt built are taken as they are, if this engine has them. */
+/**
+ * Builds every image of the plan, side by side as far as they are not made from each other. Those an earlier attempt built are
+ * taken as they are, if this engine has them; those whose `paths` have not changed are taken from an earlier run.
+ * @returns image ids by name, in the plan's order
+ */
 export async function build(stage: StageContext, deps: BuildDeps): Promise<Outcome<Map<string, string>>> {
-  const { engine, tree } = deps
-  const images = new Map<string, string>()
-  for (const image of tree.plan.images) {
-    const known = stage.run.images.find(({ name }) => name === image.name)?.imageId
-    if (known && (await imageExists(engine, known, stage.signal))) {
-      images.set(image.name, known)
-      continue
-    }
-    stage.log.say(`building image ${image.name} from ${image.dockerfile}`)
-    const built = await buildOne(stage, deps, image, image.target)
-    if (!built.ok) return built
-    images.set(image.name, built.value)
-    if (known !== built.value) await stage.record({ type: 'image_built', image: image.name, imageId: built.value })
+  const { images } = deps.tree.plan
+  for (const image of images) {
+    const platform = await choosePlatform(deps.engine, image, stage.signal)
+    if (!platform.ok) return platform
   }
-  return done(images)
+  const reuse = await startReuse(stage, deps)
+  const jobs = images.map((image) => ({ image, name: image.name, after: Object.values(image.from ?? {}) }))
+  const made = await doInOrder(jobs, { atOnce, signal: stage.signal }, ({ image }, signal) =>
+    makeImage({ ...stage, signal }, deps, { image, reuse }),
+  )
+  return made.ok ? done(new Map(images.map(({ name }) => [name, made.value.get(name) as string]))) : made
+}
+
+async function makeImage(
+  stage: StageContext,
+  deps: BuildDeps,
+  { image, reuse }: { image: PlannedImage; reuse: Reuse },
+): Promise<Outcome<string>> {
+  const known = stage.run.images.find(({ name }) => name === image.name)?.imageId
+  if (known && (await imageExists(deps.engine, known, stage.signal))) {
+    await nameImage(deps.engine, known, localName(deps.engine, stage.run, image.name), stage.signal)
+    return done(known)
+  }
+  const reused = await reuse(stage, image)
+  if (reused !== undefined) return done(reused)
+  stage.log.say(`building image ${image.name} from ${image.dockerfile}`)
+  await warnOfArguments(stage, deps.store, image)
+  const built = await buildTarget(stage, deps, image, image.target)
+  if (!built.ok) return built
+  const { imageId, bases } = built.value
+  await stage.record({ type: 'image_built', image: image.name, imageId, bases })
+  return done(imageId)
 }
 
 /** Builds one image, or one stage of its Dockerfile, and returns the image's id. */
 export async function buildOne(
   stage: StageContext,
-  { config, store, engine, limiter, tree }: BuildDeps,
+  deps: BuildDeps,
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<string>> {
+  const built = await buildTarget(stage, deps, image, target)
+  return built.ok ? done(built.value.imageId) : built
+}
+
+async function buildTarget(
+  stage: StageContext,
+  { config, store, engine, limiter, tree }: BuildDeps,
+  image: PlannedImage,
+  target: string | undefined,
+): Promise<Outcome<{ imageId: string; bases: RunBase[] }>> {
+  const { run, signal } = stage
   // Code that nobody approved could build from any private image, and print it.
-  const isTrusted = stage.run.trusted !== false
-  const auths = isTrusted ? await patiently(() => store.registries.credentials(config.registry)) : {}
+  const auths = run.trusted === false ? {} : await patiently(() => store.registries.credentials(config.registry))
+  const secrets = await patiently(() => secretValues(store, run, image.secrets ?? []))
+  if (!secrets.ok) return secrets
+  const platform = await choosePlatform(engine, image, signal)
+  if (!platform.ok) return platform
   const context = await packContext({
     folder: tree.folder,
     subfolder: image.context,
@@ -61,24 +106,41 @@ export async function buildOne(
     maxFiles: maxContextFiles,
   })
   if (!context.ok) return context
+  const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(engine, {
     image: image.name,
     context: context.value.stream,
     dockerfile: context.value.dockerfile,
     ...(target ? { target } : {}),
-    tags: [
-      workImage(engine, {
-        run: stage.run.id,
-        attempt: stage.run.attempt,
-        step: target ? `${image.name}-${target}` : image.name,
-      }),
-    ],
-    args: image.args,
+    tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
+    labels: labelsOf(image, { run, source: tree.url, url: config.url }),
+    args: { ...image.args, ...baseArguments(engine, run, image) },
+    ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
+    ...(platform.value ? { platform: platform.value } : {}),
     auths,
     ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
-    signal: stage.signal,
+    signal,
     deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),
-    onLine: (line) => stage.log.write(`${line.text}\n`),
+    onLine: (line) => stage.log.write(`${prefix}${line.text}\n`),
   })
-  return built.ok ? done(built.value.imageId) : built
+  if (!built.ok) return built
+  const { imageId } = built.value
+  return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
+}
+
+/** What the image was made from; other images of the run by their names in the plan. */
+async function basesOf(
+  { run, signal }: StageContext,
+  engine: Engine,
+  { image, built, auths }: { image: PlannedImage; built: Built; auths: RegistryCredentials },
+): Promise<RunBase[]> {
+  const own = new Map(
+    Object.values(image.from ?? {}).map((base) => [`docker.io/${localName(engine, run, base)}`, base]),
+  )
+  const bases: RunBase[] = []
+  for (const name of built.bases) {
+    const base = await resolveBase(engine, name, auths, signal)
+    bases.push({ ...base, name: own.get(base.name) ?? base.name })
+  }
+  return bases
 }

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
-import type { Sha } from '@taxiway/domain/ids.ts'
+import type { Digest, Sha } from '@taxiway/domain/ids.ts'
 import { checkInputs } from '@taxiway/domain/inputs.ts'
 import { eventOf, refOf } from '@taxiway/domain/origin.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
@@ -9,7 +10,7 @@ import { readPipeline } from '@taxiway/domain/read-pipeline.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
-import { exportTree, listTree, readBlob } from '@taxiway/git/tree.ts'
+import { exportTree, listFiles, listTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -25,6 +26,12 @@ export interface CheckoutDeps {
 export interface Tree {
   folder: string
   plan: Plan
+  /** Where the commit came from. */
+  url: string
+  /** Digest of its pipeline file, if it has one. */
+  pipeline?: Digest
+  /** All files and what they hold, when an image of the plan may be one that was built before. */
+  files?: TreeFile[]
 }
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000
@@ -59,7 +66,26 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!exported.ok) return exported
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
-  return done({ folder: deps.workspace, plan: plan.value })
+  return done({
+    folder: deps.workspace,
+    plan: plan.value,
+    url: repository.url,
+    ...(await contentOf(mirror.value, stage, plan.value)),
+  })
+}
+
+/** What a key or a statement of origin is made from. */
+async function contentOf(
+  mirror: Mirror,
+  { run, signal }: StageContext,
+  plan: Plan,
+): Promise<Pick<Tree, 'pipeline' | 'files'>> {
+  const file = await readBlob(mirror, run.sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal })
+  const isKeyed = run.trusted !== false && plan.images.some(({ paths }) => paths)
+  return {
+    ...(file.ok ? { pipeline: `sha256:${createHash('sha256').update(file.value).digest('hex')}` as Digest } : {}),
+    ...(isKeyed ? { files: await listFiles(mirror, run.sha, { signal }) } : {}),
+  }
 }
 
 const summary = ({ images, tests, environments }: Plan) =>

@@ -1,51 +1,111 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
+import { parseImageReference } from '@taxiway/docker/image.ts'
 import { engineId } from '@taxiway/docker/prune.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
-import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { makeRegistryApi } from '@taxiway/docker/registry-api.ts'
+import type { RunBase } from '@taxiway/domain/event.ts'
+import type { Digest } from '@taxiway/domain/ids.ts'
+import type { PlannedImage } from '@taxiway/domain/plan.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { registryHost } from '@taxiway/store/registries.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { addTags, type Published } from '../extra-tags.ts'
+import { stateOrigin } from '../provenance.ts'
+import { reusableKeys } from '../reuse.ts'
+import type { Tree } from './checkout.ts'
 
 export interface PublishDeps {
   config: Config
-  store: Pick<Store, 'registries' | 'pulledImages'>
+  store: Pick<Store, 'registries' | 'pulledImages' | 'imageKeys' | 'provenance' | 'now'>
   engine: Engine
-  /** Image name -> image id. */
+  tree: Tree
+  /** Image name -> image id, in the plan's order: what an image is made from stands before it. */
   images: Map<string, string>
 }
+type Place = Omit<Published, 'digest'>
 const pushMs = 30 * 60_000
 
-/** Pushes every image and records its digest. What an earlier attempt published is not pushed again. */
-export async function publish(
-  stage: StageContext,
-  { config, store, engine, images }: PublishDeps,
-): Promise<Outcome<void>> {
-  const { prefix } = config.registry
-  const auth = (await patiently(() => store.registries.credentials(config.registry)))[
-    registryHost(prefix.split('/')[0] ?? '')
-  ]
-  for (const [name, imageId] of images) {
-    const known = stage.run.images.find((image) => image.name === name)
-    if (known?.digest && known.imageId === imageId) continue
-    const repository = `${prefix}/${stage.run.repository.toLowerCase()}/${name}`
-    const pushed = await pushImage(engine, {
-      imageId,
-      repository,
-      tag: `run-${stage.run.number}`,
-      ...(auth ? { auth } : {}),
-      signal: stage.signal,
-      deadlineMs: pushMs,
-      onLine: (text) => stage.log.write(`${text}\n`),
-    })
-    if (!pushed.ok) return pushed
-    const { digest } = pushed.value
-    stage.log.say(`${name}: ${digest}`)
-    // The engine keeps it under this name from now on.
-    const engineName = await engineId(engine, stage.signal)
-    await patiently(() => store.pulledImages.pulled(engineName, `${repository}@${digest}`))
-    await stage.record({ type: 'image_published', image: name, digest, reference: `${repository}@${digest}` })
+/** Pushes every image, states where it comes from, and records its digest. What an earlier attempt or run published is not pushed again. */
+export async function publish(stage: StageContext, deps: PublishDeps): Promise<Outcome<void>> {
+  const keys = await reusableKeys(stage, deps)
+  const digests = new Map<string, { name: string; digest: Digest }>()
+  for (const image of deps.tree.plan.images) {
+    const place = await placeOf(stage, deps, image)
+    if (!place.ok) return place
+    const digest = await publishOne(stage, deps, { image, place: place.value, digests, key: keys.get(image.name)?.[0] })
+    if (!digest.ok) return digest
+    digests.set(image.name, { name: place.value.name, digest: digest.value })
+    const tagged = await addTags(stage, deps.engine, { ...place.value, digest: digest.value }, image.tags ?? [])
+    if (!tagged.ok) return tagged
   }
   return done(undefined)
+}
+
+async function placeOf(
+  { run, signal }: StageContext,
+  { config, store, images }: PublishDeps,
+  image: PlannedImage,
+): Promise<Outcome<Place>> {
+  const name = `${config.registry.prefix}/${run.repository.toLowerCase()}/${image.name}`
+  const parsed = parseImageReference(name)
+  const imageId = images.get(image.name)
+  if (!parsed || imageId === undefined) return refuse('input_invalid', { detail: `${name} is not an image reference` })
+  const host = registryHost(parsed.registry)
+  const auth = (await patiently(() => store.registries.credentials(config.registry)))[host]
+  const api = makeRegistryApi(host, auth, signal)
+  return done({ name, imageId, api, repository: parsed.repository, ...(auth ? { auth } : {}) })
+}
+
+async function publishOne(
+  stage: StageContext,
+  deps: PublishDeps,
+  order: { image: PlannedImage; place: Place; digests: Digests; key: string | undefined },
+): Promise<Outcome<Digest>> {
+  const { image, place, digests, key } = order
+  const known = stage.run.images.find(({ name }) => name === image.name)
+  if (known?.digest && known.imageId === place.imageId) return done(known.digest as Digest)
+  const pushed = await push(stage, deps, place)
+  if (!pushed.ok) return pushed
+  const { digest } = pushed.value
+  const bases = (known?.bases ?? []).map((base) => asPublished(base, digests))
+  const origin = await stateOrigin(stage, { ...deps, ...place }, { image, bases, name: place.name, digest })
+  const reference = `${place.name}@${digest}`
+  const { statement, provenance } = origin
+  const stated = provenance ? { provenance } : {}
+  await stage.record({ type: 'image_published', image: image.name, digest, reference, ...stated })
+  if (key !== undefined) {
+    const keyed = { reference, digest, imageId: place.imageId, run: stage.run.number, statement, ...stated }
+    await patiently(() => deps.store.imageKeys.keep(stage.run.repo, key, keyed))
+  }
+  return done(digest)
+}
+
+type Digests = ReadonlyMap<string, { name: string; digest: Digest }>
+
+/** An image of the same run is named as it was published. */
+const asPublished = (base: RunBase, digests: Digests): RunBase => digests.get(base.name) ?? base
+
+async function push(
+  stage: StageContext,
+  { store, engine }: PublishDeps,
+  { name, imageId, auth }: Place,
+): Promise<Outcome<{ digest: Digest }>> {
+  const pushed = await pushImage(engine, {
+    imageId,
+    repository: name,
+    tag: `run-${stage.run.number}`,
+    ...(auth ? { auth } : {}),
+    signal: stage.signal,
+    deadlineMs: pushMs,
+    onLine: (text) => stage.log.write(`${text}\n`),
+  })
+  if (!pushed.ok) return pushed
+  stage.log.say(`${name}: ${pushed.value.digest}`)
+  // The engine keeps it under this name from now on.
+  const engineName = await engineId(engine, stage.signal)
+  await patiently(() => store.pulledImages.pulled(engineName, `${name}@${pushed.value.digest}`))
+  return pushed
 }

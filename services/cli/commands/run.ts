@@ -175,10 +175,6 @@ function notHere(plan: Plan, images: PlannedImage[], tests: PlannedTest[]): stri
       images.filter(({ platforms }) => platforms).map(({ name }) => name),
     ),
     ...of(
-      'secrets of image',
-      images.filter(({ secrets }) => secrets).map(({ name }) => name),
-    ),
-    ...of(
       'cache of',
       namesOf(({ caches }) => caches),
     ),

@@ -2,7 +2,8 @@ import { buildImage } from '@taxiway/docker/build.ts'
 import { packContext } from '@taxiway/docker/context.ts'
 import type { PlannedImage } from '@taxiway/domain/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Session } from './session.ts'
+import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secret-arguments.ts'
+import { type Session, secretsOf } from './session.ts'
 
 const limits = { maxMb: 2048, maxFiles: 200_000 }
 const deadlineMs = 60 * 60_000
@@ -34,6 +35,8 @@ export async function buildHere(
   if (!context.ok) return context
   const stage = target ?? image.target
   const name = session.imageName(target ? `${image.name}-${target}` : image.name)
+  for (const argument of secretLikeArguments(image.args, image.secrets ?? []))
+    session.screen.note(secretArgumentWarning(image.name, argument))
   const bases = Object.entries(image.from ?? {}).map(([argument, base]) => [argument, built.get(base) ?? base])
   const result = await buildImage(session.engine, {
     image: image.name,
@@ -41,6 +44,7 @@ export async function buildHere(
     dockerfile: context.value.dockerfile,
     tags: [name],
     args: { ...image.args, ...Object.fromEntries(bases) },
+    ...(image.secrets?.length ? { secrets: secretsOf(session, image.secrets), cacheScope: 'local' } : {}),
     noCache,
     signal: session.signal,
     deadlineMs,

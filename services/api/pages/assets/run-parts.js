@@ -24,7 +24,12 @@ export function showRun(run) {
   showFacts(run)
   syncList(byId('stages'), run.stages, stageKey, emptyEntry, (entry, stage) => fillStage(entry, stage, run))
   showTests(run)
-  showPart('images', run.images, (image) => image.name, fillImage)
+  showPart(
+    'images',
+    run.images,
+    (image) => image.name,
+    (entry, image) => fillImage(entry, image, run),
+  )
   showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
   const verb = isOver(run.state) ? 'rerun' : 'cancel'
   setText(byId('act-title'), isOver(run.state) ? 'Run it again' : 'Cancel this run')
@@ -130,12 +135,14 @@ function placeBar(bar, stage, run) {
   bar.style.setProperty('width', `${Math.max(to - from, 1)}%`)
 }
 
-function fillImage(entry, image) {
+function fillImage(entry, image, run) {
   entry.replaceChildren(
     element('strong', {}, image.name),
     image.digest
-      ? element('code', { class: 'digest' }, image.digest)
+      ? element('code', { class: 'digest' }, image.reference ?? image.digest)
       : element('span', { class: 'faint' }, 'not published'),
+    image.reusedRun ? element('span', { class: 'faint' }, `reused from run ${image.reusedRun}`) : '',
+    image.digest ? element('a', { href: `/api/v1/runs/${run.id}/images/${image.name}/provenance` }, 'provenance') : '',
   )
 }
 

@@ -1,0 +1,13 @@
+const secretWords =
+  /(?:^|_)(?:PASS|PASSWORD|PASSWD|PASSPHRASE|SECRET|SECRETS|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY)(?:_|$)/i
+
+/**
+ * Build arguments that are named like a secret: an argument stands in the history of the image, where everybody who can
+ * pull it reads its value.
+ */
+export const secretLikeArguments = (args: Readonly<Record<string, string>>, secrets: readonly string[]): string[] =>
+  Object.keys(args).filter((name) => secrets.includes(name) || secretWords.test(name))
+
+/** What is told about such an argument. */
+export const secretArgumentWarning = (image: string, argument: string): string =>
+  `WARNING: build argument ${argument} of image ${image} is named like a secret, and arguments can be read in the image. Use secrets and RUN --mount=type=secret,id=${argument} for what nobody may see.`

@@ -1,0 +1,103 @@
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Engine } from '@taxiway/docker/engine.ts'
+import { nameImage, parseImageReference, pullImage, type RegistryAuth, registryDigest } from '@taxiway/docker/image.ts'
+import { enginePlatform } from '@taxiway/docker/platform.ts'
+import { engineId } from '@taxiway/docker/prune.ts'
+import type { Plan, PlannedImage } from '@taxiway/domain/plan.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import type { KeyedImage } from '@taxiway/store/image-keys.ts'
+import type { StageContext } from '@taxiway/store/stage.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { contentKeys, scopedKeys } from './image-keys.ts'
+import { localName } from './image-parts.ts'
+import type { Tree } from './stages/checkout.ts'
+
+export interface ReuseDeps {
+  config: Pick<Config, 'registry'>
+  store: Pick<Store, 'registries' | 'imageKeys' | 'provenance' | 'pulledImages'>
+  engine: Engine
+  tree: Tree
+}
+/** Takes an image that an earlier run published, if it is made of the same. @returns its id, or undefined: it is to be built */
+export type Reuse = (stage: StageContext, image: PlannedImage) => Promise<string | undefined>
+
+const pullMs = 10 * 60_000
+
+/** The keys of the images that may be found again: those with `paths`, in runs of code that is trusted. */
+export async function reusableKeys(
+  { run, signal }: StageContext,
+  { config, engine, tree }: Pick<ReuseDeps, 'config' | 'engine' | 'tree'>,
+): Promise<Map<string, [string, ...string[]]>> {
+  if (run.trusted === false || !tree.files) return new Map()
+  const platform = await enginePlatform(engine, signal)
+  const keys = contentKeys(tree.plan.images, tree.files, { prefix: config.registry.prefix, platform })
+  const keyed = tree.plan.images.filter(({ paths }) => paths)
+  return new Map(keyed.map(({ name }) => [name, scopedKeys(run, keys.get(name) as string)]))
+}
+
+/** Makes what looks for images of earlier runs. */
+export async function startReuse(stage: StageContext, deps: ReuseDeps): Promise<Reuse> {
+  const { store, engine, tree } = deps
+  const keys = await reusableKeys(stage, deps)
+  return async (stage, image) => {
+    const wanted = keys.get(image.name)
+    const found = wanted && (await patiently(() => store.imageKeys.use(stage.run.repo, wanted)))
+    if (!found) return undefined
+    const auth = await authFor(deps, found.image)
+    const isThere = await registryDigest(engine, found.image.reference, auth, stage.signal).catch(() => 'unknown')
+    stage.signal.throwIfAborted()
+    // The registry has it no more.
+    if (isThere === undefined) await patiently(() => store.imageKeys.forget(stage.run.repo, found.key))
+    if (isThere !== found.image.digest) return undefined
+    if (isNeededHere(tree.plan, image.name) && !(await fetchImage(stage, deps, { image, found: found.image, auth })))
+      return undefined
+    await takeOver(stage, deps, image, found.image)
+    return found.image.imageId
+  }
+}
+
+async function authFor({ config, store }: ReuseDeps, { reference }: KeyedImage): Promise<RegistryAuth | undefined> {
+  const auths = await patiently(() => store.registries.credentials(config.registry))
+  return auths[parseImageReference(reference)?.registry ?? '']
+}
+
+/** Does a test run in it, or is another image made from it? */
+const isNeededHere = ({ images, tests }: Plan, name: string): boolean =>
+  tests.some((test) => test.image === name || test.services?.some((service) => service.image === name)) ||
+  images.some(({ from }) => Object.values(from ?? {}).includes(name))
+
+/** Pulls it under the name that the image has in this run. @returns false when it can't be had, or is something else */
+async function fetchImage(
+  stage: StageContext,
+  { store, engine }: ReuseDeps,
+  { image, found, auth }: { image: PlannedImage; found: KeyedImage; auth: RegistryAuth | undefined },
+): Promise<boolean> {
+  const onLine = (text: string) => stage.log.write(`${image.name} | ${text}\n`)
+  const pulled = await pullImage(engine, found.reference, { auth, signal: stage.signal, deadlineMs: pullMs, onLine })
+  if (!pulled.ok || pulled.value.imageId !== found.imageId) {
+    stage.log.say(`image ${image.name} is built, as the one of run ${found.run} can't be had`)
+    return false
+  }
+  const engineName = await engineId(engine, stage.signal)
+  await patiently(() => store.pulledImages.pulled(engineName, found.reference))
+  await nameImage(engine, found.imageId, localName(engine, stage.run, image.name), stage.signal)
+  return true
+}
+
+async function takeOver(
+  stage: StageContext,
+  { store }: ReuseDeps,
+  { name }: PlannedImage,
+  { imageId, digest, reference, provenance, statement, run }: KeyedImage,
+): Promise<void> {
+  stage.log.say(`image ${name} is that of run ${run}: nothing it is made of has changed since. ${reference}`)
+  await patiently(() => store.provenance.keep(stage.run.id, name, statement))
+  await stage.record({ type: 'image_built', image: name, imageId, reusedFrom: digest, reusedRun: run })
+  await stage.record({
+    type: 'image_published',
+    image: name,
+    digest,
+    reference,
+    ...(provenance ? { provenance } : {}),
+  })
+}

@@ -1,0 +1,17 @@
+import type { PlannedImage } from '@taxiway/domain/plan.ts'
+import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secret-arguments.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import type { StageContext } from '@taxiway/store/stage.ts'
+import type { Store } from '@taxiway/store/store.ts'
+
+/** Tells of build arguments that are named like a secret, or as one of the repository's. */
+export async function warnOfArguments(
+  { run, log }: StageContext,
+  store: Pick<Store, 'repositorySecrets'>,
+  { name, args, secrets = [] }: PlannedImage,
+): Promise<void> {
+  if (Object.keys(args).length === 0) return
+  const known = await patiently(() => store.repositorySecrets.names(run.repo))
+  const names = [...secrets, ...known.map((secret) => secret.name)]
+  for (const argument of secretLikeArguments(args, names)) log.say(secretArgumentWarning(name, argument))
+}
