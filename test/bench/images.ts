@@ -6,7 +6,7 @@ import { makeWorld } from '../scenes/make-world.ts'
 import { writeFiles } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
 import type { BenchContext, BenchResult } from './figures.ts'
-import { interleave, taken } from './interleave.ts'
+import { dockerProgram, interleave, taken } from './interleave.ts'
 
 const run = promisify(execFile)
 const names = ['one', 'two', 'three']
@@ -36,7 +36,7 @@ export async function images({ folder, environment, rounds, say }: BenchContext)
       async bare() {
         writeFiles(bare, dockerfiles())
         return taken(async () => {
-          for (const name of names) await run('docker', ['build', '--quiet', '--file', file(name), '.'], options)
+          for (const name of names) await run(dockerProgram, ['build', '--quiet', '--file', file(name), '.'], options)
         })
       },
     })

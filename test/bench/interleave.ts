@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs'
 import { type BenchResult, median, round } from './figures.ts'
+
+/** Debian's own docker builds with BuildKit as it is; others may lack a component for it. */
+export const dockerProgram = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker'
 
 export interface Contest {
   figure: string

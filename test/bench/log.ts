@@ -8,6 +8,7 @@ import { makeWorld } from '../scenes/make-world.ts'
 import { eventually } from '../scenes/world.ts'
 import { isOver, type Taxiway } from '../taxiway.ts'
 import { type BenchContext, type BenchResult, quantile, round } from './figures.ts'
+import { dockerProgram } from './interleave.ts'
 
 const lines = 150
 const flood = 100_000_000
@@ -72,7 +73,7 @@ async function lineLatency(
   )
   const ours = new Map<string, number>()
   const reading = readLog(taxiway, runId, (line) => ours.set(line, performance.now()))
-  const docker = (...args: string[]) => spawn('docker', args, { env: { ...process.env, ...environment } })
+  const docker = (...args: string[]) => spawn(dockerProgram, args, { env: { ...process.env, ...environment } })
   const id = await eventually(async () => {
     const listed = docker('ps', '--quiet', '--filter', `label=taxiway.run=${runId}`)
     const [first] = await createInterface(listed.stdout)

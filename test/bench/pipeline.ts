@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../../deploy/local/process.ts'
 import { commitAndPush } from '../git-host/push.ts'
@@ -9,7 +9,7 @@ import { makeWorld } from '../scenes/make-world.ts'
 import { check, copySample, eventually, writeFiles } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
 import type { BenchContext, BenchResult } from './figures.ts'
-import { interleave } from './interleave.ts'
+import { dockerProgram, interleave } from './interleave.ts'
 
 const namespace = 'bench-script'
 
@@ -94,14 +94,13 @@ async function scriptArm(
   mkdirSync(tree, { recursive: true })
   copySample(tree, namespace)
   const side = await machineSide({ target: 'kubernetes', namespace, repositoryId: '', dataFolder: folder, environment })
-  const docker = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker'
   const text = `set -eu
 [ -d .git ] || git init -q .
 git fetch -q --depth 1 ${cloneUrl} main && git checkout -q --force FETCH_HEAD
 image=${environment.TAXIWAY_REGISTRY}/acme/script/web:$(git rev-parse HEAD)
-DOCKER_BUILDKIT=1 ${docker} build -q -t "$image" . >/dev/null
-${docker} run --rm --network bridge --memory 2g "$image" sh /app/test.sh >/dev/null
-${docker} push -q "$image" >/dev/null
+DOCKER_BUILDKIT=1 ${dockerProgram} build -q -t "$image" . >/dev/null
+${dockerProgram} run --rm --network bridge --memory 2g "$image" sh /app/test.sh >/dev/null
+${dockerProgram} push -q "$image" >/dev/null
 kubectl get namespace ${namespace} >/dev/null 2>&1 || kubectl create namespace ${namespace} >/dev/null
 sed "s#image: web#image: $image#" k8s/web.yaml | kubectl apply -n ${namespace} -f - >/dev/null
 kubectl rollout status -n ${namespace} deployment/web >/dev/null

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { makeWorld } from '../scenes/make-world.ts'
 import { isOver } from '../taxiway.ts'
 import type { BenchContext, BenchResult } from './figures.ts'
-import { interleave, taken } from './interleave.ts'
+import { dockerProgram, interleave, taken } from './interleave.ts'
 
 const run = promisify(execFile)
 const files = 2000
@@ -37,11 +37,11 @@ export async function secondPush({ folder, environment, rounds, say }: BenchCont
         taken(async () => {
           await shell('git', 'fetch', '--quiet', '--depth', '1', world.pushUrl, 'main')
           await shell('git', 'checkout', '--quiet', '--force', 'FETCH_HEAD')
-          await shell('docker', 'build', '--quiet', '--tag', tag, '.')
+          await shell(dockerProgram, 'build', '--quiet', '--tag', tag, '.')
         }),
     })
   } finally {
-    await shell('docker', 'image', 'rm', '--force', tag).catch(() => {})
+    await shell(dockerProgram, 'image', 'rm', '--force', tag).catch(() => {})
     await world.stop()
   }
 }
