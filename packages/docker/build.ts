@@ -1,10 +1,11 @@
-import type { Readable } from 'node:stream'
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { explainBuildFailure } from './build-failure.ts'
 import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
+import type { BuildContext } from './context.ts'
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
+import { fileService } from './filesync.ts'
 import type { RegistryAuth } from './image.ts'
 import { runOfImage } from './labels.ts'
 import { authService, openSession, type Session, secretsService } from './session.ts'
@@ -14,10 +15,10 @@ import type { StepLimiter, StepLimits } from './step-limits.ts'
 export interface BuildOrder {
   /** The image's name in the pipeline, for messages. */
   image: string
-  /** From packContext; destroyed in the end. */
-  context: Readable
-  /** Path in the context. */
-  dockerfile: string
+  /** From packContext; closed in the end. */
+  context: BuildContext
+  /** Builds of the same key have most of their files in common: only what differs from the last is sent. Never shared with others' code. */
+  sharedKey?: string
   /** Build up to this stage. */
   target?: string
   /** Local names for the result, at least one: see workImage. What has no name is never swept. */
@@ -59,7 +60,7 @@ export interface Built {
 export async function buildImage(engine: Engine, order: BuildOrder): Promise<Outcome<Built>> {
   const option = forbiddenBuildArg(order.args ?? {})
   if (option !== undefined) {
-    order.context.destroy()
+    await order.context.close()
     return refuse('option_not_allowed', { option: `build argument ${option}` })
   }
   order.signal.throwIfAborted()
@@ -78,7 +79,7 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
     if (why) return { ok: false, reason: why }
     throw error
   } finally {
-    order.context.destroy()
+    await order.context.close()
   }
 }
 
@@ -106,11 +107,10 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
 }
 
 async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
-  if (order.context.destroyed) throw new Error('the build context could not be read')
   // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
-  const services = [await authService(order.auths ?? {})]
+  const services = [await authService(order.auths ?? {}), await fileService(order.context)]
   if (order.secrets) services.push(await secretsService(order.secrets))
-  const session = await openSession(engine, services, signal)
+  const session = await openSession(engine, services, { sharedKey: order.sharedKey, signal })
   try {
     return await readBuild(engine, order, session, signal, progress)
   } finally {
@@ -126,8 +126,8 @@ async function readBuild(
   progress: Progress,
 ): Promise<string> {
   const decode = await loadStatusDecoder()
-  const options = { ...query(order), ...networkOf(engine), session: session.id }
-  const answer = await stream(engine, { method: 'POST', path: '/build?', options, file: order.context }, signal)
+  const query = queryOf(order, { ...networkOf(engine), session: session.id })
+  const answer = await stream(engine, { method: 'POST', path: `/build?${query}` }, signal)
   progress.hasStarted = true
   let imageId: string | undefined
   try {
@@ -149,21 +149,28 @@ async function readBuild(
 }
 
 /** BuildKit knows no networks but the default one and none. */
-const networkOf = ({ work }: Engine): object => (work?.egress === 'none' ? { networkmode: 'none' } : {})
+const networkOf = ({ work }: Engine): Record<string, string> => (work?.egress === 'none' ? { networkmode: 'none' } : {})
 
-const query = (order: BuildOrder): object => ({
-  version: '2',
-  dockerfile: order.dockerfile,
-  t: order.tags,
-  ...(order.target ? { target: order.target } : {}),
-  ...(order.labels ? { labels: order.labels } : {}),
-  ...(order.args ? { buildargs: order.args } : {}),
-  // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
-  ...(order.cacheScope ? { extrahosts: [`${order.cacheScope}.cache-scope.invalid:127.0.0.1`] } : {}),
-  ...(order.platform ? { platform: order.platform } : {}),
-  ...(order.noCache ? { nocache: true } : {}),
-  ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
-})
+/** All of the order stands in the query: with a body, the engine would wait for a context in it. */
+function queryOf(order: BuildOrder, more: Record<string, string>): URLSearchParams {
+  const query = new URLSearchParams({
+    version: '2',
+    // BuildKit asks for the files on the session.
+    remote: 'client-session',
+    dockerfile: order.context.dockerfile,
+    ...(order.target ? { target: order.target } : {}),
+    ...(order.labels ? { labels: JSON.stringify(order.labels) } : {}),
+    ...(order.args ? { buildargs: JSON.stringify(order.args) } : {}),
+    // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
+    ...(order.cacheScope ? { extrahosts: `${order.cacheScope}.cache-scope.invalid:127.0.0.1` } : {}),
+    ...(order.platform ? { platform: order.platform } : {}),
+    ...(order.noCache ? { nocache: 'true' } : {}),
+    ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
+    ...more,
+  })
+  for (const tag of order.tags) query.append('t', tag)
+  return query
+}
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
 

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { extract } from 'tar-stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { packContext } from './context.ts'
+import { type BuildContext, packContext } from './context.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -22,21 +22,20 @@ const limits = { maxMb: 1, maxFiles: 50 }
 const pack = (more: Partial<Parameters<typeof packContext>[0]> = {}) =>
   packContext({ folder, subfolder: '.', dockerfile: 'Dockerfile', ...limits, ...more })
 
-async function packed(more: Partial<Parameters<typeof packContext>[0]> = {}): Promise<Buffer> {
+async function packed(more: Partial<Parameters<typeof packContext>[0]> = {}): Promise<BuildContext> {
   const context = await pack(more)
   if (!context.ok) throw new Error(context.reason.message)
-  return buffer(context.value.stream)
+  return context.value
 }
-async function entries(tar: Buffer): Promise<Record<string, string>> {
+const closed = (context: BuildContext) => context.close().then(() => context)
+/** Path -> mode and content, or where a link leads. */
+async function entries(context: BuildContext): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
-  const reader = extract()
-  reader.on('entry', async (header, stream, next) => {
-    const body = (await buffer(stream)).toString()
-    found[header.name] = header.type === 'symlink' ? `-> ${header.linkname}` : `${header.mode?.toString(8)} ${body}`
-    next()
-  })
-  reader.end(tar)
-  await new Promise<void>((resolve) => reader.on('finish', () => resolve()))
+  for (const entry of context.entries) {
+    const content = entry.kind === 'file' ? await buffer(Readable.from(context.read(entry))) : ''
+    found[entry.path] = entry.kind === 'link' ? `-> ${entry.link}` : `${entry.mode.toString(8)} ${content}`
+  }
+  await context.close()
   return found
 }
 
@@ -54,7 +53,7 @@ test('the ignore file is honoured, with exceptions, and the Dockerfile is always
   put('src/keep.txt', 'k')
   put('src/drop.txt', 'd')
   put('node_modules/x/index.js', 'x')
-  expect(Object.keys(await entries(await packed())).sort()).toEqual(['Dockerfile', 'src/keep.txt'])
+  expect(Object.keys(await entries(await packed())).sort()).toEqual(['Dockerfile', 'src', 'src/keep.txt'])
 })
 
 test('more patterns are left out, with an ignore file and without', async () => {
@@ -78,12 +77,36 @@ test('an ignore file of the Dockerfile goes before the common one', async () => 
   expect(names).not.toContain('b.txt')
 })
 
-test('the same content makes the same bytes, whatever its times', async () => {
+test('the same content is told alike, whatever its times, and other content of the same size is not', async () => {
   put('b/c.txt', 'c')
   put('a.txt', Buffer.alloc(200_000, 7))
-  const first = await packed()
+  const told = async () => (await closed(await packed())).entries
+  const first = await told()
   utimesSync(join(folder, 'a.txt'), 1, 1)
-  expect((await packed()).equals(first)).toBe(true)
+  expect(await told()).toEqual(first)
+  put('b/c.txt', 'd')
+  const second = await told()
+  expect(second.filter((entry, index) => entry.time !== first[index]?.time).map(({ path }) => path)).toEqual([
+    'b/c.txt',
+  ])
+})
+
+test('what names a content is asked for, and the file is not read', async () => {
+  put('a.txt', 'a')
+  const timeOf = async (id: string) => {
+    const { entries } = await closed(
+      await packed({ contentId: (path) => (path === 'a.txt' ? id.repeat(10) : undefined) }),
+    )
+    return entries.find(({ path }) => path === 'a.txt')?.time
+  }
+  expect(await timeOf('a1b2')).toBe(await timeOf('a1b2'))
+  expect(await timeOf('a1b2')).not.toBe(await timeOf('a1b3'))
+})
+
+test('a folder comes before what is in it, and names are in the order of a walk', async () => {
+  for (const path of ['a/b', 'a.txt', 'a-c', 'a/a/x', 'é', 'B']) put(path, 'x')
+  const { entries } = await closed(await packed())
+  expect(entries.map(({ path }) => path)).toEqual(['B', 'Dockerfile', 'a', 'a/a', 'a/a/x', 'a/b', 'a-c', 'a.txt', 'é'])
 })
 
 test('a context that is too large or has too many files is refused', async () => {

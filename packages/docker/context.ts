@@ -1,36 +1,41 @@
+import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import ignore, { type Ignore } from '@balena/dockerignore'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { pack } from 'tar-stream'
 import { checkDockerfile } from './dockerfile.ts'
 import { type Folder, listFolder, openFile, openFolder, readInside } from './folder.ts'
 
-/** A build context, ready to be sent. */
+/** A build context, ready to be asked for. */
 export interface BuildContext {
-  /** The tar. Read it, or destroy it: it holds a folder open until then. */
-  stream: Readable
-  /** The Dockerfile's path in the tar. */
+  /** In the order in which a tree is walked: a folder before what is in it. */
+  entries: readonly ContextEntry[]
+  /** The Dockerfile's path among them. */
   dockerfile: string
   bytes: number
-  files: number
+  /** The content of a file. @throws when it is not the file that was listed */
+  read(entry: ContextEntry): AsyncGenerator<Buffer>
+  /** Holds a folder open until then. */
+  close(): Promise<void>
 }
-interface Entry {
+export interface ContextEntry {
   path: string
   kind: 'file' | 'folder' | 'link'
   size: number
   mode: number
   link: string
+  /** Nanoseconds, made from the content: equal for equal content, and different for different content. */
+  time: number
 }
+type Entry = Omit<ContextEntry, 'time'>
 
 const maxDockerfileKb = 1024
 
 /**
- * Packs `subfolder` of `folder` as a build context. Nothing outside is read: links are packed as links and never followed,
- * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. The bytes depend on the content
- * alone (sorted, one time, one owner, modes 644 and 755), so that the builder's cache holds. `dockerfile` is relative to
+ * Lists `subfolder` of `folder` as a build context. Nothing outside is read: links are told as links and never followed,
+ * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. What is told depends on the content
+ * alone (sorted, times by content, one owner, modes 644 and 755), so that the builder's cache holds. `dockerfile` is relative to
  * the subfolder. The Dockerfile is in the context even when it is ignored. `without` has more patterns of what is ignored.
+ * @param contentId names the content of a file, where that is known; else it is read
  */
 export async function packContext(options: {
   folder: string
@@ -39,6 +44,7 @@ export async function packContext(options: {
   maxMb: number
   maxFiles: number
   without?: string[]
+  contentId?: (path: string) => string | undefined
 }): Promise<Outcome<BuildContext>> {
   const dockerfile = posix.normalize(options.dockerfile)
   const opened = await openFolder(options.folder, options.subfolder)
@@ -55,10 +61,20 @@ export async function packContext(options: {
     const limits = { bytes: options.maxMb * 1024 * 1024, files: options.maxFiles, maxMb: options.maxMb }
     const found = await collect(root, filter.value, limits)
     if (!found.ok) return await closed(root, found)
-    const entries = withDockerfile(found.value, dockerfile, content.length)
-    const stream = packEntries(root, entries, new Map([[dockerfile, content]]))
-    const bytes = entries.reduce((sum, entry) => sum + entry.size, 0)
-    return done({ stream, dockerfile, bytes, files: entries.length })
+    const known = withDockerfile(found.value, dockerfile, content.length)
+    const idOf = async (entry: Entry) => {
+      if (entry.path === dockerfile) return hashed(pieces(content))
+      return options.contentId?.(entry.path) ?? hashed(readFile(root, entry))
+    }
+    const entries: ContextEntry[] = []
+    for (const entry of known) entries.push({ ...entry, time: entry.kind === 'file' ? timeOf(await idOf(entry)) : 0 })
+    return done({
+      entries,
+      dockerfile,
+      bytes: entries.reduce((sum, entry) => sum + entry.size, 0),
+      read: (entry) => (entry.path === dockerfile ? pieces(content) : readFile(root, entry)),
+      close: () => root.handle.close(),
+    })
   } catch (error) {
     await root.handle.close()
     throw error
@@ -116,49 +132,52 @@ async function collect(
     if (bytes > limits.bytes) return refuse('build_context_too_large', { limit: `${limits.maxMb} MB` })
     if (entries.length > limits.files) return refuse('build_context_too_large', { limit: `${limits.files} files` })
   }
-  return done(entries.sort((a, b) => (a.path < b.path ? -1 : 1)))
+  return done(entries)
 }
 
+/** With the Dockerfile, and the folders above what is there, in the order of a walk. */
 function withDockerfile(entries: Entry[], path: string, size: number): Entry[] {
-  const own: Entry = { path, kind: 'file', size, mode: 0o644, link: '' }
-  const others = entries.filter((entry) => entry.path !== path)
-  return [...others, own].sort((a, b) => (a.path < b.path ? -1 : 1))
+  const all = new Map(entries.map((entry) => [entry.path, entry]))
+  all.set(path, { path, kind: 'file', size, mode: 0o644, link: '' })
+  for (const entry of [...all.values()])
+    for (let above = posix.dirname(entry.path); above !== '.' && !all.has(above); above = posix.dirname(above))
+      all.set(above, { path: above, kind: 'folder', size: 0, mode: 0o755, link: '' })
+  // Names are compared part by part, byte by byte.
+  const key = ({ path }: Entry) => Buffer.from(path.replaceAll('/', '\0'))
+  return [...all.values()]
+    .map((entry) => ({ entry, key: key(entry) }))
+    .sort((a, b) => Buffer.compare(a.key, b.key))
+    .map(({ entry }) => entry)
 }
 
-/** One moment for all files: the builder's cache ignores times, and no clock shows in the bytes. */
-const mtime = new Date(0)
-
-function packEntries(root: Folder, entries: Entry[], contents: ReadonlyMap<string, Buffer>): Readable {
-  const tar = pack()
-  // Whoever reads hears of it; until somebody does, it must not be an unhandled error.
-  tar.on('error', () => undefined)
-  const write = async () => {
-    for (const entry of entries) {
-      const header = { name: entry.path, mode: entry.mode, mtime, uid: 0, gid: 0 }
-      const content = contents.get(entry.path)
-      if (content) tar.entry(header, content)
-      else if (entry.kind === 'folder') tar.entry({ ...header, type: 'directory' })
-      else if (entry.kind === 'link') tar.entry({ ...header, type: 'symlink', linkname: entry.link })
-      else await packFile(root, entry, tar.entry({ ...header, type: 'file', size: entry.size }))
-      if (tar.destroyed) return
-    }
-    tar.finalize()
-  }
-  write()
-    .catch((error: Error) => tar.destroy(error))
-    .finally(() => root.handle.close())
-  return tar as unknown as Readable
+async function hashed(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const piece of pieces) hash.update(piece)
+  return hash.digest('hex')
 }
 
-async function packFile(root: Folder, entry: Entry, into: NodeJS.WritableStream): Promise<void> {
-  // When the tar is given up, its entry tells so, too: who reads the tar has heard of it.
-  into.on('error', () => undefined)
+/** Forty bits of what names the content, as some minutes after the epoch: one moment for people, and another for other content. */
+const timeOf = (contentId: string): number => Number.parseInt(contentId.slice(0, 10), 16)
+
+async function* pieces(content: Buffer): AsyncGenerator<Buffer> {
+  yield content
+}
+
+const pieceBytes = 128 * 1024
+
+async function* readFile(root: Folder, entry: Entry): AsyncGenerator<Buffer> {
+  const changed = (what: string) => new Error(`the build context changed while it was read: ${what}`)
   const file = await openFile(root, entry.path)
-  if (!file.ok) throw new Error(`the build context changed while it was read: ${file.reason.message}`)
+  if (!file.ok) throw changed(file.reason.message)
   try {
-    // `end` is inclusive; a file that grew meanwhile is cut, one that shrank makes the tar fail.
-    if (entry.size === 0) into.end()
-    else await pipeline(file.value.createReadStream({ start: 0, end: entry.size - 1, autoClose: false }), into)
+    // A file that grew meanwhile is cut.
+    for (let at = 0; at < entry.size; ) {
+      const piece = Buffer.allocUnsafe(Math.min(pieceBytes, entry.size - at))
+      const { bytesRead } = await file.value.read(piece, 0, piece.length, at)
+      if (bytesRead === 0) throw changed(`${entry.path} has become shorter`)
+      yield piece.subarray(0, bytesRead)
+      at += bytesRead
+    }
   } finally {
     await file.value.close()
   }

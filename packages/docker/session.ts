@@ -20,14 +20,14 @@ export interface Session {
 export async function openSession(
   engine: Engine,
   services: readonly SessionService[],
-  signal?: AbortSignal,
+  { sharedKey = '', signal }: { sharedKey?: string | undefined; signal?: AbortSignal } = {},
 ): Promise<Session> {
   // Loaded by the first build that needs it: the library costs some megabytes.
   const { Server, ServerCredentials } = await import('@grpc/grpc-js')
   const id = randomUUID()
-  const socket = await within(callDeadlineMs, signal, () => dial(engine, id, services))
+  const socket = await within(callDeadlineMs, signal, () => dial(engine, { id, sharedKey }, services))
   const server = new Server()
-  for (const { definition, handlers } of services) server.addService(definition, handlers)
+  for (const { definition, handlers } of [healthService, ...services]) server.addService(definition, handlers)
   socket.on('error', () => {})
   server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(socket)
   return {
@@ -39,12 +39,17 @@ export async function openSession(
   }
 }
 
-function dial(engine: Engine, id: string, services: readonly SessionService[]): Promise<Duplex> {
+function dial(
+  engine: Engine,
+  { id, sharedKey }: { id: string; sharedKey: string },
+  services: readonly SessionService[],
+): Promise<Duplex> {
   const methods = services.flatMap(({ definition }) => Object.values(definition).map(({ path }) => path))
   const headers = {
     Upgrade: 'h2c',
     'X-Docker-Expose-Session-Uuid': id,
     'X-Docker-Expose-Session-Name': 'taxiway',
+    'X-Docker-Expose-Session-Sharedkey': sharedKey,
     'X-Docker-Expose-Session-Grpc-Method': methods,
   }
   return new Promise((resolve, reject) => {
@@ -84,6 +89,20 @@ async function firstText(): Promise<(bytes: Buffer) => string> {
     }
     return text
   }
+}
+
+/** BuildKit asks every second whether somebody is there, and hangs up if nobody answers (grpc/grpc doc/health-checking.md). */
+const healthService: SessionService = {
+  definition: {
+    check: unary(
+      '/grpc.health.v1.Health/Check',
+      () => ({}),
+      () => Buffer.from([8, 1]),
+    ),
+  } as ServiceDefinition,
+  handlers: {
+    check: (_call: object, answer: (error: null, serving: true) => void) => answer(null, true),
+  } as unknown as UntypedServiceImplementation,
 }
 
 /** Answers who we are to a registry (moby/buildkit session/auth/auth.proto): the credentials of exactly that host, or none. */

@@ -28,7 +28,7 @@ export async function reusableKeys(
   { run, signal }: StageContext,
   { config, engine, tree }: Pick<ReuseDeps, 'config' | 'engine' | 'tree'>,
 ): Promise<Map<string, [string, ...string[]]>> {
-  if (run.trusted === false || !tree.files) return new Map()
+  if (run.trusted === false || !tree.plan.images.some(({ paths }) => paths)) return new Map()
   const platform = await enginePlatform(engine, signal)
   const keys = contentKeys(tree.plan.images, tree.files, { prefix: config.registry.prefix, platform })
   const keyed = tree.plan.images.filter(({ paths }) => paths)

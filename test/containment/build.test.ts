@@ -43,8 +43,7 @@ async function build(dockerfile: string, more: { deadlineMs?: number; egress?: E
     more.egress ? { ...own.engine, work: { egress: more.egress, subnet: '' } } : own.engine,
     {
       image: 'web',
-      context: packed.value.stream,
-      dockerfile: packed.value.dockerfile,
+      context: packed.value,
       tags: [`taxiway-work/test:${randomBytes(4).toString('hex')}`],
       steps: { ...limits, limiter },
       signal: new AbortController().signal,

@@ -33,8 +33,7 @@ async function build(run: string, dockerfile: string, args: Record<string, strin
   let output = ''
   const outcome = await buildImage(engine, {
     image: 'web',
-    context: packed.value.stream,
-    dockerfile: packed.value.dockerfile,
+    context: packed.value,
     tags: [workImage({}, { run, attempt: 1, step: 'web' })],
     args,
     signal: new AbortController().signal,

@@ -97,10 +97,10 @@ async function publishEntrypoint(): Promise<string> {
   const context = mkdtempSync(join(folder, 'context-'))
   writeFileSync(join(context, 'Dockerfile'), 'FROM busybox:stable\nENTRYPOINT ["sh", "-c"]\nCMD ["exit 1"]\n')
   const bounds = { subfolder: '.', dockerfile: 'Dockerfile', maxMb: 1, maxFiles: 10 }
-  const { stream, dockerfile } = successOf(await packContext({ folder: context, ...bounds }))
+  const packed = successOf(await packContext({ folder: context, ...bounds }))
   const { signal, deadlineMs } = makeWork(60_000)
   const tags = ['taxiway-test/entrypoint:latest']
-  const build = { image: 'entrypoint', context: stream, dockerfile, tags, signal, deadlineMs, onLine: () => undefined }
+  const build = { image: 'entrypoint', context: packed, tags, signal, deadlineMs, onLine: () => undefined }
   const { imageId } = successOf(await buildImage(engine, build))
   const repository = `${process.env.TAXIWAY_REGISTRY}/contract/entrypoint`
   const { digest } = successOf(await pushImage(engine, { imageId, repository, tag: 'latest', signal, deadlineMs }))

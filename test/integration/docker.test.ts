@@ -62,8 +62,7 @@ async function build(dockerfile: string, more: Partial<BuildOrder> = {}, by = en
   const order = { image: 'web', tags: [workImage(engine, owner('web'))], signal: never, deadlineMs: 60_000, ...more }
   const built = await buildImage(by, {
     ...order,
-    context: packed.value.stream,
-    dockerfile: packed.value.dockerfile,
+    context: packed.value,
     onLine(line) {
       lines.push(line.text)
       return more.onLine?.(line)

@@ -68,8 +68,7 @@ async function buildFrom(base: string): Promise<void> {
   const lines: string[] = []
   const built = await buildImage(connectEngine({ dockerHost }), {
     image: 'taxiway',
-    context: context.value.stream,
-    dockerfile: context.value.dockerfile,
+    context: context.value,
     tags: [tag],
     args: { BASE: base },
     signal: new AbortController().signal,

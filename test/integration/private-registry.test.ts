@@ -41,11 +41,10 @@ async function build(auths: Record<string, RegistryAuth>, from = `${base}:one`) 
   writeFileSync(join(context, 'Dockerfile'), `FROM ${from}\nRUN echo ${Date.now()} > /built\n`)
   const packed = await packContext({ folder: context, subfolder: '.', dockerfile: 'Dockerfile', maxMb: 1, maxFiles: 9 })
   if (!packed.ok) throw new Error(packed.reason.message)
-  const { stream, dockerfile } = packed.value
   const lines: string[] = []
   const onLine = ({ text }: { text: string }) => void lines.push(text)
   const order = { image: 'web', tags: [local], auths, signal, deadlineMs: 60_000, onLine }
-  return { built: await buildImage(engine, { ...order, context: stream, dockerfile }), lines: lines.join('\n') }
+  return { built: await buildImage(engine, { ...order, context: packed.value }), lines: lines.join('\n') }
 }
 
 test('a private base image is built from with the credentials of its registry, and only with them', async () => {

@@ -323,8 +323,7 @@ test('the cache of builds is trimmed to what it may hold', async () => {
   const packed = await packContext({ folder: context, subfolder: '.', dockerfile: 'Dockerfile', maxMb: 9, maxFiles: 9 })
   if (!packed.ok) throw new Error(packed.reason.message)
   const order = { image: 'web', tags: [`taxiway-test/prune:${process.pid}`], signal, deadlineMs: 60_000, onLine() {} }
-  const { stream, dockerfile } = packed.value
-  const built = await buildImage(engine, { ...order, context: stream, dockerfile })
+  const built = await buildImage(engine, { ...order, context: packed.value })
   expect(built.ok ? '' : built.reason.message).toBe('')
   for (const tag of order.tags) await removeImage(engine, tag)
   expect(await pruneBuildCache(engine, 1e15)).toBe(0)

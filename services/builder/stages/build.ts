@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { resolveBase } from '@taxiway/docker/base-image.ts'
 import { type Built, buildImage } from '@taxiway/docker/build.ts'
@@ -104,13 +105,15 @@ async function buildTarget(
     dockerfile: image.dockerfile,
     maxMb: maxContextMb,
     maxFiles: maxContextFiles,
+    contentId: contentIds(tree, image),
   })
   if (!context.ok) return context
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(engine, {
     image: image.name,
-    context: context.value.stream,
-    dockerfile: context.value.dockerfile,
+    context: context.value,
+    // Code that nobody approved is never what other code is compared with.
+    sharedKey: `${run.repo} ${run.trusted !== false} ${image.name}`,
     ...(target ? { target } : {}),
     tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),
@@ -126,6 +129,12 @@ async function buildTarget(
   if (!built.ok) return built
   const { imageId } = built.value
   return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
+}
+
+/** What git calls the content of a file of the image's context. */
+function contentIds({ files }: Tree, { context }: PlannedImage): (path: string) => string | undefined {
+  const ids = new Map(files.map(({ path, id }) => [path, id]))
+  return (path) => ids.get(posix.join(context, path))
 }
 
 /** What the image was made from; other images of the run by their names in the plan. */

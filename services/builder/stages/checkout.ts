@@ -30,8 +30,8 @@ export interface Tree {
   url: string
   /** Digest of its pipeline file, if it has one. */
   pipeline?: Digest
-  /** All files and what they hold, when an image of the plan may be one that was built before. */
-  files?: TreeFile[]
+  /** All files and what they hold. */
+  files: TreeFile[]
 }
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000
@@ -70,22 +70,18 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     folder: deps.workspace,
     plan: plan.value,
     url: repository.url,
-    ...(await contentOf(mirror.value, stage, plan.value)),
+    ...(await contentOf(mirror.value, stage)),
   })
 }
 
-/** What a key or a statement of origin is made from. */
-async function contentOf(
-  mirror: Mirror,
-  { run, signal }: StageContext,
-  plan: Plan,
-): Promise<Pick<Tree, 'pipeline' | 'files'>> {
-  const file = await readBlob(mirror, run.sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal })
-  const isKeyed = run.trusted !== false && plan.images.some(({ paths }) => paths)
-  return {
-    ...(file.ok ? { pipeline: `sha256:${createHash('sha256').update(file.value).digest('hex')}` as Digest } : {}),
-    ...(isKeyed ? { files: await listFiles(mirror, run.sha, { signal }) } : {}),
-  }
+/** What builds, keys and statements of origin are made from. */
+async function contentOf(mirror: Mirror, { run, signal }: StageContext): Promise<Pick<Tree, 'pipeline' | 'files'>> {
+  const [file, files] = await Promise.all([
+    readBlob(mirror, run.sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal }),
+    listFiles(mirror, run.sha, { signal }),
+  ])
+  if (!file.ok) return { files }
+  return { files, pipeline: `sha256:${createHash('sha256').update(file.value).digest('hex')}` as Digest }
 }
 
 const summary = ({ images, tests, environments }: Plan) =>

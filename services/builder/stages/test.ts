@@ -9,7 +9,7 @@ import type { Slots } from '../test/slots.ts'
 import type { BuildDeps } from './build.ts'
 
 export interface TestDeps extends BuildDeps {
-  store: Pick<Store, 'registries' | 'pulledImages' | 'repositorySecrets' | 'caches' | 'now'>
+  store: BuildDeps['store'] & Pick<Store, 'caches' | 'now'>
   /** Image name -> image id, as just built. */
   images: Map<string, string>
   /** Room for containers of tests, shared by all runs of this builder. */

@@ -40,8 +40,8 @@ export async function buildHere(
   const bases = Object.entries(image.from ?? {}).map(([argument, base]) => [argument, built.get(base) ?? base])
   const result = await buildImage(session.engine, {
     image: image.name,
-    context: context.value.stream,
-    dockerfile: context.value.dockerfile,
+    context: context.value,
+    sharedKey: `${session.tree.root} ${image.name}`,
     tags: [name],
     args: { ...image.args, ...Object.fromEntries(bases) },
     ...(image.secrets?.length ? { secrets: secretsOf(session, image.secrets), cacheScope: 'local' } : {}),

@@ -1,0 +1,139 @@
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { BuildContext, ContextEntry } from './context.ts'
+import type { SessionService } from './session.ts'
+
+/** Kinds of packets (tonistiigi/fsutil types/wire.proto). */
+const packet = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const
+/** Bits of a mode as Go has them (io/fs.FileMode). */
+const folderMode = 2 ** 31
+const linkMode = 2 ** 27
+
+interface Packet {
+  type: number
+  id: number
+}
+interface Call {
+  metadata: { get(name: string): (string | Buffer)[] }
+  write(bytes: Buffer): boolean
+  end(): void
+  on(event: 'data', listener: (packet: Packet) => void): void
+  on(event: 'error' | 'cancelled', listener: () => void): void
+  once(event: 'drain', listener: () => void): void
+}
+
+/**
+ * Gives BuildKit the files of a build as it asks for them (moby/buildkit session/filesync/filesync.proto): first it is told
+ * what there is, then it asks for the content of what it does not have from an earlier build of the same shared key. It
+ * compares size and time, so times are made from contents.
+ * @param dockerfile the path of the Dockerfile in the context, the one file that it asks for under its own name
+ */
+export async function fileService(context: BuildContext): Promise<SessionService> {
+  const wire = await makeWire()
+  const diffCopy = {
+    path: '/moby.filesync.v1.FileSync/DiffCopy',
+    requestStream: true,
+    responseStream: true,
+    requestDeserialize: wire.read,
+    requestSerialize: () => Buffer.alloc(0),
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  }
+  return {
+    definition: { diffCopy } as unknown as ServiceDefinition,
+    handlers: {
+      diffCopy(call: Call) {
+        serve(call, context, wire).catch((error: Error) => {
+          call.write(wire.packet(packet.error, 0, Buffer.from(error.message)))
+          call.end()
+        })
+      },
+    } as unknown as UntypedServiceImplementation,
+  }
+}
+
+type Wire = Awaited<ReturnType<typeof makeWire>>
+
+async function makeWire() {
+  const { Reader, Writer } = (await import('protobufjs/minimal.js')).default
+  return {
+    read(bytes: Buffer): Packet {
+      const reader = Reader.create(bytes)
+      const found = { type: 0, id: 0 }
+      while (reader.pos < reader.len) {
+        const tag = reader.uint32()
+        if (tag >>> 3 === 1) found.type = reader.int32()
+        else if (tag >>> 3 === 3) found.id = reader.uint32()
+        else reader.skipType(tag & 7)
+      }
+      return found
+    },
+    packet(type: number, id: number, data?: Uint8Array): Buffer {
+      const writer = Writer.create().uint32(8).int32(type).uint32(24).uint32(id)
+      if (data) writer.uint32(34).bytes(data)
+      return Buffer.from(writer.finish())
+    },
+    stat({ path, kind, mode, size, link, time }: ContextEntry): Buffer {
+      const bits = kind === 'folder' ? folderMode : kind === 'link' ? linkMode : 0
+      const writer = Writer.create().uint32(18).fork().uint32(10).string(path).uint32(16)
+      writer.uint32(kind === 'link' ? bits + 0o777 : bits + mode)
+      writer.uint32(40).int64(kind === 'link' ? Buffer.byteLength(link) : size)
+      writer.uint32(48).int64(time)
+      if (kind === 'link') writer.uint32(58).string(link)
+      return Buffer.from(writer.ldelim().finish())
+    },
+  }
+}
+
+/** What a call is about: all of the context, or only the Dockerfile, or only what its patterns name. */
+function wanted(call: Call, { entries, dockerfile }: BuildContext): readonly ContextEntry[] {
+  const texts = (name: string) => call.metadata.get(name).map(String)
+  if (texts('dir-name')[0] !== 'dockerfile' && texts('include-patterns').length === 0) return entries
+  const named = new Set(texts('dir-name')[0] === 'dockerfile' ? [dockerfile] : texts('include-patterns'))
+  const isAbove = (path: string) => [...named].some((name) => name.startsWith(`${path}/`))
+  return entries.filter(({ path, kind }) => named.has(path) || (kind === 'folder' && isAbove(path)))
+}
+
+async function serve(call: Call, context: BuildContext, wire: Wire): Promise<void> {
+  const entries = wanted(call, context)
+  const asked: number[] = []
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>()
+  let wake = () => {}
+  let isOver = false
+  const woken = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  const end = () => {
+    isOver = true
+    finish()
+    wake()
+  }
+  call.on('error', end)
+  call.on('cancelled', end)
+  call.on('data', ({ type, id }) => {
+    if (type === packet.request) asked.push(id)
+    else end()
+    wake()
+  })
+  const send = async (bytes: Buffer) => {
+    if (!call.write(bytes)) await Promise.race([new Promise<void>((ready) => call.once('drain', ready)), done])
+  }
+  for (const entry of entries) await send(wire.stat(entry))
+  // A packet without a stat says that there are no more.
+  await send(Buffer.alloc(0))
+  while (!isOver) {
+    const id = asked.shift()
+    const entry = id === undefined ? undefined : entries[id]
+    if (id === undefined || !entry) {
+      await woken()
+      continue
+    }
+    for await (const chunk of context.read(entry)) {
+      if (isOver) break
+      await send(wire.packet(packet.data, id, chunk))
+    }
+    await send(wire.packet(packet.data, id))
+  }
+  call.write(wire.packet(packet.end, 0))
+  call.end()
+}
