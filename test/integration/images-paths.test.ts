@@ -47,8 +47,8 @@ test('a push that touches one image builds that one, and takes the others by dig
   }
   expect(imageOf(second.run, 'web').digest).not.toBe(imageOf(first.run, 'web').digest)
   expect(imageOf(second.run, 'web').reusedFrom).toBeUndefined()
-  expect(second.log).toMatch(new RegExp(`^api ${process.pid}$`, 'm'))
-  expect(second.log).toMatch(/^web two\nthe base$/m)
+  expect(second.log).toMatch(new RegExp(`^unit \\| api ${process.pid}$`, 'm'))
+  expect(second.log).toMatch(/^more \| web two\nmore \| the base$/m)
   const pushed = second.log.match(/^.*The push refers to repository \[.*$/gm) ?? []
   expect(pushed).toEqual([expect.stringContaining('/web]')])
   // Its tags are those of the new run.

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -132,7 +133,8 @@ test('a run builds from and publishes to a private registry, and the password is
   })
   try {
     const { taxiway, repository } = world
-    const value = 'a-value-of-a-secret-91'
+    // Never the same twice, as the engine keeps what it has built.
+    const value = `a-value-of-a-secret-${randomBytes(4).toString('hex')}`
     const put = (path: string, body: object) => taxiway.call('PUT', path, body).then(({ status }) => status)
     expect(await put(`/registries/${registry.host}`, { user: account.username, password: account.password })).toBe(204)
     expect(await put(`/repos/${repository.id}/secrets/API_KEY`, { value })).toBe(204)
