@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RunEvent } from './event.ts'
-import type { RepositoryId, RunId, Sha } from './ids.ts'
+import type { Digest, RepositoryId, RunId, Sha } from './ids.ts'
 import { reason } from './reason.ts'
 import {
   crashLimit,
@@ -168,4 +168,22 @@ test('the time of a run counts from its first attempt', () => {
   expect(overdueSeconds(run, Date.parse(now) + 60_000)).toBeUndefined()
   expect(overdueSeconds(run, Date.parse(now) + 60_001)).toBe(60)
   expect(overdueSeconds(play([started]), Date.parse(now) + 1e12)).toBeUndefined()
+})
+
+test('an image that is another one than before has not been published yet', () => {
+  const digest = `sha256:${'1'.repeat(64)}` as Digest
+  const events: RunEvent[] = [
+    { type: 'attempt_started', holder: 'h', worker: 'w' },
+    { type: 'image_built', image: 'web', imageId: 'one', reusedFrom: digest, reusedRun: 4 },
+    { type: 'image_published', image: 'web', digest, reference: `r@${digest}`, provenance: digest },
+    { type: 'image_built', image: 'web', imageId: 'one' },
+  ]
+  const same = events.reduce((run, event) => {
+    const moved = moveRun(run, event, now)
+    return moved.ok ? moved.value : run
+  }, fresh())
+  expect(same.images).toMatchObject([{ name: 'web', imageId: 'one', digest, provenance: digest, reusedRun: 4 }])
+  const bases = [{ name: 'docker.io/library/busybox:stable', digest }]
+  const built = moveRun(same, { type: 'image_built', image: 'web', imageId: 'two', bases }, now)
+  expect(built.ok && built.value.images).toEqual([{ name: 'web', imageId: 'two', bases }])
 })

@@ -74,15 +74,22 @@ async function fetchImage(
 ): Promise<boolean> {
   const onLine = (text: string) => stage.log.write(`${image.name} | ${text}\n`)
   const pulled = await pullImage(engine, found.reference, { auth, signal: stage.signal, deadlineMs: pullMs, onLine })
-  if (!pulled.ok || pulled.value.imageId !== found.imageId) {
+  const isSame = pulled.ok && pulled.value.imageId === found.imageId
+  const name = localName(engine, stage.run, image.name)
+  // A run that ends may take away the last name of the same image between the two.
+  const isNamed = isSame && (await nameImage(engine, found.imageId, name, stage.signal).then(yes, no))
+  stage.signal.throwIfAborted()
+  if (!isNamed) {
     stage.log.say(`image ${image.name} is built, as the one of run ${found.run} can't be had`)
     return false
   }
   const engineName = await engineId(engine, stage.signal)
   await patiently(() => store.pulledImages.pulled(engineName, found.reference))
-  await nameImage(engine, found.imageId, localName(engine, stage.run, image.name), stage.signal)
   return true
 }
+
+const yes = () => true
+const no = () => false
 
 async function takeOver(
   stage: StageContext,

@@ -47,16 +47,18 @@ test('a step mounts the secret, and its value is in no image, history, layer, lo
   expect([run.state, log]).toEqual(['succeeded', expect.stringMatching(/#\d+ 1\n.*#\d+ \*\*\*\n/)])
   const config = await images.configOf('web', run.images[0].digest)
   const name = run.images[0].reference
-  await pullImage(connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' }), name, {
-    signal: AbortSignal.timeout(30_000),
-    deadlineMs: 30_000,
-  })
+  const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })
   const image = images.docker.getImage(name)
-  const told = { log, run, config, history: await image.history(), inspect: await image.inspect() }
+  // The run, which has ended, takes away its own name of the image meanwhile.
+  const { history, inspect, layers } = await eventually(async () => {
+    await pullImage(engine, name, { signal: AbortSignal.timeout(30_000), deadlineMs: 30_000 })
+    const layers = (await buffer(await image.get())).toString('latin1')
+    return { history: await image.history(), inspect: await image.inspect(), layers }
+  }, 20_000)
+  const told = { log, run, config, history, inspect }
   for (const trace of traces)
     for (const [what, found] of Object.entries(told))
       expect([what, JSON.stringify(found).includes(trace)]).toEqual([what, false])
-  const layers = (await buffer(await image.get())).toString('latin1')
   expect(layers).toContain('manifest.json')
   for (const place of [join(folder, 'parts'), join(images.world.tree, '..', 'taxiway')])
     for (const entry of readdirSync(place, { recursive: true, withFileTypes: true }))

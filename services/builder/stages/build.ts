@@ -34,6 +34,8 @@ const maxContextMb = 2048
 const maxContextFiles = 200_000
 /** Images of one run that are built at a time. */
 const atOnce = 3
+/** What an image was made from is recorded up to this many. */
+const mostBases = 100
 
 /**
  * Builds every image of the plan, side by side as far as they are not made from each other. Those an earlier attempt built are
@@ -147,7 +149,7 @@ async function basesOf(
     Object.values(image.from ?? {}).map((base) => [`docker.io/${localName(engine, run, base)}`, base]),
   )
   const bases: RunBase[] = []
-  for (const name of built.bases) {
+  for (const name of built.bases.slice(0, mostBases)) {
     const base = await resolveBase(engine, name, auths, signal)
     bases.push({ ...base, name: own.get(base.name) ?? base.name })
   }
