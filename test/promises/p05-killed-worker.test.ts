@@ -81,7 +81,8 @@ test('a builder told to stop gives its run back at once, and another goes on wit
   await world.taxiway.start(['builder'])
   await stopped
   expect(builder.child.exitCode).toBe(0)
-  expect(await world.taxiway.waitRun(runId, isOver, 60_000)).toMatchObject({ state: 'succeeded', attempt: 2 })
+  const run = await world.taxiway.waitRun(runId, isOver, 60_000)
+  expect(run, await world.taxiway.log(runId)).toMatchObject({ state: 'succeeded', attempt: 2 })
 })
 
 test('cancelling a run in the middle of its test ends it, and its container, within 12 seconds', async () => {
