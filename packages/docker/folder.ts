@@ -110,8 +110,11 @@ export async function* listFolder(root: Folder, enter: (path: string) => boolean
     const folder = await descend(await reopen(root), parts(path), path)
     if (!folder.ok) continue
     try {
-      for (const name of await readdir(entryPath(folder.value, '.'))) {
-        const found = await look(folder.value, name, path === '' ? name : `${path}/${name}`)
+      const at = folder.value
+      const names = await readdir(entryPath(at, '.'))
+      for (const found of await Promise.all(
+        names.map((name) => look(at, name, path === '' ? name : `${path}/${name}`)),
+      )) {
         if (found.kind === 'folder' && enter(found.path)) waiting.push(found.path)
         yield found
       }
