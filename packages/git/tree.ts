@@ -1,5 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type GitResult, git } from './git.ts'
@@ -96,7 +95,8 @@ export async function readBlob(
 }
 
 /**
- * Lays the files of a commit out in a new folder, by way of an index of its own. No hooks run and no filters are configured, so
+ * Lays the files of a commit out in a folder, by way of an index of its own beside it (`<folder>.index`). Where both are left of an
+ * earlier commit, only what differs is written. No hooks run and no filters are configured, so
  * large-file pointers stay pointers; submodules stay empty; links are written as links, for the packer of the build context to
  * keep or refuse. Git itself refuses names that mean `.git` anywhere (core.protectHFS, core.protectNTFS).
  */
@@ -108,25 +108,39 @@ export async function exportTree(
 ): Promise<Outcome<void>> {
   const fits = await checkSize(mirror, sha, { maxFiles, maxMb, ...(signal ? { signal } : {}) })
   if (!fits.ok) return fits
-  await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   const index = `${folder}.index`
   const environment = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folder, GIT_DIR: mirror.folder }
   const call = { ...callOf({ folder }, signal), environment }
-  try {
-    const read = await git(['read-tree', '--end-of-options', sha], call)
-    const invalid = /invalid path '(.+)'/.exec(read.stderr)?.[1]
-    if (invalid) return refuse('path_outside_repo', { path: invalid.slice(0, 200) })
-    if (read.exitCode !== 0) return await fail(mirror, 'read-tree', read)
-    const prefix = `--prefix=${join(folder, '/')}`
-    const written = await git(['checkout-index', '--all', '--force', '--quiet', prefix], call)
-    if (written.exitCode === 0) return done(undefined)
-    if (/No space left/i.test(written.stderr)) return refuse('disk_full', { where: 'the builder' })
-    return await fail(mirror, 'checkout-index', written)
-  } finally {
-    await rm(index, { force: true })
-    await rm(`${index}.lock`, { force: true })
-  }
+  if (await updateTree(call, index, sha)) return done(undefined)
+  await removeTree(folder, index)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const written = await writeTree(mirror, call, sha)
+  if (!written.ok) await removeTree(folder, index)
+  return written
+}
+
+type Call = ReturnType<typeof callOf> & { environment: Record<string, string> }
+
+async function removeTree(folder: string, index: string): Promise<void> {
+  for (const path of [folder, index, `${index}.lock`]) await rm(path, { recursive: true, force: true })
+}
+
+/** From what is left of an earlier commit: every file is compared by its size, times and number with what git wrote. @returns false when that can't be done */
+async function updateTree(call: Call, index: string, sha: Sha): Promise<boolean> {
+  if (!(await stat(index).catch(() => undefined))) return false
+  const updated = await git(['read-tree', '--reset', '-u', '--end-of-options', sha], call)
+  return updated.exitCode === 0
+}
+
+async function writeTree(mirror: Mirror, call: Call, sha: Sha): Promise<Outcome<void>> {
+  const read = await git(['read-tree', '--end-of-options', sha], call)
+  const invalid = /invalid path '(.+)'/.exec(read.stderr)?.[1]
+  if (invalid) return refuse('path_outside_repo', { path: invalid.slice(0, 200) })
+  if (read.exitCode !== 0) return await fail(mirror, 'read-tree', read)
+  const written = await git(['checkout-index', '--all', '--force', '--quiet', '--index'], call)
+  if (written.exitCode === 0) return done(undefined)
+  if (/No space left/i.test(written.stderr)) return refuse('disk_full', { where: 'the builder' })
+  return await fail(mirror, 'checkout-index', written)
 }
 
 /** Sizes come from the headers of the objects, so a file that unpacks to gigabytes is found before it is unpacked. */

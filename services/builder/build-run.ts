@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
@@ -22,6 +20,7 @@ import { checkout } from './stages/checkout.ts'
 import { publish } from './stages/publish.ts'
 import { test } from './stages/test.ts'
 import type { Slots } from './test/slots.ts'
+import type { Workspace, Workspaces } from './workspaces.ts'
 
 export interface BuilderDeps {
   config: Config
@@ -32,6 +31,7 @@ export interface BuilderDeps {
   /** Room for containers of tests. */
   slots: Slots
   logger: Logger
+  workspaces: Workspaces
   /** What this process works on now, to be given back at a shutdown. */
   active: Set<Attempt>
 }
@@ -45,11 +45,11 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
   if (!begun.ok) return
   const attempt = begun.value
   const log = logger.child({ run: runId, attempt: attempt.fence.attempt })
-  const workspace = join(config.dataFolder, 'workspaces', `${runId}-${attempt.fence.attempt}`)
   const token = patiently(() => store.repositories.token(attempt.run.repo))
   const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
   for (const early of [token, secrets]) early.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
+  const workspace = await deps.workspaces.take(attempt.run)
   deps.active.add(attempt)
   const limit = limitTime(attempt, () => store.now().getTime())
   try {
@@ -60,7 +60,7 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
     limit.end()
     attempt.end()
     deps.active.delete(attempt)
-    await rm(workspace, { recursive: true, force: true })
+    await workspace.release()
   }
   const run = await patiently(() => store.runs.read(runId))
   if (run) await afterwards(deps, run)
@@ -69,11 +69,14 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
 async function throughStages(
   deps: BuilderDeps,
   context: AttemptContext,
-  workspace: string,
+  workspace: Workspace,
   token: Promise<string | undefined>,
 ): Promise<void> {
-  const tree = await runStage(context, 'checkout', (stage) => checkout(stage, { ...deps, workspace, token }))
+  const tree = await runStage(context, 'checkout', (stage) =>
+    checkout(stage, { ...deps, folder: workspace.tree, token }),
+  )
   if (!tree.ok) return
+  workspace.isWhole()
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   await giveWay(deps.store, context.attempt.run)
   const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))

@@ -14,6 +14,7 @@ import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
 import { makeSlots } from './test/slots.ts'
+import { makeWorkspaces } from './workspaces.ts'
 
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
@@ -49,7 +50,8 @@ export async function startBuilder({
   const active = new Set<Attempt>()
   const limiter = await limitSteps(config, logger)
   const slots = makeSlots(config.limits.testContainers)
-  const deps = { config, store, logger, engine, active, limiter, slots }
+  const workspaces = makeWorkspaces(config.dataFolder)
+  const deps = { config, store, logger, engine, active, limiter, workspaces, slots }
   const loops = [
     startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(

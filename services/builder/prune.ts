@@ -8,6 +8,7 @@ import type { Store } from '@taxiway/store/store.ts'
 import { makePruneArtifacts } from './prune-artifacts.ts'
 import { pruneEngine } from './prune-engine.ts'
 import { makePruneRecord } from './prune-record.ts'
+import { makeWorkspaces } from './workspaces.ts'
 
 export interface PruneDeps {
   config: Config
@@ -34,6 +35,7 @@ export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<voi
   const freeShare = deps.freeShare ?? (() => freeOf(config.dataFolder))
   const pruneRecord = makePruneRecord({ config, store, logger })
   const pruneArtifacts = makePruneArtifacts({ folder: join(config.dataFolder, 'artifacts'), store })
+  const workspaces = makeWorkspaces(config.dataFolder)
   let lastMs: number | undefined
   return async function pruneOnce(signal) {
     const isPressed = (await freeShare()) < leastFree
@@ -47,6 +49,7 @@ export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<voi
       .catch((error: unknown) => error)
     signal.throwIfAborted()
     await pruneArtifacts(signal)
+    await workspaces.prune({ all: isPressed })
     const holder = newId('prune', store.random)
     if (await store.retention.holdPruning(holder, leaseMs))
       await pruneRecord(signal).finally(() => store.retention.leavePruning(holder))

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chmodSync,
   existsSync,
   globSync,
   lstatSync,
@@ -10,6 +11,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -216,6 +218,39 @@ test('a changed line in 2,000 files sends a few objects, and the tree is laid ou
   expect(await listTree(mirror, second)).toHaveLength(2000)
   expect(readFileSync(join(to, 'd7/f7.txt'), 'utf8')).toBe('changed\n')
   expect(exportedMs).toBeLessThan(3000)
+})
+
+test('a commit is laid over an earlier one: what differs is written, what is gone goes, and nothing else is touched', async () => {
+  for (const name of ['same', 'changed', 'gone', 'file-to-folder', 'file-to-link', 'folder/in', 'mode'])
+    write(name, `${name}\n`)
+  const { to } = await exported(push())
+  for (const name of ['gone', 'file-to-folder', 'file-to-link', 'folder']) rmSync(join(work, name), { recursive: true })
+  write('changed', 'CHANGED\n')
+  write('file-to-folder/in', 'in\n')
+  symlinkSync('/etc', join(work, 'file-to-link'))
+  write('folder', 'a file now\n')
+  chmodSync(join(work, 'mode'), 0o755)
+  const second = push()
+  // Not by us, but the next commit must not have it.
+  writeFileSync(join(to, 'same'), 'SAME\n')
+  expect(await exported(second)).toMatchObject({ code: 'ok' })
+  expect(readdirSync(to)).toEqual(['changed', 'file-to-folder', 'file-to-link', 'folder', 'mode', 'same'])
+  expect(readdirSync(join(to, 'file-to-folder'))).toEqual(['in'])
+  for (const [name, text] of [
+    ['same', 'same'],
+    ['changed', 'CHANGED'],
+    ['file-to-folder/in', 'in'],
+    ['folder', 'a file now'],
+  ])
+    expect(readFileSync(join(to, name as string), 'utf8')).toBe(`${text}\n`)
+  expect(readlinkSync(join(to, 'file-to-link'))).toBe('/etc')
+  expect(statSync(join(to, 'mode')).mode & 0o111).toBe(0o111)
+  // An index that is no index: the files are written anew.
+  writeFileSync(`${to}.index`, 'nonsense')
+  writeFileSync(join(to, 'stray'), 'x')
+  expect(await exported(second)).toMatchObject({ code: 'ok' })
+  expect(existsSync(join(to, 'stray'))).toBe(false)
+  expect(readFileSync(join(to, 'same'), 'utf8')).toBe('same\n')
 })
 
 test('a commit that is gone is told within 5 s, after two questions at most', async () => {

@@ -18,7 +18,8 @@ import { parseYaml } from '@taxiway/yaml/parse.ts'
 
 export interface CheckoutDeps {
   config: Config
-  workspace: string
+  /** Where the files go. */
+  folder: string
   store: Store
   token: Promise<string | undefined>
 }
@@ -58,7 +59,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!mirror.ok) return mirror
   const plan = run.plan ? done(run.plan) : await readPlan(mirror.value, stage, repository)
   if (!plan.ok) return plan
-  const exported = await exportTree(mirror.value, run.sha, deps.workspace, {
+  const exported = await exportTree(mirror.value, run.sha, deps.folder, {
     maxFiles,
     maxMb: deps.config.limits.cloneMb,
     signal,
@@ -67,7 +68,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({
-    folder: deps.workspace,
+    folder: deps.folder,
     plan: plan.value,
     url: repository.url,
     ...(await contentOf(mirror.value, stage)),
