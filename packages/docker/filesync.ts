@@ -8,6 +8,9 @@ const packet = { stat: 0, request: 1, data: 2, end: 3, error: 4 } as const
 const folderMode = 2 ** 31
 const linkMode = 2 ** 27
 
+/** Opening a file safely takes several steps, so a few are read at a time. */
+const filesAtOnce = 8
+
 interface Packet {
   type: number
   id: number
@@ -97,12 +100,12 @@ async function serve(call: Call, context: BuildContext, wire: Wire): Promise<voi
   const entries = wanted(call, context)
   const asked: number[] = []
   const { promise: done, resolve: finish } = Promise.withResolvers<void>()
-  let wake = () => {}
+  const idle = new Set<() => void>()
   let isOver = false
-  const woken = () =>
-    new Promise<void>((resolve) => {
-      wake = resolve
-    })
+  const wake = () => {
+    for (const one of idle) one()
+    idle.clear()
+  }
   const end = () => {
     isOver = true
     finish()
@@ -118,22 +121,25 @@ async function serve(call: Call, context: BuildContext, wire: Wire): Promise<voi
   const send = async (bytes: Buffer) => {
     if (!call.write(bytes)) await Promise.race([new Promise<void>((ready) => call.once('drain', ready)), done])
   }
+  const answer = async () => {
+    while (!isOver) {
+      const id = asked.shift()
+      const entry = id === undefined ? undefined : entries[id]
+      if (id === undefined || !entry) {
+        await new Promise<void>((resolve) => idle.add(resolve))
+        continue
+      }
+      for await (const chunk of context.read(entry)) {
+        if (isOver) return
+        await send(wire.packet(packet.data, id, chunk))
+      }
+      await send(wire.packet(packet.data, id))
+    }
+  }
   for (const entry of entries) await send(wire.stat(entry))
   // A packet without a stat says that there are no more.
   await send(Buffer.alloc(0))
-  while (!isOver) {
-    const id = asked.shift()
-    const entry = id === undefined ? undefined : entries[id]
-    if (id === undefined || !entry) {
-      await woken()
-      continue
-    }
-    for await (const chunk of context.read(entry)) {
-      if (isOver) break
-      await send(wire.packet(packet.data, id, chunk))
-    }
-    await send(wire.packet(packet.data, id))
-  }
+  await Promise.all(Array.from({ length: filesAtOnce }, answer))
   call.write(wire.packet(packet.end, 0))
   call.end()
 }
