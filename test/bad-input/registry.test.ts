@@ -79,7 +79,7 @@ async function expectReason(sha: string, runId: string, code: string, sentence: 
 test('a registry that answers 500 to everything is tried again once, and then named', async () => {
   answering = refusing(500)
   const { sha, runId } = await world.push({}, 'Meet a broken registry')
-  const sentence = new RegExp(`Registry ${registry} could not be pushed to: .*500`)
+  const sentence = new RegExp(`Registry ${registry} failed: .*500`)
   const { run, log } = await expectReason(sha, runId, 'registry_unavailable', sentence)
   expect(run.attempt).toBe(2)
   expect(begun).toBe(2)
