@@ -7,7 +7,7 @@ import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
-const store = openStore({ redisUrl: new URL('/8', process.env.REDIS_URL).href, secretKey: randomBytes(32) })
+const store = openStore({ redisUrl: new URL('/6', process.env.REDIS_URL).href, secretKey: randomBytes(32) })
 let repo: RepositoryId
 beforeAll(() => waitReady(store.redis, 5000))
 afterAll(() => store.close())
