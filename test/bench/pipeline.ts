@@ -12,6 +12,8 @@ import type { BenchContext, BenchResult } from './figures.ts'
 import { dockerProgram, interleave } from './interleave.ts'
 
 const namespace = 'bench-script'
+/** After the moment at which a pod is killed at the latest. */
+const graceMs = 2000
 
 /** From the push to the new version's answer: Taxiway against one shell script with the same tools, in turn. */
 export async function pipeline({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
@@ -54,15 +56,17 @@ export async function pipeline({ folder, environment, rounds, say }: BenchContex
   }
 }
 
-/** Waits until the pods of the old version are gone: ending them takes time that the next arm must not pay. */
+/** Waits until the old version has ended, which takes time that the next arm must not pay. A pod whose grace is over has, however long its node keeps it on record. */
 const quiet = (name: string, environment: BenchContext['environment']) =>
   eventually(async () => {
-    const pods = await runProgram('kubectl', ['get', 'pods', '-n', name, '-o', 'name'], {
+    const listed = await runProgram('kubectl', ['get', 'pods', '-n', name, '-o', 'json'], {
       seconds: 20,
       env: environment,
     })
-    check(pods.trim().split('\n').length === 2, `two pods in ${name}, not ${pods}`)
-  }, 60_000)
+    const { items } = JSON.parse(listed) as { items: { metadata: { name: string; deletionTimestamp?: string } }[] }
+    const left = items.filter(({ metadata }) => !(Date.parse(metadata.deletionTimestamp ?? '') + graceMs < Date.now()))
+    check(left.length === 2, `two pods in ${name}, not ${left.map(({ metadata }) => metadata.name)}`)
+  }, 120_000)
 
 /** Runs `act` and asks for the text at the same time, from the same moment. */
 async function timed<T>(
