@@ -103,8 +103,7 @@ const sentences = {
   // Publish
   registry_auth_failed: (p: { registry: string; image?: string }) =>
     `Registry ${p.registry} refused the credentials${p.image ? ` for image ${p.image}` : ''}.`,
-  registry_unavailable: (p: { registry: string; detail: string }) =>
-    `Registry ${p.registry} failed: ${p.detail}.`,
+  registry_unavailable: (p: { registry: string; detail: string }) => `Registry ${p.registry} failed: ${p.detail}.`,
   // Roll-out
   manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
   manifest_forbidden: (p: { object: string; detail: string }) => `${p.object} is not allowed: ${p.detail}.`,
