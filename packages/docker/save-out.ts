@@ -61,7 +61,7 @@ export async function saveOut(engine: Engine, order: SaveOrder): Promise<Outcome
     return done({ kind: saving.isFolder ? 'folder' : 'file', bytes: size, leftOut: counts.leftOut })
   } finally {
     if (saving && !saving.isDone) {
-      saving.destroy()
+      await saving.destroy()
       await rm(order.to, { force: true })
     }
   }
@@ -72,7 +72,8 @@ interface Saving {
   isDone: boolean
   add(entry: CopiedEntry): Promise<void>
   end(): Promise<void>
-  destroy(): void
+  /** Resolves when the file is closed: one that is still being opened would come after its removal. */
+  destroy(): Promise<void>
 }
 
 function begin(to: string, isFolder: boolean): Saving {
@@ -96,10 +97,11 @@ function begin(to: string, isFolder: boolean): Saving {
       else file.end()
       await written
     },
-    destroy() {
+    async destroy() {
       ;(archive as unknown as Readable | undefined)?.destroy()
       zip?.destroy()
       file.destroy()
+      await written.catch(() => undefined)
     },
   }
 }

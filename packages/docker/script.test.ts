@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { isTimeLine, makeScript, type Script } from './script.ts'
+import { isOwnLine, isTimeLine, makeScript, type Script } from './script.ts'
 
 /** Runs a script in the real shell and shows its output in pieces of so many bytes. */
 function run(commands: string[], size = 1000): { text: string; status: number | null } {
@@ -40,4 +40,13 @@ test('what a command prints before it, without an end of line, stays on its line
   expect(script.shown(Buffer.from('open'), 'err').toString()).toBe('open')
   expect(script.shown(Buffer.from(`${/echo (.*)/.exec(script.program)?.[1]}\n`), 'out').toString()).toBe('\n$ a\n')
   expect(script.end().toString().trim()).toSatisfy(isTimeLine)
+})
+
+test('the last words of a command are found, though its stream for errors was quicker than the mark', () => {
+  const script = makeScript(['sh test.sh'])
+  const mark = Buffer.from(`${/echo (.*)/.exec(script.program)?.[1]}\n`)
+  const shown = [script.shown(Buffer.from('no version\n'), 'err'), script.shown(mark, 'out'), script.end()]
+  const lines = Buffer.concat(shown).toString().trim().split('\n')
+  expect(lines).toEqual(['no version', '$ sh test.sh', expect.stringMatching(/^\(0\.0 s\)$/)])
+  expect(lines.findLast((line) => !isOwnLine(line))).toBe('no version')
 })

@@ -11,6 +11,8 @@ export interface Script {
 }
 /** How a line that tells a time looks. */
 export const isTimeLine = (line: string): boolean => /^\(\d+\.\d s\)$/.test(line)
+/** Is it a line of ours: a command, or its time? A command's own may come before or after it, as the two streams race. */
+export const isOwnLine = (line: string): boolean => line.startsWith('$ ') || isTimeLine(line)
 
 const newline = 10
 /** Of the number of a command. */

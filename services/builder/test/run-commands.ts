@@ -2,7 +2,7 @@ import { type Ran, runContainer } from '@taxiway/docker/container.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
 import { engineCpus } from '@taxiway/docker/prune.ts'
-import { isTimeLine, makeScript } from '@taxiway/docker/script.ts'
+import { isOwnLine, makeScript } from '@taxiway/docker/script.ts'
 import { type ServiceOrder, startServices } from '@taxiway/docker/services.ts'
 import type { PlannedTest } from '@taxiway/domain/plan.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
@@ -166,4 +166,4 @@ function verdict(planned: PlannedTest, ran: Ran, { memoryMb }: Share, words: str
 
 /** The last line that the test printed, as the likeliest cause. */
 export const lastWords = (log: StageLog): string =>
-  oneLine(log.lastLines(9).findLast((line) => !isTimeLine(line)) ?? '', 200).replace(/[.:]+$/, '')
+  oneLine(log.lastLines(9).findLast((line) => !isOwnLine(line)) ?? '', 200).replace(/[.:]+$/, '')
