@@ -63,11 +63,13 @@ export interface Swept {
   volumes: number
   images: number
 }
-type Keep = (run: string, attempt: number) => boolean | Promise<boolean>
+/** Is this attempt still at work; without one: is the run, at whichever attempt? */
+type Keep = (run: string, attempt?: number) => boolean | Promise<boolean>
 
 /**
- * Removes the containers, networks, volumes and local image names of runs that are not kept: only what has both our work
- * labels and our derived name. Running it twice changes nothing; what is in use or being removed is left to the next time.
+ * Removes the containers, networks and volumes of attempts that are not kept, and the local image names of runs that are not: a
+ * later attempt goes on with the images of an earlier one. Only what has both our work labels and our derived name goes. Running
+ * it twice changes nothing; what is in use or being removed is left to the next time.
  */
 export async function sweep(engine: Engine, { keep, signal }: { keep: Keep; signal?: AbortSignal }): Promise<Swept> {
   return removeWork(engine, [], keep, signal)
@@ -103,9 +105,7 @@ async function removeWork(engine: Engine, labels: string[], keep: Keep, signal?:
       swept.volumes += await removed(call, () => docker.getVolume(volume.Name).remove())
   for (const name of await workImageNames(engine, call)) {
     const run = runOfImage(name)
-    const attempt = /:(\d+)-/.exec(name)?.[1]
-    if (run && !(await keep(run, Number(attempt))))
-      swept.images += await removed(call, () => docker.getImage(name).remove())
+    if (run && !(await keep(run))) swept.images += await removed(call, () => docker.getImage(name).remove())
   }
   return swept
 }

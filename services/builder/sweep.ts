@@ -13,12 +13,12 @@ export interface SweepDeps {
   workspaces: string
 }
 
-/** One pass: containers, networks, volumes, images and workspaces of runs that are over, unknown, or at a later attempt go. */
+/** One pass: what runs left that are over or unknown goes, and all but the images of attempts that a later one has followed. */
 export function makeSweep({ engine, runs, workspaces }: SweepDeps) {
-  const isWanted = async (text: string, attempt: number): Promise<boolean> => {
+  const isWanted = async (text: string, attempt?: number): Promise<boolean> => {
     const id = parseRunId(text)
     const run = id && (await runs.read(id))
-    return run !== undefined && !isTerminal(run.state) && run.attempt === attempt
+    return run !== undefined && !isTerminal(run.state) && run.attempt === (attempt ?? run.attempt)
   }
   return async function sweepOnce(): Promise<void> {
     await sweep(engine, { keep: isWanted })

@@ -378,7 +378,10 @@ test('a sweep removes what runs left that are over, and nothing else, nor what a
   expect(image.ok).toBe(true)
   const neighbour = { ...engine, installation: 'ffffffff' }
   expect(await sweep(neighbour, { keep })).toEqual({ containers: 0, networks: 0, volumes: 0, images: 0 })
-  expect(await sweep(engine, { keep })).toEqual({ containers: 1, networks: 1, volumes: 1, images: 1 })
+  // A later attempt of the run goes on with the images.
+  const isOpen = (id: string, attempt?: number) => id !== other || attempt === undefined
+  expect(await sweep(engine, { keep: isOpen })).toEqual({ containers: 1, networks: 1, volumes: 1, images: 0 })
+  expect(await sweep(engine, { keep })).toEqual({ containers: 0, networks: 0, volumes: 0, images: 1 })
   expect(await sweep(engine, { keep })).toEqual({ containers: 0, networks: 0, volumes: 0, images: 0 })
   expect(await imageExists(engine, workImage(engine, step))).toBe(false)
   expect(await imageExists(engine, 'busybox:stable')).toBe(true)
