@@ -42,8 +42,10 @@ export const variables = {
   TAXIWAY_BUILD_MEMORY_MB: { default: '4096', help: 'Memory of one build step.' },
   TAXIWAY_BUILD_PIDS: { default: '4096', help: 'Processes of one build step.' },
   TAXIWAY_BUILD_CPUS: { default: '4', help: 'Processors of one build step.' },
+  TAXIWAY_BUILD_DISK_MB: { default: '20480', help: 'What one build step may write.' },
   TAXIWAY_BUILD_CGROUP: { default: 'docker/buildkit', help: 'Cgroup below which the engine puts build steps.' },
   TAXIWAY_TEST_DISK_MB: { default: '10240', help: 'What one test container may write.' },
+  TAXIWAY_WORK_FILES: { default: '500000', help: 'Files that one test container or build step may make.' },
   TAXIWAY_TEST_CONTAINERS: {
     default: '8',
     help: 'Containers of tests and their services that one builder runs at a time; each may use 2 GB and 2 processors.',
@@ -59,6 +61,10 @@ export const variables = {
     help: 'At a shutdown, work that is not done after so many milliseconds is given back to others.',
   },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
+  TAXIWAY_LEAST_FREE: {
+    default: '5',
+    help: 'Percent of the disk that must be free for a builder to take another run; with less it pauses and says so.',
+  },
   TAXIWAY_CACHE_GB: { default: '20', help: 'What each engine may keep for later builds, in GB.' },
   TAXIWAY_KEEP_RUNS: {
     default: '30',
@@ -87,14 +93,16 @@ export interface Config {
   egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
   limits: {
     testDiskMb: number
+    workFiles: number
     testContainers: number
     cloneMb: number
-    step: { memoryMb: number; pids: number; cpus: number; cgroup: string }
+    step: { memoryMb: number; pids: number; cpus: number; diskMb: number; files: number; cgroup: string }
   }
   healthPort: number
   logLevel: string
   drainMs: number
   retryBaseMs: number
+  leastFreePercent: number
   cacheGb: number
   keepRunsDays: number
   redisUrl: string
@@ -155,12 +163,15 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     limits: {
       testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
+      workFiles: integer('TAXIWAY_WORK_FILES', 1, 2 ** 31),
       testContainers: integer('TAXIWAY_TEST_CONTAINERS', 1, 1024),
       cloneMb: integer('TAXIWAY_CLONE_MB', 1, 2 ** 20),
       step: {
         memoryMb: integer('TAXIWAY_BUILD_MEMORY_MB', 16, 2 ** 20),
         pids: integer('TAXIWAY_BUILD_PIDS', 16, 2 ** 20),
         cpus: integer('TAXIWAY_BUILD_CPUS', 1, 1024),
+        diskMb: integer('TAXIWAY_BUILD_DISK_MB', 1, 2 ** 24),
+        files: integer('TAXIWAY_WORK_FILES', 1, 2 ** 31),
         cgroup: text('TAXIWAY_BUILD_CGROUP'),
       },
     },
@@ -168,6 +179,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
+    leastFreePercent: integer('TAXIWAY_LEAST_FREE', 0, 99),
     cacheGb: integer('TAXIWAY_CACHE_GB', 0, 100_000),
     keepRunsDays: integer('TAXIWAY_KEEP_RUNS', 1, 36_500),
     redisUrl: url('REDIS_URL'),

@@ -40,6 +40,15 @@ test('memory, disk and an engine that goes away are not the code of the build', 
   const killed = 'executor failed running [x]: exit code: 137'
   expect(explainBuildFailure(killed, step('RUN x'), { image: 'web', memoryMb: 64 }).code).toBe('out_of_memory')
   expect(explainBuildFailure(killed, step('RUN x'), order).code).toBe('build_failed')
+  const met = { what: 'disk', limit: '64 MB' }
+  expect(explainBuildFailure(killed, step('RUN x'), order, met)).toMatchObject({
+    code: 'resource_limit',
+    message: 'RUN x was ended at its limit of 64 MB (disk).',
+  })
+  // Another build's step was ended: this one failed by itself.
+  expect(explainBuildFailure('executor failed running [x]: exit code: 1', step('RUN x'), order, met).code).toBe(
+    'build_failed',
+  )
   const full = step('RUN x', 'cp: write error: No space left on device')
   expect(explainBuildFailure('executor failed: exit code: 1', full, order).code).toBe('disk_full')
   expect(explainBuildFailure('rpc error: code = Unavailable desc = transport is closing', undefined, order).code).toBe(

@@ -2,13 +2,14 @@ import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { BuildStep } from './buildkit.ts'
 import { engineFault, isDiskFull } from './engine.ts'
 import { parseImageReference } from './image.ts'
+import type { MetLimit } from './limit-watch.ts'
 
-/** Why a build failed, from the builder's last words and the step that failed. */
+/** Why a build failed, from the builder's last words, the step that failed, and the limit for which we ended one. */
 export function explainBuildFailure(
   message: string,
   failed: BuildStep | undefined,
   order: { image: string; memoryMb?: number; pids?: number },
-  wantedProcesses = false,
+  met?: MetLimit,
 ): Reason {
   // The command itself stands before its exit code, and may hold any words: what it says is not searched for causes.
   const exit = [...message.matchAll(/exit code: (\d+)/g)].at(-1)?.[1]
@@ -22,8 +23,10 @@ export function explainBuildFailure(
     const infrastructure = engineFault(new Error(message), { midWork: true })
     return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
   }
+  // Whose step was ended is not known: ours was killed, or it is another build's that ran beside it.
+  if (met && exit === '137') return reason('resource_limit', { step, ...met })
   const isForkFailure = /can't fork|cannot fork|fork: (retry: )?Resource temporarily unavailable/i
-  if (order.pids && (wantedProcesses || isForkFailure.test(failed?.lastLine ?? '')))
+  if (order.pids && isForkFailure.test(failed?.lastLine ?? ''))
     return reason('resource_limit', { step, what: 'processes', limit: String(order.pids) })
   // 128 + SIGKILL: nothing but the kernel's memory killer does that to a build step on its own.
   if (exit === '137' && order.memoryMb) return reason('out_of_memory', { step, limitMb: order.memoryMb })

@@ -100,8 +100,8 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
   if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
   if (error instanceof BuildError) {
     const words = { image: order.image, ...order.steps }
-    const wantedProcesses = order.steps?.limiter.endedSince(progress.startedAt) ?? false
-    return explainBuildFailure(error.message, progress.log.failed(), words, wantedProcesses)
+    const met = order.steps?.limiter.endedSince(progress.startedAt)
+    return explainBuildFailure(error.message, progress.log.failed(), words, met)
   }
   return engineFault(error, { midWork: progress.hasStarted })
 }

@@ -1,16 +1,12 @@
+import { readFile } from 'node:fs/promises'
+import type { ContainerInspectInfo } from 'dockerode'
 import { volumeSizes } from './cache-volumes.ts'
-import { callDeadlineMs, type Engine, within } from './engine.ts'
-import { nearly } from './step-limits.ts'
+import { type DiskLimits, diskUse, passedLimit, writableOf } from './disk-use.ts'
+import type { Engine } from './engine.ts'
+import { type MetLimit, nearly, repeat } from './limit-watch.ts'
 
-/** A limit that a container met, for people: `10240 MB of disk`. */
-export interface MetLimit {
-  what: string
-  limit: string
-}
-export interface WatchedLimits {
+export interface WatchedLimits extends DiskLimits {
   pids: number
-  /** What the container may write into its own files; without it, as much as the engine has. */
-  diskMb?: number
 }
 const pidsEveryMs = 2000
 const diskEveryMs = 5000
@@ -41,8 +37,8 @@ export function watchLimits(
   }
   const lookAtDisk = async () => {
     if (limits.diskMb === undefined) return
-    const { SizeRw } = (await container.inspect({ size: true } as object)) as { SizeRw?: number }
-    if ((SizeRw ?? 0) > limits.diskMb * 2 ** 20) meet({ what: 'disk', limit: `${limits.diskMb} MB` })
+    const met = passedLimit(await writtenBy(engine, id), limits)
+    if (met) meet(met)
   }
   const lookAtVolumes = async () => {
     if (limits.diskMb === undefined) return
@@ -59,12 +55,20 @@ export function watchLimits(
   return { end: () => ended.abort() }
 }
 
-/** One look at a time; one that fails is made again. */
-function repeat(everyMs: number, signal: AbortSignal, look: () => Promise<void>): void {
-  if (signal.aborted) return
-  const timer = setTimeout(async () => {
-    await within(callDeadlineMs, signal, look).catch(() => undefined)
-    repeat(everyMs, signal, look)
-  }, everyMs)
-  signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+/** Bytes in the container's own files, and files there and in its volumes. Of an engine elsewhere, it tells only the bytes. */
+async function writtenBy(engine: Engine, id: string): Promise<{ bytes: number; files: number }> {
+  const container = engine.docker.getContainer(id)
+  const { State } = await container.inspect()
+  const local = (await isHere(State, id)) ? await writableOf(State.Pid) : undefined
+  if (local) {
+    const [own, mounted] = await Promise.all([diskUse([local.layer]), diskUse(local.mounts)])
+    return { bytes: own.bytes, files: own.files + mounted.files }
+  }
+  const { SizeRw } = (await container.inspect({ size: true } as object)) as { SizeRw?: number }
+  return { bytes: SizeRw ?? 0, files: 0 }
+}
+
+/** Is it a process of this machine, under the number that the engine knows it by? Its cgroup bears the container's id. */
+async function isHere({ Pid }: ContainerInspectInfo['State'], id: string): Promise<boolean> {
+  return Pid > 0 && (await readFile(`/proc/${Pid}/cgroup`, 'utf8').catch(() => '')).includes(id)
 }

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type ContainerSpec, createContainer, workOptions } from './container-spec.ts'
-import { type MetLimit, watchLimits } from './container-watch.ts'
+import { watchLimits } from './container-watch.ts'
+import type { DiskLimits } from './disk-use.ts'
 import {
   callBack,
   callDeadlineMs,
@@ -12,13 +13,12 @@ import {
   stream,
   within,
 } from './engine.ts'
+import type { MetLimit } from './limit-watch.ts'
 import { type Output, readOutput } from './output.ts'
 
-/** A container that works, and how it is followed. */
-export interface RunOrder extends ContainerSpec {
+/** A container that works, and how it is followed. What it may write is counted in its own files; the number of files in its volumes as well. */
+export interface RunOrder extends ContainerSpec, DiskLimits {
   timeoutMs: number
-  /** What it may write into its own files, in all. */
-  diskMb?: number
   signal: AbortSignal
   /** Output as it comes; a promise holds the container's writing back, so that nothing piles up. */
   onOutput(chunk: Buffer, stream: Output['stream']): void | Promise<void>

@@ -3,28 +3,6 @@ import { callDeadlineMs, type Engine, hasStatus, within } from './engine.ts'
 /** Removing much takes its time. */
 const pruneMs = 10 * 60_000
 
-interface EngineInfo {
-  ID: string
-  NCPU?: number
-}
-const infos = new WeakMap<Engine, EngineInfo>()
-
-async function infoOf(engine: Engine, signal?: AbortSignal): Promise<EngineInfo> {
-  const known = infos.get(engine)
-  if (known) return known
-  const info = (await within(callDeadlineMs, signal, () => engine.docker.info())) as EngineInfo
-  infos.set(engine, info)
-  return info
-}
-
-/** The engine's own id: what is in it is recorded under that. */
-export const engineId = async (engine: Engine, signal?: AbortSignal): Promise<string> =>
-  (await infoOf(engine, signal)).ID
-
-/** Processors of the engine's machine: it gives no container more than it has. */
-export const engineCpus = async (engine: Engine, signal?: AbortSignal): Promise<number> =>
-  (await infoOf(engine, signal)).NCPU ?? 1
-
 /** Removes what BuildKit keeps for later builds, least recently used first, until no more than `keepBytes` are left. @returns bytes freed */
 export async function pruneBuildCache(engine: Engine, keepBytes: number, signal?: AbortSignal): Promise<number> {
   // Engines of API 1.48 on call it reserved-space.

@@ -2,6 +2,7 @@ import type { PlannedService } from '@taxiway/domain/plan.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { runContainer } from './container.ts'
 import type { ContainerSpec } from './container-spec.ts'
+import type { DiskLimits } from './disk-use.ts'
 import { type Engine, engineFault, pause } from './engine.ts'
 import { isReady } from './service-ready.ts'
 
@@ -11,10 +12,9 @@ export interface ServiceOrder {
   image: string
 }
 /** Where services run: the containers' names and labels, the test's own network, and what each may use. */
-export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb' | 'cpus' | 'pids'> {
+export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb' | 'cpus' | 'pids'>, DiskLimits {
   name(service: string): string
   labels(service: string): Record<string, string>
-  diskMb?: number
   signal: AbortSignal
   say(line: string): void
 }
@@ -85,7 +85,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
   let hasEnded = false
   let words = ''
   let fault: Reason | undefined
-  const { network, memoryMb, cpus, pids, diskMb, signal } = place
+  const { network, memoryMb, cpus, pids, diskMb, files, signal } = place
   place.say(`service ${service.name} from ${service.image}`)
   const ended = runContainer(engine, {
     name: container,
@@ -99,6 +99,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     cpus,
     pids,
     ...(diskMb === undefined ? {} : { diskMb }),
+    ...(files === undefined ? {} : { files }),
     graceMs,
     timeoutMs: longestMs,
     signal,

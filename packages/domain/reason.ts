@@ -55,6 +55,8 @@ const sentences = {
   fenced: (p: { attempt: number; current: number }) => `FENCED attempt=${p.attempt} current=${p.current}`,
   worker_lost: (p: { worker: string; since: string }) => `Worker ${p.worker} has been silent since ${p.since}.`,
   poisoned: (p: { workers: number }) => `The run crashed ${p.workers} workers, so it is not tried again.`,
+  worker_paused: (p: { worker: string; percent: number }) =>
+    `Builder ${p.worker} takes no runs: only ${p.percent} % of its disk is free. Make room, or lower TAXIWAY_LEAST_FREE.`,
   drained: (p: { worker: string }) => `Worker ${p.worker} was shut down. The run goes on with another.`,
   cancelled_by: (p: { who: string }) => `Cancelled by ${p.who}.`,
   superseded: (p: { by: string }) => `A newer push took its place: ${p.by}.`,

@@ -15,6 +15,8 @@ export interface Line {
   turns: ReadonlyMap<RepositoryId, number>
   /** Runs that all living workers together take at a time. */
   slots: number
+  /** Percent of a living worker's disk that is free, where it takes no run for that. */
+  freePercent?: number
   /** At most so many runs of a repository at a time. */
   limits: ReadonlyMap<RepositoryId, number>
 }
@@ -51,8 +53,7 @@ export function waitingOf(run: Pick<InLine, 'id' | 'repo'>, line: Line, runSecon
   const at = order.findIndex(({ id }) => id === run.id)
   if (at < 0) return undefined
   const place = at + 1
-  if (line.slots === 0)
-    return { for: 'worker', place, message: 'Waiting: no builder is running. It goes on when one starts.' }
+  if (line.slots === 0) return { for: 'worker', place, message: noWorker(line) }
   const held = line.runs.filter(({ isHeld }) => isHeld)
   const limit = line.limits.get(run.repo) ?? 0
   const ofRepository = held.filter(({ repo }) => repo === run.repo).length
@@ -71,6 +72,11 @@ export function waitingOf(run: Pick<InLine, 'id' | 'repo'>, line: Line, runSecon
     message: `Waiting: ${ordinal(ahead)} in line${why}${about}.`,
   }
 }
+
+const noWorker = ({ freePercent }: Line): string =>
+  freePercent === undefined
+    ? 'Waiting: no builder is running. It goes on when one starts.'
+    : `Waiting: the builder is paused, as only ${freePercent} % of its disk is free. It goes on when there is room.`
 
 /** The middle value; undefined of none. */
 export function median(values: readonly number[]): number | undefined {

@@ -53,9 +53,10 @@ async function fetchRef(
     if (!tooLarge.signal.aborted || order.signal.aborted) throw error
   } finally {
     clearInterval(watch)
+    // A fetch that was cut off, or found no room, gives back what it has taken.
+    await removeLeftovers(folder)
   }
   await git(['update-ref', '-d', `refs/taxiway/${order.sha}`], { folder, signal: order.signal, deadlineMs: localMs })
-  await removeLeftovers(folder)
   return failed(reason('clone_too_large', { limitMb: maxMb }))
 }
 

@@ -31,7 +31,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
     (await readdir(join(folder, path)).catch(() => [])).map((name) => join(path, name))
   const left = [...(await names('.')), ...(await names('refs/taxiway')), ...(await names('refs/branch'))]
     .filter((path) => /\.lock$|^gc\.pid$|^shallow_/.test(path))
-    .concat((await names('objects/pack')).filter((path) => /\/\.?tmp[-_]/.test(path)))
+    .concat((await Promise.all((await names('objects')).map(names))).flat().filter((path) => /\/\.?tmp[-_]/.test(path)))
   for (const path of left) await rm(join(folder, path), { force: true })
 }
 

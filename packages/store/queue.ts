@@ -53,16 +53,18 @@ export function makeQueue(redis: Redis) {
   }
 }
 
+export interface Workers {
+  /** Takes no more jobs, and settles when those in hand are over. */
+  close(): Promise<void>
+  /** While paused it takes no job, so that others get them; those in hand go on. Doing it twice changes nothing. */
+  setPaused(isPaused: boolean): Promise<void>
+}
+
 /**
  * Hands each job of a queue to `handler`, `concurrency` at a time. A handler that throws drops the job: the record of the
  * run decides what happens next, not the queue.
  */
-export function work(
-  url: string,
-  name: Work,
-  concurrency: number,
-  handler: (job: Job) => Promise<void>,
-): { close(): Promise<void> } {
+export function work(url: string, name: Work, concurrency: number, handler: (job: Job) => Promise<void>): Workers {
   const worker = new Worker<Job>(name, (job) => handler(job.data), {
     connection: { url, maxRetriesPerRequest: null, retryStrategy: (times: number) => Math.min(50 * times, 500) },
     prefix: keys.queue,
@@ -73,5 +75,8 @@ export function work(
     stalledInterval: 15_000,
   })
   worker.on('error', () => {})
-  return { close: () => worker.close() }
+  return {
+    close: () => worker.close(),
+    setPaused: (isPaused) => (isPaused ? worker.pause(true) : worker.resume()),
+  }
 }

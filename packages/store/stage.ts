@@ -1,7 +1,7 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
 import { hideError } from '@taxiway/domain/mask.ts'
-import { isInfrastructure, type Outcome, reason, refuse } from '@taxiway/domain/reason.ts'
+import { isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { findStage, type Run, stageKey } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
 import { patiently } from './connection.ts'
@@ -55,7 +55,7 @@ export async function record(context: AttemptContext, event: RunEvent): Promise<
 
 /**
  * Runs one stage: tells that it began, streams its log, tells how it ended. Three ways out: a value, a refusal with its
- * reason, or a fault, which ends as `unknown_error` and is tried once more. A stage that an earlier attempt finished may
+ * reason, or a fault, which ends as `unknown_error` or by its own name, and is tried once more. A stage that an earlier attempt finished may
  * run again for what it leaves on this machine; its verdict stands.
  */
 export async function runStage<T>(
@@ -79,7 +79,7 @@ export async function runStage<T>(
     await log.end()
     if (error instanceof Fenced || error instanceof Superseded || attempt.signal.aborted) throw error
     logger.error({ err: hideError(secrets, error), run: attempt.run.id, stage: key }, 'stage met a fault')
-    return refuse('unknown_error')
+    return { ok: false, reason: faultReason(error) }
   })
   // What a reason quotes from a log or an answer shows no secret either.
   const outcome: Outcome<T> = found.ok ? found : { ok: false, reason: hideReason(secrets, found.reason) }
@@ -121,6 +121,12 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
   logger.error({ err: hideError(secrets, error), run: attempt.run.id }, 'attempt met a fault')
   // A fault outside any stage counts as one of the stage that would be next.
   const stage = attempt.run.stages.find(({ state }) => state === 'running' || state === 'pending')
-  const why = reason(error instanceof Unreadable ? 'secrets_unreadable' : 'unknown_error')
-  if (stage) await end({ type: 'stage_finished', stage: stageKey(stage), state: 'errored', reason: why })
+  if (stage) await end({ type: 'stage_finished', stage: stageKey(stage), state: 'errored', reason: faultReason(error) })
+}
+
+/** What a fault on our side is told as: what people can do something about, by its name. */
+function faultReason(error: unknown): Reason {
+  if (error instanceof Unreadable) return reason('secrets_unreadable')
+  if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return reason('disk_full', { where: 'the worker' })
+  return reason('unknown_error')
 }

@@ -32,12 +32,13 @@ export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) 
       return parseRun({ doc, number, sequence, version })
     },
 
-    /** Says that a builder is there, and how many runs it takes at a time. */
-    async announce(worker: string, slots: number): Promise<void> {
+    /** Says that a builder is there, and how many runs it takes at a time: none while so little percent of its disk is free. */
+    async announce(worker: string, slots: number, freePercent?: number): Promise<void> {
       const [nowMs, known] = await Promise.all([timeOf(redis), redis.hgetall(keys.builders)])
       const gone = Object.keys(known).filter((name) => !isAlive(known[name], nowMs))
       if (gone.length > 0) await redis.hdel(keys.builders, ...gone)
-      await redis.hset(keys.builders, worker, `${nowMs}:${slots}`)
+      const entry = freePercent === undefined ? `${nowMs}:${slots}` : `${nowMs}:0:${freePercent}`
+      await redis.hset(keys.builders, worker, entry)
     },
 
     leave: async (worker: string): Promise<void> => void (await redis.hdel(keys.builders, worker)),
@@ -65,10 +66,12 @@ async function lineOf(redis: Redis, runs: Runs, repositories: Repositories): Pro
   const repos = [...new Set(building.map(({ repo }) => repo))]
   const limits = await Promise.all(repos.map(async (repo) => (await repositories.read(repo))?.maxRuns ?? 0))
   const alive = Object.values(builders).filter((text) => isAlive(text, nowMs))
+  const [paused] = alive.map((text) => text.split(':')[2]).filter((percent) => percent !== undefined)
   return {
     runs: building,
     turns: new Map(Object.entries(turns).map(([repo, turn]) => [repo as RepositoryId, Number(turn)])),
     slots: alive.reduce((sum, text) => sum + Number(text.split(':')[1]), 0),
+    ...(paused === undefined ? {} : { freePercent: Number(paused) }),
     limits: new Map(repos.map((repo, index) => [repo, limits[index] ?? 0])),
   }
 }
@@ -83,7 +86,7 @@ async function secondsOf(runs: Runs, repo: RepositoryId): Promise<number | undef
   return median(seconds)
 }
 
-/** Has the builder been heard of lately? Its entry is `<ms>:<slots>`. */
+/** Has the builder been heard of lately? Its entry is `<ms>:<slots>`, and `:<percent>` of free disk while that pauses it. */
 const isAlive = (entry: string | undefined, nowMs: number): boolean =>
   nowMs - Number(entry?.split(':')[0] ?? 0) < aliveMs
 

@@ -49,18 +49,17 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
   const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
   for (const early of [token, secrets]) early.catch(() => {})
   const context = { store, logger: log, attempt, secrets }
-  const workspace = await deps.workspaces.take(attempt.run)
   deps.active.add(attempt)
   const limit = limitTime(attempt, () => store.now().getTime())
   try {
-    await throughStages(deps, context, workspace, token)
+    const workspace = await deps.workspaces.take(attempt.run)
+    await throughStages(deps, context, workspace, token).finally(() => workspace.release())
   } catch (error) {
     await closeAborted(context, error, config.worker)
   } finally {
     limit.end()
     attempt.end()
     deps.active.delete(attempt)
-    await workspace.release()
   }
   const run = await patiently(() => store.runs.read(runId))
   if (run) await afterwards(deps, run)

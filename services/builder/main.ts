@@ -9,6 +9,7 @@ import type { Attempt } from '@taxiway/store/attempts.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makeDiskGuard } from './disk-guard.ts'
 import { makeEgressKeeper } from './egress.ts'
 import { makePrune } from './prune.ts'
 import { makeSweep } from './sweep.ts'
@@ -19,7 +20,7 @@ import { makeWorkspaces } from './workspaces.ts'
 /** How often open runs are looked over, and leftovers swept. */
 const redispatchMs = 2000
 const sweepMs = 30_000
-/** How often a builder says that it is there. */
+/** How often a builder looks at its disk, and says that it is there. */
 const announceMs = 5000
 /** How often it is seen whether pruning is due. */
 const pruneMs = 60_000
@@ -51,18 +52,27 @@ export async function startBuilder({
   const limiter = await limitSteps(config, logger)
   const slots = makeSlots(config.limits.testContainers)
   const workspaces = makeWorkspaces(config.dataFolder)
+  const disk = makeDiskGuard({ config, engine, logger })
+  await disk.look()
   const deps = { config, store, logger, engine, active, limiter, workspaces, slots }
+  const stopping = new AbortController()
+  const worker = work(config.redisUrl, 'build', config.concurrency, () =>
+    takeTurns(deps, stopping.signal, () => disk.paused() !== undefined),
+  )
   const loops = [
     startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
     startReconciler(
       makeRedispatch(store.runs, store.queue, () => performance.now()),
       { name: 'redispatch', everyMs: redispatchMs, logger },
     ),
-    startReconciler(() => store.turns.announce(config.worker, config.concurrency), {
-      name: 'announce',
-      everyMs: announceMs,
-      logger,
-    }),
+    startReconciler(
+      async () => {
+        await disk.look()
+        await worker.setPaused(disk.paused() !== undefined)
+        await store.turns.announce(config.worker, config.concurrency, disk.paused())
+      },
+      { name: 'announce', everyMs: announceMs, logger },
+    ),
     startReconciler(makeSweep({ engine, runs: store.runs, workspaces: join(config.dataFolder, 'workspaces') }), {
       name: 'sweep',
       everyMs: sweepMs,
@@ -70,8 +80,6 @@ export async function startBuilder({
     }),
     startReconciler(makePrune(deps), { name: 'prune', everyMs: pruneMs, logger }),
   ]
-  const stopping = new AbortController()
-  const worker = work(config.redisUrl, 'build', config.concurrency, () => takeTurns(deps, stopping.signal))
   return {
     name: 'builder',
     async stop() {

@@ -1,10 +1,10 @@
-import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { freeShare as freeShareOf } from './disk-guard.ts'
 import { makePruneArtifacts } from './prune-artifacts.ts'
 import { pruneEngine } from './prune-engine.ts'
 import { makePruneRecord } from './prune-record.ts'
@@ -32,7 +32,7 @@ const leaseMs = 10 * 60_000
 export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<void> {
   const { config, store, engine, logger } = deps
   const clock = deps.clock ?? (() => performance.now())
-  const freeShare = deps.freeShare ?? (() => freeOf(config.dataFolder))
+  const freeShare = deps.freeShare ?? (() => freeShareOf(config.dataFolder))
   const pruneRecord = makePruneRecord({ config, store, logger })
   const pruneArtifacts = makePruneArtifacts({ folder: join(config.dataFolder, 'artifacts'), store })
   const workspaces = makeWorkspaces(config.dataFolder)
@@ -55,10 +55,4 @@ export function makePrune(deps: PruneDeps): (signal: AbortSignal) => Promise<voi
       await pruneRecord(signal).finally(() => store.retention.leavePruning(holder))
     if (engineDone) logger.warn({ err: engineDone }, 'the engine could not be pruned, will try again')
   }
-}
-
-async function freeOf(folder: string): Promise<number> {
-  await mkdir(folder, { recursive: true })
-  const { bavail, blocks } = await statfs(folder)
-  return blocks === 0 ? 1 : bavail / blocks
 }

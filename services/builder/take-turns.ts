@@ -3,10 +3,10 @@ import { type BuilderDeps, buildRun } from './build-run.ts'
 
 /**
  * What a job wakes a builder for: it builds whose turn it is, which need not be the run that the job was added for, and goes
- * on until nobody waits, or nobody who may have one more run.
+ * on until nobody waits, or nobody who may have one more run. While it is paused it takes none.
  */
-export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal): Promise<void> {
-  while (!stopping.aborted) {
+export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal, isPaused: () => boolean): Promise<void> {
+  while (!stopping.aborted && !isPaused()) {
     const run = await patiently(() => deps.store.turns.next())
     if (!run) return
     await buildRun(deps, run.id, run)

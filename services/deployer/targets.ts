@@ -72,7 +72,7 @@ export function makeTargets({
 
 async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
   const { makeDockerTarget } = await import('./targets/docker.ts')
-  const { engineId } = await import('@taxiway/docker/prune.ts')
+  const { engineId } = await import('@taxiway/docker/engine-info.ts')
   const engine = await connect()
   const target = makeDockerTarget({
     engine,

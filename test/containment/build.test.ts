@@ -12,7 +12,7 @@ import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/step-limits.t
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OwnEngine, startOwnEngine } from './own-engine.ts'
 
-const limits = { memoryMb: 64, pids: 40, cpus: 0.5 }
+const limits = { memoryMb: 64, pids: 40, cpus: 0.5, diskMb: 50, files: 2000 }
 let own: OwnEngine
 let limiter: StepLimiter
 let folder = ''
@@ -72,6 +72,21 @@ test('a step that takes all memory is ended and named', async () => {
   expect(outcome).toMatchObject({ ok: false, reason: { code: 'out_of_memory' } })
   expect(outcome.ok ? '' : outcome.reason.message).toContain('64 MB')
 })
+
+test.each([
+  ['its own files', 'dd if=/dev/zero of=/big bs=1M count=200; sleep 50', '50 MB (disk)'],
+  ['a cache', '--mount=type=cache,target=/kept dd if=/dev/zero of=/kept/big bs=1M count=200; sleep 50', '50 MB (disk)'],
+  ['empty files', 'mkdir /f; cd /f; i=0; while :; do : > $i; i=$((i+1)); done', '2000 (files)'],
+])(
+  'a step that writes without end, into %s, is ended and named; a neighbour builds on',
+  async (_where, step, limit) => {
+    const flood = build(`${base}RUN ${step}\n`)
+    expect((await neighbour()).outcome.ok).toBe(true)
+    const { outcome } = await flood
+    expect(outcome).toMatchObject({ ok: false, reason: { code: 'resource_limit' } })
+    expect(outcome.ok ? '' : outcome.reason.message).toContain(`at its limit of ${limit}`)
+  },
+)
 
 test('a step has its share of the processors', async () => {
   const { outcome, output } = await build(

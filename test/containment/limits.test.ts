@@ -44,6 +44,12 @@ test('a container that stays within its disk is left alone', async () => {
   expect(ran.met).toBeUndefined()
 })
 
+test('a container that makes files without end is ended for that, though they are empty', async () => {
+  const { ran } = await runs('mkdir /f; cd /f; i=0; while :; do : > $i; i=$((i+1)); done', { diskMb: 20, files: 2000 })
+  expect(ran).toMatchObject({ exitCode: 137, met: { what: 'files', limit: '2000' } })
+  expect(ran.durationMs).toBeLessThan(20_000)
+})
+
 test('a fork bomb that goes on is ended, and named by its processes', async () => {
   const { ran } = await runs('while :; do (while :; do sleep 50 & done); done 2>/dev/null')
   expect(ran).toMatchObject({ exitCode: 137, timedOut: false, met: { what: 'processes', limit: '40' } })

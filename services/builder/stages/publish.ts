@@ -1,7 +1,7 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
+import { engineId } from '@taxiway/docker/engine-info.ts'
 import { parseImageReference } from '@taxiway/docker/image.ts'
-import { engineId } from '@taxiway/docker/prune.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import { makeRegistryApi } from '@taxiway/docker/registry-api.ts'
 import type { RunBase } from '@taxiway/domain/event.ts'

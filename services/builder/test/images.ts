@@ -1,7 +1,7 @@
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { callDeadlineMs, hasStatus, within } from '@taxiway/docker/engine.ts'
+import { engineId } from '@taxiway/docker/engine-info.ts'
 import { parseImageReference, pullImage } from '@taxiway/docker/image.ts'
-import { engineId } from '@taxiway/docker/prune.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { ConfiguredRegistry } from '@taxiway/store/registries.ts'

@@ -1,7 +1,7 @@
 import { type Ran, runContainer } from '@taxiway/docker/container.ts'
+import { engineCpus } from '@taxiway/docker/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/network.ts'
-import { engineCpus } from '@taxiway/docker/prune.ts'
 import { isOwnLine, makeScript } from '@taxiway/docker/script.ts'
 import { type ServiceOrder, startServices } from '@taxiway/docker/services.ts'
 import type { PlannedTest } from '@taxiway/domain/plan.ts'
@@ -91,7 +91,7 @@ async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Part
   return done({ image: image.value, services, secrets: secrets.value, volumes: volumes.value })
 }
 
-type Share = { memoryMb: number; cpus: number; pids: number; diskMb: number }
+type Share = { memoryMb: number; cpus: number; pids: number; diskMb: number; files: number }
 
 /** A test with more containers than there is room for has less for each, so that the sum holds. */
 async function shareOf({ config, engine, slots }: TestDeps, containers: number): Promise<Share> {
@@ -101,6 +101,7 @@ async function shareOf({ config, engine, slots }: TestDeps, containers: number):
     cpus: Math.min(limits.cpus * part, await engineCpus(engine)),
     pids: limits.pids,
     diskMb: config.limits.testDiskMb,
+    files: config.limits.workFiles,
   }
 }
 
