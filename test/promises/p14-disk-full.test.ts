@@ -21,7 +21,7 @@ beforeAll(async () => {
     target: 'docker',
     // Whether a builder is paused shows in the line of all runs, so this has a database of its own.
     environment: {
-      REDIS_URL: new URL('/9', process.env.REDIS_URL).href,
+      REDIS_URL: new URL('/10', process.env.REDIS_URL).href,
       DOCKER_HOST,
       TAXIWAY_REGISTRY,
       TAXIWAY_DATA: disk,
