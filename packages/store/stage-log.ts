@@ -75,7 +75,7 @@ function makeSink(options: StageLogOptions): Sink {
   }
   const keep = (text: string) => {
     batch += text
-    timer ??= setTimeout(flush, batchMs - (performance.now() - lastMs))
+    timer ??= setTimeout(flush, Math.max(0, batchMs - (performance.now() - lastMs)))
     return batch.length >= batchBytes ? flush().then(() => {}) : undefined
   }
   return {
