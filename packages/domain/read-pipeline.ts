@@ -29,7 +29,24 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['approval'],
+  deploy: [
+    'cluster',
+    'values',
+    'components',
+    'before',
+    'after_live',
+    'approval',
+    'approval_timeout',
+    'windows',
+    'timezone',
+    'soak',
+    'rollback',
+    'prune',
+    'drift',
+    'canary',
+    'blue_green',
+    'ttl',
+  ],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */

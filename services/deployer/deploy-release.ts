@@ -1,5 +1,5 @@
 import type { ReleaseState } from '@taxiway/domain/event.ts'
-import type { PlannedEnvironment } from '@taxiway/domain/plan.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
