@@ -50,7 +50,9 @@ export const keys = {
   repositories: 'taxiway:repos',
   /** Hash: `host:owner/name` and origin -> repository id. */
   repositoryNames: 'taxiway:repos:names',
-  /** Hash: wanted run, its sequence, generation, live release. */
+  /** Set: names of the environments that were given a release or a rule. */
+  environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
+  /** Hash: wanted run, its sequence, generation, live release, rules. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
   /** Hash: generation -> release. */
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,

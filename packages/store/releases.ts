@@ -17,6 +17,8 @@ export interface Release<Order = unknown> {
   state: ReleaseState
   target: string
   order: Order
+  /** When it came to this state. */
+  at?: string
 }
 
 /** Releases and generations of environments. */
@@ -65,6 +67,7 @@ export function makeReleases(redis: Redis) {
       const change = redis
         .multi()
         .hset(keys.releases(repo, environment), String(release.generation), JSON.stringify(release))
+        .sadd(keys.environments(repo), environment)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
       change.hdel(keys.releases(repo, environment), String(release.generation - keptReleases))
       await change.exec()

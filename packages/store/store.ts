@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
 import { makeProvenance } from './provenance.ts'
@@ -49,6 +50,7 @@ export function openStore(options: {
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
+    environments: makeEnvironments(redis),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

@@ -176,6 +176,7 @@ async function save({ stage, deps, target, order }: RollOut, state: ReleaseState
       generation: order.generation,
       state,
       target: target.kind,
+      at: deps.store.now().toISOString(),
       order,
     }),
   )
