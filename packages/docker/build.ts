@@ -1,7 +1,7 @@
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { explainBuildFailure } from './build-failure.ts'
 import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
-import type { BuildContext } from './context.ts'
+import type { BuildContext, PackingContext } from './context.ts'
 import { forbiddenBuildArg } from './dockerfile.ts'
 import { callBack, type Engine, engineFault, stream } from './engine.ts'
 import { type EngineEvent, readEvents } from './events.ts'
@@ -15,8 +15,8 @@ import type { StepLimiter, StepLimits } from './step-limits.ts'
 export interface BuildOrder {
   /** The image's name in the pipeline, for messages. */
   image: string
-  /** From packContext; closed in the end. */
-  context: BuildContext
+  /** From packContext; closed in the end. One that is still being packed is waited for when BuildKit asks for its files. */
+  context: BuildContext | PackingContext
   /** Builds of the same key have most of their files in common: only what differs from the last is sent. Never shared with others' code. */
   sharedKey?: string
   /** Build up to this stage. */
@@ -58,28 +58,31 @@ export interface Built {
  * `timeout`; when the signal is aborted, the build stops and the signal's reason is thrown.
  */
 export async function buildImage(engine: Engine, order: BuildOrder): Promise<Outcome<Built>> {
-  const option = forbiddenBuildArg(order.args ?? {})
-  if (option !== undefined) {
-    await order.context.close()
-    return refuse('option_not_allowed', { option: `build argument ${option}` })
-  }
-  order.signal.throwIfAborted()
+  const packed = 'packed' in order.context ? order.context.packed : Promise.resolve(done(order.context))
+  packed.catch(() => {})
   const startedMs = performance.now()
   const deadline = AbortSignal.timeout(order.deadlineMs)
   const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false, bases: new Set() }
   try {
-    const imageId = await follow(engine, order, AbortSignal.any([order.signal, deadline]), progress)
+    const option = forbiddenBuildArg(order.args ?? {})
+    if (option !== undefined) return refuse('option_not_allowed', { option: `build argument ${option}` })
+    order.signal.throwIfAborted()
+    const imageId = await follow(engine, { ...order, packed }, AbortSignal.any([order.signal, deadline]), progress)
     const durationMs = Math.round(performance.now() - startedMs)
     return done({ imageId, durationMs, bases: [...progress.bases] })
   } catch (error) {
     order.signal.throwIfAborted()
     if (deadline.aborted)
       return refuse('timeout', { step: `Build of ${order.image}`, seconds: Math.round(order.deadlineMs / 1000) })
+    // BuildKit could not have the files: the cause is here, what it says is not.
+    const context = await packed
+    if (!context.ok) return context
     const why = explain(error, order, progress)
     if (why) return { ok: false, reason: why }
     throw error
   } finally {
-    await order.context.close()
+    const context = await packed.catch(() => undefined)
+    if (context?.ok) await context.value.close()
   }
 }
 
@@ -106,9 +109,11 @@ function explain(error: unknown, order: BuildOrder, progress: Progress): Reason 
   return engineFault(error, { midWork: progress.hasStarted })
 }
 
-async function follow(engine: Engine, order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<string> {
+type Started = BuildOrder & { packed: PackingContext['packed'] }
+
+async function follow(engine: Engine, order: Started, signal: AbortSignal, progress: Progress): Promise<string> {
   // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
-  const services = [await authService(order.auths ?? {}), await fileService(order.context)]
+  const services = [await authService(order.auths ?? {}), await fileService(order.packed)]
   if (order.secrets) services.push(await secretsService(order.secrets))
   const session = await openSession(engine, services, { sharedKey: order.sharedKey, signal })
   try {

@@ -17,6 +17,12 @@ export interface BuildContext {
   /** Holds a folder open until then. */
   close(): Promise<void>
 }
+/** A build context on its way. */
+export interface PackingContext {
+  /** The Dockerfile's path in it. */
+  dockerfile: string
+  packed: Promise<Outcome<BuildContext>>
+}
 export interface ContextEntry {
   path: string
   kind: 'file' | 'folder' | 'link'

@@ -1,5 +1,5 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
-import type { BuildContext, ContextEntry } from './context.ts'
+import type { BuildContext, ContextEntry, PackingContext } from './context.ts'
 import type { SessionService } from './session.ts'
 
 /** Kinds of packets (tonistiigi/fsutil types/wire.proto). */
@@ -21,6 +21,7 @@ interface Call {
   end(): void
   on(event: 'data', listener: (packet: Packet) => void): void
   on(event: 'error' | 'cancelled', listener: () => void): void
+  cancelled: boolean
   once(event: 'drain', listener: () => void): void
 }
 
@@ -28,9 +29,8 @@ interface Call {
  * Gives BuildKit the files of a build as it asks for them (moby/buildkit session/filesync/filesync.proto): first it is told
  * what there is, then it asks for the content of what it does not have from an earlier build of the same shared key. It
  * compares size and time, so times are made from contents.
- * @param dockerfile the path of the Dockerfile in the context, the one file that it asks for under its own name
  */
-export async function fileService(context: BuildContext): Promise<SessionService> {
+export async function fileService(packed: PackingContext['packed']): Promise<SessionService> {
   const wire = await makeWire()
   const diffCopy = {
     path: '/moby.filesync.v1.FileSync/DiffCopy',
@@ -45,7 +45,7 @@ export async function fileService(context: BuildContext): Promise<SessionService
     definition: { diffCopy } as unknown as ServiceDefinition,
     handlers: {
       diffCopy(call: Call) {
-        serve(call, context, wire).catch((error: Error) => {
+        serveWhenPacked(call, packed, wire).catch((error: Error) => {
           call.write(wire.packet(packet.error, 0, Buffer.from(error.message)))
           call.end()
         })
@@ -87,13 +87,24 @@ async function makeWire() {
   }
 }
 
-/** What a call is about: all of the context, or only the Dockerfile, or only what its patterns name. */
+/** What a call is about: all of the context, or only the Dockerfile, or only what its patterns name, or only what says what is ignored. */
 function wanted(call: Call, { entries, dockerfile }: BuildContext): readonly ContextEntry[] {
   const texts = (name: string) => call.metadata.get(name).map(String)
-  if (texts('dir-name')[0] !== 'dockerfile' && texts('include-patterns').length === 0) return entries
-  const named = new Set(texts('dir-name')[0] === 'dockerfile' ? [dockerfile] : texts('include-patterns'))
+  const followed = texts('followpaths')
+  const patterns = followed.join() === '.dockerignore' ? followed : texts('include-patterns')
+  if (texts('dir-name')[0] !== 'dockerfile' && patterns.length === 0) return entries
+  const named = new Set(texts('dir-name')[0] === 'dockerfile' ? [dockerfile] : patterns)
   const isAbove = (path: string) => [...named].some((name) => name.startsWith(`${path}/`))
   return entries.filter(({ path, kind }) => named.has(path) || (kind === 'folder' && isAbove(path)))
+}
+
+async function serveWhenPacked(call: Call, packed: PackingContext['packed'], wire: Wire): Promise<void> {
+  call.on('error', () => {})
+  // What comes meanwhile is kept by the stream until somebody listens.
+  const context = await packed
+  if (call.cancelled) return
+  if (!context.ok) throw new Error(context.reason.message)
+  await serve(call, context.value, wire)
 }
 
 async function serve(call: Call, context: BuildContext, wire: Wire): Promise<void> {

@@ -40,6 +40,7 @@ async function fetchRef(
   const isTooLarge = async () => (await sizeOf(folder)) - sizeBefore > maxMb * 2 ** 20
   const tooLarge = new AbortController()
   const watch = setInterval(async () => (await isTooLarge()) && tooLarge.abort(), sizeCheckMs)
+  let isWhole = false
   try {
     const fetched = await git(['fetch', ...fetchArgs, `--depth=${depth}`, '--', url.url, what], {
       folder,
@@ -48,13 +49,14 @@ async function fetchRef(
       signal: AbortSignal.any([order.signal, tooLarge.signal]),
     })
     if (fetched.exitCode !== 0) return { ok: false, ...whyFetchFailed(fetched, order, url) }
-    if (!(await isTooLarge())) return done(undefined)
+    isWhole = !(await isTooLarge())
+    if (isWhole) return done(undefined)
   } catch (error) {
     if (!tooLarge.signal.aborted || order.signal.aborted) throw error
   } finally {
     clearInterval(watch)
     // A fetch that was cut off, or found no room, gives back what it has taken.
-    await removeLeftovers(folder)
+    if (!isWhole) await removeLeftovers(folder, { loose: true })
   }
   await git(['update-ref', '-d', `refs/taxiway/${order.sha}`], { folder, signal: order.signal, deadlineMs: localMs })
   return failed(reason('clone_too_large', { limitMb: maxMb }))

@@ -45,26 +45,6 @@ export interface TreeFile {
   id: string
 }
 
-/** All files of a commit with what they hold, by name; see listTree. */
-export async function listFiles(
-  mirror: Mirror,
-  sha: Sha,
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<TreeFile[]> {
-  const listed = await git(['ls-tree', '-r', '-z', '--end-of-options', sha], {
-    ...callOf(mirror, signal),
-    maxBytes: 2 * mostListBytes,
-  })
-  if (listed.exitCode !== 0 || listed.tooLong) await fail(mirror, 'ls-tree', listed)
-  return listed.stdout
-    .toString()
-    .split('\0')
-    .flatMap((entry) => {
-      const [, mode, id, path] = /^(\d+) \w+ ([0-9a-f]+)\t(.+)$/s.exec(entry) ?? []
-      return mode && id && path ? [{ path, mode, id }] : []
-    })
-}
-
 /**
  * A file's bytes straight from the objects. Links are followed by git itself while they stay in the commit
  * (git-scm.com/docs/git-cat-file, --follow-symlinks); one that leads out is refused.
@@ -99,23 +79,25 @@ export async function readBlob(
  * earlier commit, only what differs is written. No hooks run and no filters are configured, so
  * large-file pointers stay pointers; submodules stay empty; links are written as links, for the packer of the build context to
  * keep or refuse. Git itself refuses names that mean `.git` anywhere (core.protectHFS, core.protectNTFS).
+ * @returns all files, with what they hold
  */
 export async function exportTree(
   mirror: Mirror,
   sha: Sha,
   folder: string,
   { maxFiles, maxMb, signal }: { maxFiles: number; maxMb: number; signal?: AbortSignal },
-): Promise<Outcome<void>> {
-  const fits = await checkSize(mirror, sha, { maxFiles, maxMb, ...(signal ? { signal } : {}) })
-  if (!fits.ok) return fits
+): Promise<Outcome<TreeFile[]>> {
+  const files = await listFiles(mirror, sha, { maxFiles, maxMb, ...(signal ? { signal } : {}) })
+  if (!files.ok) return files
   const index = `${folder}.index`
   const environment = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folder, GIT_DIR: mirror.folder }
   const call = { ...callOf({ folder }, signal), environment }
-  if (await updateTree(call, index, sha)) return done(undefined)
+  if (await updateTree(call, index, sha)) return files
   await removeTree(folder, index)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const written = await writeTree(mirror, call, sha)
-  if (!written.ok) await removeTree(folder, index)
+  if (written.ok) return files
+  await removeTree(folder, index)
   return written
 }
 
@@ -143,28 +125,32 @@ async function writeTree(mirror: Mirror, call: Call, sha: Sha): Promise<Outcome<
   return await fail(mirror, 'checkout-index', written)
 }
 
-/** Sizes come from the headers of the objects, so a file that unpacks to gigabytes is found before it is unpacked. */
-async function checkSize(
+/** All files of a commit, if they fit. Sizes come from the headers of the objects, so a file that unpacks to gigabytes is found before it is unpacked. */
+async function listFiles(
   mirror: Mirror,
   sha: Sha,
   { maxFiles, maxMb, signal }: { maxFiles: number; maxMb: number; signal?: AbortSignal },
-): Promise<Outcome<void>> {
+): Promise<Outcome<TreeFile[]>> {
   const call = { ...callOf(mirror, signal), maxBytes: 2 * mostListBytes }
   const listed = await git(['ls-tree', '-r', '-l', '-z', '--end-of-options', sha], call)
   if (listed.tooLong) return refuse('clone_too_large', { limit: `${maxFiles} files` })
   if (listed.exitCode !== 0) await fail(mirror, 'ls-tree', listed)
-  const entries = listed.stdout.toString('latin1').split('\0').filter(Boolean)
+  const entries = listed.stdout.toString().split('\0').filter(Boolean)
   if (entries.length > maxFiles) return refuse('clone_too_large', { limit: `${maxFiles} files` })
+  const files: TreeFile[] = []
   let bytes = 0
   for (const entry of entries) {
     const tab = entry.indexOf('\t')
-    bytes += Number(/\s(\d+)$/.exec(entry.slice(0, tab))?.[1] ?? 0)
+    const [mode = '', , id = '', size] = entry.slice(0, tab).split(/ +/)
     const path = entry.slice(tab + 1)
-    if (path.length > mostPathBytes) return refuse('clone_too_large', { limit: `a path of ${mostPathBytes} bytes` })
-    if (path.split('/').some((name) => name.length > mostNameBytes))
+    bytes += Number(size) || 0
+    if (Buffer.byteLength(path) > mostPathBytes)
+      return refuse('clone_too_large', { limit: `a path of ${mostPathBytes} bytes` })
+    if (path.split('/').some((name) => Buffer.byteLength(name) > mostNameBytes))
       return refuse('clone_too_large', { limit: `a file name of ${mostNameBytes} bytes` })
+    files.push({ path, mode, id })
   }
-  return bytes > maxMb * 2 ** 20 ? refuse('clone_too_large', { limitMb: maxMb }) : done(undefined)
+  return bytes > maxMb * 2 ** 20 ? refuse('clone_too_large', { limitMb: maxMb }) : done(files)
 }
 
 const callOf = ({ folder }: Mirror, signal: AbortSignal | undefined) => ({

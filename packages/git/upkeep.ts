@@ -25,13 +25,14 @@ export async function prepare(folder: string, { sha, signal }: FetchOrder): Prom
   if (made.exitCode !== 0) throw new Error(`the mirror could not be made: ${made.stderr}`)
 }
 
-/** Git's locks and half-written files. Whoever holds the mirror's lock knows that nobody is using them. */
-export async function removeLeftovers(folder: string): Promise<void> {
+/** Git's locks and half-written packs; with `loose`, half-written objects too. Whoever holds the mirror's lock knows that nobody is using them. */
+export async function removeLeftovers(folder: string, { loose = false } = {}): Promise<void> {
   const names = async (path: string) =>
     (await readdir(join(folder, path)).catch(() => [])).map((name) => join(path, name))
+  const rooms = loose ? await names('objects') : ['objects/pack']
   const left = [...(await names('.')), ...(await names('refs/taxiway')), ...(await names('refs/branch'))]
     .filter((path) => /\.lock$|^gc\.pid$|^shallow_/.test(path))
-    .concat((await Promise.all((await names('objects')).map(names))).flat().filter((path) => /\/\.?tmp[-_]/.test(path)))
+    .concat((await Promise.all(rooms.map(names))).flat().filter((path) => /\/\.?tmp[-_]/.test(path)))
   for (const path of left) await rm(join(folder, path), { force: true })
 }
 

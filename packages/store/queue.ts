@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RunId } from '@taxiway/domain/ids.ts'
+import type { Run } from '@taxiway/domain/run.ts'
 import { Queue, Worker } from 'bullmq'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
@@ -32,7 +33,8 @@ export function makeQueue(redis: Redis) {
       opts: { jobId, removeOnComplete: true, removeOnFail: true },
     }))
     waiting[name].clear()
-    await open(name).addBulk(jobs)
+    // Which run a builder takes does not depend on the job: one wakes it, and it wakes the next while more wait.
+    await open(name).addBulk(name === 'build' ? jobs.slice(-1) : jobs)
   }
   return {
     /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
@@ -46,6 +48,11 @@ export function makeQueue(redis: Redis) {
         .then(() => send(work))
       sending[work] = mine
       await mine
+    },
+    /** Wakes one more builder, as more runs wait than this one. */
+    wake: async (run: Run): Promise<void> => {
+      const opts = { jobId: `${run.id}-${run.attempt}-next`, removeOnComplete: true, removeOnFail: true }
+      await open('build').add('build', { runId: run.id }, opts)
     },
     close: async (): Promise<void> => {
       await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))

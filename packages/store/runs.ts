@@ -1,4 +1,3 @@
-import { deflateRawSync } from 'node:zlib'
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -9,7 +8,7 @@ import { loadScript } from './script.ts'
 
 /** How long a delivery id is remembered: GitHub redelivers for 3 days. */
 const deliveryMs = 7 * 24 * 3_600_000
-/** More of a delivery's body than this is not kept; what is, is deflated (RFC 1951), as it is most of what is written. */
+/** More of a delivery's body than this is not kept. */
 const keptBodyBytes = 64 * 1024
 /** A worker that has not renewed its lease for so long is lost. */
 export const leaseMs = 10_000
@@ -88,7 +87,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
           run.id,
           JSON.stringify(run),
           JSON.stringify(delivery.headers),
-          deflateRawSync(delivery.body.subarray(0, keptBodyBytes), { level: 1, windowBits: 13, memLevel: 6 }),
+          delivery.body.subarray(0, keptBodyBytes),
           deliveryMs,
           JSON.stringify({ type: 'accepted' }),
           run.repo,

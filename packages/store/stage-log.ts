@@ -22,8 +22,8 @@ export interface StageLogOptions {
   keepBytes: number
   tailBytes: number
 }
-/** Lines are collected for so long, or until so many bytes, before they are written. */
-const batchMs = 50
+/** Batches are written so far apart, or as soon as they have so many bytes: a line after a silence goes at once. */
+const batchMs = 20
 const batchBytes = 64 * 1024
 /** So much of a part's end is remembered when it is not kept. */
 const endingLength = 4096
@@ -61,6 +61,7 @@ function makeSink(options: StageLogOptions): Sink {
   let seenBytes = 0
   let keptBytes = 0
   let timer: NodeJS.Timeout | undefined
+  let lastMs = 0
   let writing: Promise<unknown> = Promise.resolve()
 
   const flush = () => {
@@ -68,12 +69,13 @@ function makeSink(options: StageLogOptions): Sink {
     timer = undefined
     const text = batch
     batch = ''
+    lastMs = performance.now()
     if (text) writing = writing.then(() => options.append(text))
     return writing
   }
   const keep = (text: string) => {
     batch += text
-    timer ??= setTimeout(flush, batchMs)
+    timer ??= setTimeout(flush, batchMs - (performance.now() - lastMs))
     return batch.length >= batchBytes ? flush().then(() => {}) : undefined
   }
   return {

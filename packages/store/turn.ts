@@ -24,12 +24,13 @@ export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) 
   const readLine = recently((_: 'all') => lineOf(redis, runs, repositories))
   const runSeconds = recently((repo: RepositoryId) => secondsOf(runs, repo))
   return {
-    /** Chooses the next run to build, for the caller to begin at once; undefined when there is none to take. */
-    async next(): Promise<Run | undefined> {
+    /** Chooses the next run to build, for the caller to begin at once, and tells whether more wait; undefined when there is none to take. */
+    async next(): Promise<{ run: Run; moreWait: boolean } | undefined> {
       const prefixes = [keys.run('' as RunId), keys.repository('' as RepositoryId)]
       const chosen = (await choose([keys.openRuns, keys.turns], [...prefixes, chosenMs])) as string[] | null
-      const [doc = '', number = '', sequence = '', version = ''] = chosen ?? []
-      return parseRun({ doc, number, sequence, version })
+      const [doc = '', number = '', sequence = '', version = '', more = ''] = chosen ?? []
+      const run = parseRun({ doc, number, sequence, version })
+      return run && { run, moreWait: Number(more) > 0 }
     },
 
     /** Says that a builder is there, and how many runs it takes at a time: none while so little percent of its disk is free. */

@@ -51,15 +51,20 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
   const context = { store, logger: log, attempt, secrets }
   deps.active.add(attempt)
   const limit = limitTime(attempt, () => store.now().getTime())
+  const workspace = deps.workspaces.take(attempt.run)
+  workspace.catch(() => {})
   try {
-    const workspace = await deps.workspaces.take(attempt.run)
-    await throughStages(deps, context, workspace, token).finally(() => workspace.release())
+    await throughStages(deps, context, workspace, token)
   } catch (error) {
     await closeAborted(context, error, config.worker)
   } finally {
     limit.end()
     attempt.end()
     deps.active.delete(attempt)
+    await workspace.then(
+      (taken) => taken.release(),
+      () => {},
+    )
   }
   const run = await patiently(() => store.runs.read(runId))
   if (run) await afterwards(deps, run)
@@ -68,14 +73,14 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
 async function throughStages(
   deps: BuilderDeps,
   context: AttemptContext,
-  workspace: Workspace,
+  workspace: Promise<Workspace>,
   token: Promise<string | undefined>,
 ): Promise<void> {
-  const tree = await runStage(context, 'checkout', (stage) =>
-    checkout(stage, { ...deps, folder: workspace.tree, token }),
+  const tree = await runStage(context, 'checkout', async (stage) =>
+    checkout(stage, { ...deps, folder: (await workspace).tree, token }),
   )
   if (!tree.ok) return
-  workspace.isWhole()
+  ;(await workspace).isWhole()
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   await giveWay(deps.store, context.attempt.run)
   const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))

@@ -7,8 +7,10 @@ import { type BuilderDeps, buildRun } from './build-run.ts'
  */
 export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal, isPaused: () => boolean): Promise<void> {
   while (!stopping.aborted && !isPaused()) {
-    const run = await patiently(() => deps.store.turns.next())
-    if (!run) return
-    await buildRun(deps, run.id, run)
+    const next = await patiently(() => deps.store.turns.next())
+    if (!next) return
+    // Runs that came in together had one job: whoever wakes wakes the next.
+    if (next.moreWait) deps.store.queue.wake(next.run).catch(() => {})
+    await buildRun(deps, next.run.id, next.run)
   }
 }

@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { commitAndPush } from '../git-host/push.ts'
 import { makeWorld } from '../scenes/make-world.ts'
+import { writeFiles } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
 import type { BenchContext, BenchResult } from './figures.ts'
 import { dockerProgram, interleave, taken } from './interleave.ts'
@@ -15,12 +17,15 @@ const tag = 'taxiway-bench/many-files'
 export async function secondPush({ folder, environment, rounds, say }: BenchContext): Promise<BenchResult> {
   const place = join(folder, 'second-push')
   const world = await makeWorld({ folder: place, environment, target: 'docker', name: 'acme/many-files', say })
-  const bare = join(place, 'bare')
-  mkdirSync(bare, { recursive: true })
+  // A repository of its own: of the same content, the engine would take the steps of the other arm from its cache.
+  const other = await world.host.createRepository('acme/bare', {})
+  const [bare, tree] = [join(place, 'bare'), join(place, 'bare-tree')]
+  for (const folder of [bare, tree]) mkdirSync(folder, { recursive: true })
+  const line = () => ({ 'src/0/0.txt': `line ${Date.now()}\n` })
   const shell = (command: string, ...args: string[]) =>
     run(command, args, { cwd: bare, env: { ...process.env, ...environment, DOCKER_BUILDKIT: '1' } })
   try {
-    writeTree(world.tree)
+    for (const one of [world.tree, tree]) writeTree(one)
     await shell('git', 'init', '--quiet', '.')
     return await interleave({
       figure: `second push, ${files} files, of git and docker`,
@@ -28,17 +33,20 @@ export async function secondPush({ folder, environment, rounds, say }: BenchCont
       rounds,
       say,
       async ours() {
-        const { runId } = await world.push({ 'src/0/0.txt': `line ${Date.now()}\n` }, 'a line')
+        const { runId } = await world.push(line(), 'a line')
         const ended = await world.taxiway.waitRun(runId, isOver, 300_000)
         if (ended.state !== 'succeeded') throw new Error(`the run ${ended.state}: ${ended.reason?.message}`)
         return spanMs(ended.stages)
       },
-      bare: () =>
-        taken(async () => {
-          await shell('git', 'fetch', '--quiet', '--depth', '1', world.pushUrl, 'main')
+      async bare() {
+        writeFiles(tree, line())
+        await commitAndPush(tree, { url: other.cloneUrl, message: 'a line', branch: 'main' })
+        return taken(async () => {
+          await shell('git', 'fetch', '--quiet', '--depth', '1', other.cloneUrl, 'main')
           await shell('git', 'checkout', '--quiet', '--force', 'FETCH_HEAD')
           await shell(dockerProgram, 'build', '--quiet', '--tag', tag, '.')
-        }),
+        })
+      },
     })
   } finally {
     await shell(dockerProgram, 'image', 'rm', '--force', tag).catch(() => {})

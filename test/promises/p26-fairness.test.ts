@@ -49,7 +49,7 @@ const pushes = (count: number, repo: RepositoryId) => Promise.all(Array.from({ l
 
 /** Takes the next run as a builder does. */
 async function take(): Promise<Run | undefined> {
-  const chosen = await store.turns.next()
+  const chosen = (await store.turns.next())?.run
   if (!chosen) return undefined
   const begun = await store.runs.move(chosen.id, {
     type: 'attempt_started',
@@ -124,12 +124,12 @@ test('a repository has as many runs in hand as it may, and goes on as soon as on
 test('no run is chosen twice, and one that was chosen and not begun is chosen again once it has moved', async () => {
   const repo = await register()
   await pushes(20, repo)
-  const turns = await Promise.all(Array.from({ length: 25 }, () => store.turns.next()))
+  const turns = await Promise.all(Array.from({ length: 25 }, async () => (await store.turns.next())?.run))
   const chosen = turns.map((run) => run?.id)
   expect(new Set(chosen.filter(Boolean)).size).toBe(20)
   expect(chosen.filter((id) => id === undefined)).toHaveLength(5)
   await store.runs.move(made[7] as RunId, { type: 'noted', reason: { code: 'fenced', message: 'moved' } })
-  expect((await store.turns.next())?.id).toBe(made[7])
+  expect((await store.turns.next())?.run.id).toBe(made[7])
 })
 
 test('what is taken is the first of the order that people are told', async () => {

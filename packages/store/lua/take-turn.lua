@@ -2,10 +2,11 @@
 -- fewest runs in hand, then the one whose last turn is longest ago; within a repository the oldest run. What is chosen counts
 -- as in hand at once, so that no two workers choose the same run, and no repository gets more than its limit.
 -- KEYS 1 open runs, 2 turns; ARGV 1 prefix of runs, 2 prefix of repositories, 3 how long a choice holds (ms)
--- Returns the run as it is now: doc, number, sequence, version; or nil when none may be taken.
+-- Returns the run as it is now: doc, number, sequence, version, and how many more wait; or nil when none may be taken.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local inHand, oldest = {}, {}
+local waiting = 0
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local run = redis.call('HMGET', ARGV[1] .. id, 'version', 'fence', 'repo', 'sequence', 'work', 'turn')
   local version, fence, repo, work, turn = run[1], run[2], run[3], run[5], run[6]
@@ -15,6 +16,7 @@ for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
     if fence ~= '' or (chosen == version and tonumber(til) > now) then
       inHand[repo] = (inHand[repo] or 0) + 1
     else
+      waiting = waiting + 1
       local sequence = tonumber(run[4])
       local first = oldest[repo]
       if not first or sequence < first.sequence then oldest[repo] = { id = id, sequence = sequence, version = version } end
@@ -36,4 +38,6 @@ end
 if not best then return nil end
 redis.call('HSET', ARGV[1] .. best.id, 'turn', best.version .. ':' .. string.format('%.0f', now + tonumber(ARGV[3])))
 redis.call('HSET', KEYS[2], best.repo, redis.call('HINCRBY', KEYS[2], 'last', 1))
-return redis.call('HMGET', ARGV[1] .. best.id, 'doc', 'number', 'sequence', 'version')
+local chosen = redis.call('HMGET', ARGV[1] .. best.id, 'doc', 'number', 'sequence', 'version')
+chosen[5] = waiting - 1
+return chosen

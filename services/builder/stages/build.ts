@@ -101,7 +101,7 @@ async function buildTarget(
   if (!secrets.ok) return secrets
   const platform = await choosePlatform(engine, image, signal)
   if (!platform.ok) return platform
-  const context = await packContext({
+  const packed = packContext({
     folder: tree.folder,
     subfolder: image.context,
     dockerfile: image.dockerfile,
@@ -109,11 +109,10 @@ async function buildTarget(
     maxFiles: maxContextFiles,
     contentId: contentIds(tree, image),
   })
-  if (!context.ok) return context
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(engine, {
     image: image.name,
-    context: context.value,
+    context: { dockerfile: posix.normalize(image.dockerfile), packed },
     // Code that nobody approved is never what other code is compared with.
     sharedKey: `${run.repo} ${run.trusted !== false} ${image.name}`,
     ...(target ? { target } : {}),

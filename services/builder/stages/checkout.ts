@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
-import type { Digest, Sha } from '@taxiway/domain/ids.ts'
+import type { Digest } from '@taxiway/domain/ids.ts'
 import { checkInputs } from '@taxiway/domain/inputs.ts'
 import { eventOf, refOf } from '@taxiway/domain/origin.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext } from '@taxiway/domain/plan.ts'
@@ -10,7 +10,7 @@ import { readPipeline } from '@taxiway/domain/read-pipeline.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
-import { exportTree, listFiles, listTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
+import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -37,6 +37,7 @@ export interface Tree {
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000
 const maxConfigBytes = 256 * 1024
+const pipelineFile = '.taxiway.yaml'
 
 /** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
@@ -57,39 +58,44 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     onLine: (line) => log.say(line),
   })
   if (!mirror.ok) return mirror
-  const plan = run.plan ? done(run.plan) : await readPlan(mirror.value, stage, repository)
+  const [files, file] = await Promise.all([
+    exportTree(mirror.value, run.sha, deps.folder, { maxFiles, maxMb: deps.config.limits.cloneMb, signal }),
+    readBlob(mirror.value, run.sha, pipelineFile, { maxBytes: maxConfigBytes, signal }),
+  ])
+  if (!files.ok) return files
+  const plan = run.plan
+    ? done(run.plan)
+    : await readPlan({ mirror: mirror.value, files: files.value, file }, stage, repository)
   if (!plan.ok) return plan
-  const exported = await exportTree(mirror.value, run.sha, deps.folder, {
-    maxFiles,
-    maxMb: deps.config.limits.cloneMb,
-    signal,
-  })
-  if (!exported.ok) return exported
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({
     folder: deps.folder,
     plan: plan.value,
     url: repository.url,
-    ...(await contentOf(mirror.value, stage)),
+    files: files.value,
+    ...(file.ok ? { pipeline: digestOf(file.value) } : {}),
   })
 }
 
-/** What builds, keys and statements of origin are made from. */
-async function contentOf(mirror: Mirror, { run, signal }: StageContext): Promise<Pick<Tree, 'pipeline' | 'files'>> {
-  const [file, files] = await Promise.all([
-    readBlob(mirror, run.sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal }),
-    listFiles(mirror, run.sha, { signal }),
-  ])
-  if (!file.ok) return { files }
-  return { files, pipeline: `sha256:${createHash('sha256').update(file.value).digest('hex')}` as Digest }
-}
+const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest
 
 const summary = ({ images, tests, environments }: Plan) =>
   `${images.length} image(s), ${tests.length} test(s), ${environments.length === 0 ? 'no deploy' : `deploy to ${environments.map(({ name }) => name).join(', ')}`}`
 
+/** A commit: all its files, and its pipeline file. */
+interface Commit {
+  mirror: Mirror
+  files: TreeFile[]
+  file: Outcome<Buffer>
+}
+
 /** The pipeline file of this very commit, or what the commit implies without one. */
-async function readPlan(mirror: Mirror, { run, signal }: StageContext, repository: Repository): Promise<Outcome<Plan>> {
+async function readPlan(
+  { mirror, files, file }: Commit,
+  { run, signal }: StageContext,
+  repository: Repository,
+): Promise<Outcome<Plan>> {
   const context: PlanContext = {
     repository: run.repository,
     event: eventOf(run),
@@ -104,9 +110,9 @@ async function readPlan(mirror: Mirror, { run, signal }: StageContext, repositor
     ...(run.defaultBranch ? { defaultBranch: run.defaultBranch } : {}),
     ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }
-  const paths = await listTree(mirror, run.sha, { signal })
-  if (paths.includes('.taxiway.yaml')) return readPipelineFile(mirror, run.sha, context, signal)
-  if (!paths.includes('Dockerfile')) return refuse('nothing_to_do')
+  const has = (name: string) => files.some(({ path }) => path === name)
+  if (has(pipelineFile)) return file.ok ? readPipelineFile(file.value, context) : file
+  if (!has('Dockerfile')) return refuse('nothing_to_do')
   const [input] = Object.keys(context.inputs ?? {})
   if (input !== undefined)
     return refuse('input_invalid', { detail: `${input} is no input: the commit has no .taxiway.yaml` })
@@ -116,22 +122,15 @@ async function readPlan(mirror: Mirror, { run, signal }: StageContext, repositor
     implyPlan(
       {
         dockerfileStages: dockerfileStages(dockerfile.value.toString()),
-        hasManifests: paths.some((path) => path.startsWith('k8s/')),
+        hasManifests: files.some(({ path }) => path.startsWith('k8s/')),
       },
       context,
     ),
   )
 }
 
-async function readPipelineFile(
-  mirror: Mirror,
-  sha: Sha,
-  context: PlanContext,
-  signal: AbortSignal,
-): Promise<Outcome<Plan>> {
-  const file = await readBlob(mirror, sha, '.taxiway.yaml', { maxBytes: maxConfigBytes, signal })
-  if (!file.ok) return file
-  const parsed = await parseYaml(file.value, {
+async function readPipelineFile(file: Buffer, context: PlanContext): Promise<Outcome<Plan>> {
+  const parsed = await parseYaml(file, {
     refusal: (detail) => refuse('config_invalid', { detail }),
     documents: 'one',
   })
