@@ -1,3 +1,4 @@
+import type { Containment } from '@taxiway/domain/containment.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { podObjection } from './pod-policy.ts'
@@ -8,6 +9,9 @@ const listDepthLimit = 3
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 const dnsName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 
+/** What admins rule for the environment, and whether another repository owns its namespace. */
+export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & { isShared?: boolean }
+
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 const invalid = (object: string, detail: string) => refuse('manifest_invalid', { object, detail })
@@ -16,7 +20,11 @@ const invalid = (object: string, detail: string) => refuse('manifest_invalid', {
  * The objects in the YAML documents of a commit, if all keep the rules of their environment. Pure: the cluster's own access
  * rules are the second wall. `manifest_invalid` for what is no object, `manifest_forbidden` for what is not allowed.
  */
-export function checkPolicy(documents: readonly unknown[], namespace: string): Outcome<RenderedObject[]> {
+export function checkPolicy(
+  documents: readonly unknown[],
+  namespace: string,
+  _rules: PolicyRules = {},
+): Outcome<RenderedObject[]> {
   const objects = flatten(documents)
   if (!objects.ok) return objects
   for (const object of objects.value) {
