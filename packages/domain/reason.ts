@@ -115,13 +115,14 @@ const sentences = {
   registry_unavailable: (p: { registry: string; detail: string }) => `Registry ${p.registry} failed: ${p.detail}.`,
   // Roll-out
   manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
-  manifest_forbidden: (p: { object: string; detail: string }) => `${p.object} is not allowed: ${p.detail}.`,
+  manifest_forbidden: (p: { object: string; detail: string; hint?: string }) =>
+    `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out, or see which rules of the environment an admin can change'}.`,
   manifest_unsupported: (p: { object: string; detail: string }) =>
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
     `${p.object} is also managed by somebody else: ${p.detail}.`,
   image_unresolved: (p: { object: string; image: string }) =>
-    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin the image by digest.`,
+    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin one by digest that an admin allowed (rule images).`,
   stale_generation: (p: { generation: number; live: number }) =>
     `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
   deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,
