@@ -118,7 +118,7 @@ test('a pod is given what the restricted profile wants said, and keeps what it s
   spec.securityContext = { runAsUser: 1000 }
   spec.containers[1].securityContext = { readOnlyRootFilesystem: true }
   const [first] = rendered(object).objects
-  expect((first?.spec as any).template.spec).toMatchObject({
+  expect((first as any).spec.template.spec).toMatchObject({
     automountServiceAccountToken: false,
     securityContext: { runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
     initContainers: [{ securityContext: { allowPrivilegeEscalation: false } }],
