@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { startRedis } from '../../deploy/local/redis.ts'
+import { type Account, makeAccount } from '../contracts/account.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { freePort, isOver } from '../taxiway.ts'
 
@@ -12,6 +13,7 @@ const admin = parse(readFileSync(process.env.KUBECONFIG ?? '', 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-clusters-'))
 let redis: Awaited<ReturnType<typeof startRedis>>
 let world: Awaited<ReturnType<typeof makeWorld>>
+let account: Account | undefined
 beforeAll(async () => {
   redis = await startRedis({ folder: join(folder, 'parts'), say: () => {} }, { fresh: true })
   world = await makeWorld({
@@ -29,6 +31,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await world?.stop()
+  account?.remove()
   await redis?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -116,7 +119,18 @@ test('a file may name only the clusters that an admin gave its repository, and n
   const file = readFileSync(join(world.tree, '.taxiway.yaml'), 'utf8')
   const naming = { '.taxiway.yaml': file.replace(/(namespace: )/, 'cluster: second, $1') }
   expect(naming['.taxiway.yaml']).toContain('cluster: second')
-  expect((await put('second', { kubeconfig: kubeconfig() })).status).toBe(200)
+  // By an account that may only what a roll-out needs, made as the guide says.
+  account = await makeAccount(`taxiway-clusters-${process.pid}`, [world.namespace])
+  const limited = readFileSync(account.kubeconfig, 'utf8')
+  const second = await put('second', { kubeconfig: limited, namespace: world.namespace })
+  expect(second.body.check).toMatchObject({
+    usable: true,
+    user: `system:serviceaccount:taxiway-clusters-${process.pid}:taxiway-deployer`,
+    lacks: [],
+    warnings: [],
+  })
+  const elsewhere = await world.taxiway.call('POST', '/clusters/second/check', { namespace: 'kube-system' })
+  expect(elsewhere.body.check.lacks).toContain('get, list, watch, create, patch, delete deployments')
   const refused = await run(naming, 'Name another cluster')
   expect([refused.state, refused.reason?.code]).toEqual(['failed', 'cluster_not_allowed'])
 

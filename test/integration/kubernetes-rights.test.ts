@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rbacText } from '@taxiway/domain/cluster-rbac.ts'
 import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { checkPolicy } from '../../services/deployer/policy.ts'
 import type { ReleaseOrder, RenderedObject, Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
@@ -185,4 +186,40 @@ test('a token of the account can not be made by it', async () => {
   const path = `/api/v1/namespaces/taxiway-rights-${process.pid}/serviceaccounts/taxiway-deployer/token`
   const call = { method: 'POST', path, body: {}, may403: true } as const
   expect(successOf(await deployer.call(call, wait())).status).toBe(403)
+})
+
+test('in a cluster the account of the pod is enough', () => {
+  const { clusters, users } = parse(readFileSync(account.kubeconfig, 'utf8'))
+  const server = new URL(clusters[0].cluster.server)
+  const script = `
+    import { connectCluster } from '@taxiway/kubernetes/cluster.ts'
+    import { lookOver } from '@taxiway/kubernetes/look-over.ts'
+    const access = { inCluster: true }
+    const wait = { untilMs: performance.now() + 10_000, signal: new AbortController().signal, say() {} }
+    const found = await lookOver(connectCluster({ access }), { access, namespace: '${place.namespace}' }, wait)
+    process.stdout.write(JSON.stringify(found), () => process.exit(0))`
+  // Where a pod finds its account, seen by this one process only.
+  const folder = '/run/secrets/kubernetes.io/serviceaccount'
+  const lay = `mount -t tmpfs none /run && mkdir -p ${folder} && printf %s "$TOKEN" > ${folder}/token && echo "$CA" | base64 -d > ${folder}/ca.crt`
+  const run = `exec "$NODE" --input-type=module -e "$SCRIPT"`
+  const ran = spawnSync('unshare', ['--mount', 'sh', '-c', `${lay} && ${run}`], {
+    cwd: join(import.meta.dirname, '../../services/deployer'),
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      NODE: process.execPath,
+      SCRIPT: script,
+      TOKEN: users[0].user.token,
+      CA: clusters[0].cluster['certificate-authority-data'],
+      KUBERNETES_SERVICE_HOST: server.hostname,
+      KUBERNETES_SERVICE_PORT: server.port,
+    },
+  })
+  expect(ran.stderr).toBe('')
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    usable: true,
+    user: `system:serviceaccount:taxiway-rights-${process.pid}:taxiway-deployer`,
+    lacks: [],
+    warnings: [],
+  })
 })
