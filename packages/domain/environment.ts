@@ -1,9 +1,13 @@
 import Type from 'typebox'
+import { containmentRules } from './containment.ts'
 import { releaseStates } from './event.ts'
 import { name } from './pipeline-parts.ts'
 
 /** What an admin rules for an environment of a repository; it stands above what a pipeline file says. */
-export const EnvironmentRules = Type.Object({}, { additionalProperties: false, $id: 'EnvironmentRules' })
+export const EnvironmentRules = Type.Object(
+  { ...containmentRules },
+  { additionalProperties: false, $id: 'EnvironmentRules' },
+)
 export type EnvironmentRules = Type.Static<typeof EnvironmentRules>
 
 /** A name of an environment, as in the pipeline file. */

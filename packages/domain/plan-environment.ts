@@ -7,6 +7,10 @@ import { matchesBranch } from './trigger.ts'
 export interface PlannedEnvironment {
   name: string
   namespace: string
+  /** The file says that namespace itself. */
+  isNamespaceGiven?: boolean
+  /** The cluster that the file names. */
+  cluster?: string
   manifests: string
   timeoutMs: number
 }
@@ -24,6 +28,8 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
   manifests: deploy.manifests ?? 'k8s',
   timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
+  ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
+  ...(deploy.cluster ? { cluster: deploy.cluster } : {}),
 })
 
 /** Without a rule only the default branch is deployed. */

@@ -30,7 +30,6 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
   deploy: [
-    'cluster',
     'values',
     'components',
     'before',

@@ -50,6 +50,13 @@ const sentences = {
     `The URL is not allowed: ${p.detail}. Private addresses and plain http must be listed in TAXIWAY_ALLOWED_ORIGINS.`,
   secrets_unreadable: () =>
     'What is kept encrypted can not be read with this TAXIWAY_SECRET_KEY. Start with the key that wrote it, or write tokens and secrets anew.',
+  kubeconfig_refused: (p: { detail: string }) => `The kubeconfig is not taken: ${p.detail}.`,
+  cluster_unusable: (p: { name: string; detail: string }) =>
+    `Cluster ${p.name} can't be used: ${p.detail}. Mend that, or register it all the same with "force": true.`,
+  cluster_unchecked: (p: { name: string; seconds: number }) =>
+    `No deployer looked at cluster ${p.name} in ${p.seconds} s. Start a process with the role deployer, or register it unchecked with "force": true.`,
+  cluster_in_use: (p: { name: string; by: string }) =>
+    `Cluster ${p.name} is still named by ${p.by}. Change that first.`,
   unknown_error: () => 'Something went wrong on our side. The log of the service has the details.',
   // Record and attempts
   fenced: (p: { attempt: number; current: number }) => `FENCED attempt=${p.attempt} current=${p.current}`,
@@ -108,17 +115,24 @@ const sentences = {
   registry_unavailable: (p: { registry: string; detail: string }) => `Registry ${p.registry} failed: ${p.detail}.`,
   // Roll-out
   manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
-  manifest_forbidden: (p: { object: string; detail: string }) => `${p.object} is not allowed: ${p.detail}.`,
+  manifest_forbidden: (p: { object: string; detail: string; hint?: string }) =>
+    `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out, or see which rules of the environment an admin can change'}.`,
   manifest_unsupported: (p: { object: string; detail: string }) =>
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
     `${p.object} is also managed by somebody else: ${p.detail}.`,
   image_unresolved: (p: { object: string; image: string }) =>
-    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin the image by digest.`,
+    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin one by digest that an admin allowed (rule images).`,
   stale_generation: (p: { generation: number; live: number }) =>
     `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
   deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,
   target_unavailable: (p: { detail: string }) => `No place to deploy to: ${p.detail}.`,
+  cluster_not_allowed: (p: { environment: string; cluster: string; detail: string }) =>
+    `Environment ${p.environment} may not be deployed to cluster ${p.cluster}: ${p.detail}.`,
+  namespace_not_allowed: (p: { environment: string; namespace: string; detail: string }) =>
+    `Environment ${p.environment} may not be deployed to namespace ${p.namespace}: ${p.detail}.`,
+  namespace_taken: (p: { namespace: string; owner: string }) =>
+    `Namespace ${p.namespace} belongs to ${p.owner}. Name another in the pipeline file, or have an admin rule it for this environment too.`,
   cluster_unavailable: (p: { seconds: number }) => `The Kubernetes API did not answer for ${p.seconds} s.`,
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>

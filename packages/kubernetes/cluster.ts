@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
+import type { ClusterAccess } from '@taxiway/domain/kubeconfig.ts'
 import { done, type Outcome, oneLine, reason, refuse } from '@taxiway/domain/reason.ts'
 
 /** How long somebody waits for the cluster, and who is told about it. */
@@ -62,17 +63,14 @@ const outageLineEveryMs = 10_000
 const longestPauseMs = 2_000
 const answerLimitBytes = 64 * 1024 * 1024
 
-/**
- * Connects to a cluster from a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account).
- * Throws when there is no such file or context.
- */
-export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; context?: string } = {}): Cluster {
-  const config = new KubeConfig()
-  if (kubeconfig) config.loadFromFile(kubeconfig)
-  else config.loadFromDefault()
-  if (context) config.setCurrentContext(context)
+/** Where a cluster is and who we are to it: a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account), or what was registered. */
+export type ClusterSource = { kubeconfig?: string; context?: string } | { access: ClusterAccess }
+
+/** Connects to a cluster. Throws when there is no such file or context. */
+export function connectCluster(source: ClusterSource = {}): Cluster {
+  const config = readSource(source)
   const server = config.getCurrentCluster()
-  if (!server) throw new Error(`the kubeconfig has no context ${context ?? config.getCurrentContext()}`)
+  if (!server) throw new Error(`the kubeconfig has no context ${config.getCurrentContext()}`)
   const pool = makePool(config)
   const open = async (call: Call, signal: AbortSignal) =>
     send(await pool.options(new URL(server.server), call, signal), call)
@@ -91,6 +89,41 @@ export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; c
     },
     close: () => pool.close(),
   }
+}
+
+function readSource(source: ClusterSource): KubeConfig {
+  const config = new KubeConfig()
+  if ('access' in source) {
+    if (source.access.inCluster) loadOwn(config)
+    else loadAccess(config, source.access)
+    return config
+  }
+  if (source.kubeconfig) config.loadFromFile(source.kubeconfig)
+  else config.loadFromDefault()
+  if (source.context) config.setCurrentContext(source.context)
+  return config
+}
+
+/** The cluster that this process runs in. Its token is read anew as it is renewed. */
+function loadOwn(config: KubeConfig): void {
+  if (!process.env.KUBERNETES_SERVICE_HOST) throw new Error('this deployer does not run in a cluster')
+  config.loadFromCluster()
+}
+
+function loadAccess(config: KubeConfig, access: Exclude<ClusterAccess, { inCluster: true }>): void {
+  const { server, authority, serverName, credentials } = access
+  config.loadFromClusterAndUser(
+    {
+      name: 'cluster',
+      server,
+      skipTLSVerify: false,
+      ...(authority ? { caData: authority } : {}),
+      ...(serverName ? { tlsServerName: serverName } : {}),
+    },
+    'token' in credentials
+      ? { name: 'user', token: credentials.token }
+      : { name: 'user', certData: credentials.certificate, keyData: credentials.key },
+  )
 }
 
 /** Connections that are kept; credentials are asked of the kubeconfig for every call, as they may expire. */
@@ -196,7 +229,7 @@ async function callUntil<Body>(
 function afterError(error: NodeJS.ErrnoException, signal: AbortSignal): Answer<Status> | undefined {
   if (signal.aborted) throw signal.reason
   const code = error.code ?? ''
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|^EPROTO$/.test(code))
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|^EPROTO$/.test(code))
     return { status: 495, body: { message: `no trusted connection to its API (${code})` } }
   if (code || error.name === 'AbortError' || error.name === 'TimeoutError') return undefined
   throw error

@@ -40,6 +40,14 @@ export const keys = {
   imageKeysUsed: (repo: RepositoryId) => `taxiway:repo:${repo}:images:used`,
   /** Hash: registry host -> user, sealed password, and when it was written. */
   registries: 'taxiway:registries',
+  /** Hash: cluster -> its address, sealed access, revision, and when it was written; and cluster -> what was found last. */
+  clusters: 'taxiway:clusters',
+  clusterChecks: 'taxiway:clusters:checks',
+  /** List: ids of checks that no deployer has taken yet. */
+  askedChecks: 'taxiway:clusters:asked',
+  /** Strings with a time to live: what is to be checked, and what was found. */
+  askedCheck: (id: string) => `taxiway:clusters:asked:${id}`,
+  checkAnswer: (id: string) => `taxiway:clusters:answer:${id}`,
   /** Sorted set by time of last use (ms): images that we pulled into an engine. */
   pulledImages: (engine: string) => `taxiway:pulled:${engine}`,
   /** Sorted set by time of last use (ms): volumes that tests keep folders in. */
@@ -54,6 +62,8 @@ export const keys = {
   environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
   /** Hash: wanted run, its sequence, generation, live release, rules. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
+  /** Hash: address of a cluster and namespace -> repository/environment that owns it. */
+  namespaces: 'taxiway:namespaces',
   /** Hash: generation -> release. */
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
+import { makeClusters } from './clusters.ts'
 import { connect, type Redis } from './connection.ts'
 import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
+import { makeNamespaces } from './namespaces.ts'
 import { makeProvenance } from './provenance.ts'
 import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
@@ -49,8 +51,10 @@ export function openStore(options: {
     caches: makeCaches(redis, now),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),
+    clusters: makeClusters(redis, secrets, { now, random }),
     tokens: makeTokens(redis, now, random),
     environments: makeEnvironments(redis),
+    namespaces: makeNamespaces(redis),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

@@ -19,6 +19,8 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   artifact_elsewhere: 404,
   request_timeout: 408,
   repository_exists: 409,
+  cluster_in_use: 409,
+  cluster_unusable: 409,
   run_not_cancellable: 409,
   run_not_finished: 409,
   artifact_expired: 410,
@@ -29,6 +31,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   secrets_unreadable: 500,
   unknown_error: 500,
   redis_unavailable: 503,
+  cluster_unchecked: 503,
   queue_full: 503,
   shutting_down: 503,
 }

@@ -2,6 +2,7 @@
 import { exitCodes } from './exit-codes.ts'
 
 const commands = {
+  cluster: async () => (await import('./commands/cluster.ts')).cluster,
   lint: async () => (await import('./commands/lint.ts')).lint,
   run: async () => (await import('./commands/run.ts')).run,
 } satisfies Record<string, () => Promise<(args: string[]) => Promise<number>>>
@@ -10,6 +11,8 @@ const usage = `Usage: taxiway <command> [options]
 
   lint    check .taxiway.yaml, and show what would run
   run     build and test this working tree on the local Docker engine
+  cluster rbac
+          print the rights that deployers need in a cluster
 
 taxiway <command> --help tells more. Nothing here needs a server.
 `

@@ -6,6 +6,7 @@ import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
+import { choosePlace, type Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
 import { render } from './render.ts'
 import type { ReleaseOrder, Target, Work } from './target.ts'
@@ -37,12 +38,13 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   const signal = AbortSignal.any([stage.signal, lane.signal])
   const work = (deadlineMs: number, own = signal): Work => ({ deadlineMs, signal: own, say: stage.log.say })
   try {
-    const target = await deps.targets.choose(stage.run.repo, work(callMs))
-    if (!target.ok) return target
-    stage.log.say(`target ${target.value.kind}, namespace ${deps.environment.namespace}`)
-    const order = await makeOrder(stage, deps, target.value, work(callMs))
+    const place = await choosePlace(deps, stage.run.repo, deps.environment, work(callMs))
+    if (!place.ok) return place
+    const { target, cluster, namespace } = place.value
+    stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
+    const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
-    const outcome = await rollOut({ stage, deps, target: target.value, order: order.value, lane, work })
+    const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work })
     // Stale in the target is what being superseded looks like from there.
     if (!outcome.ok && outcome.reason.code === 'stale_generation') {
       await lane.look()
@@ -62,14 +64,14 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
 async function makeOrder(
   stage: StageContext,
   deps: ReleaseDeps,
-  target: Target,
+  { target, namespace, cluster, rules, isShared }: Place,
   work: Work,
 ): Promise<Outcome<ReleaseOrder>> {
   const { run } = stage
   const { environment } = deps
   const documents = await readManifests(stage, deps)
   if (!documents.ok) return documents
-  const place = { repositoryId: run.repo, environment: environment.name, namespace: environment.namespace }
+  const place = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
   const live = await target.live(place, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
@@ -77,7 +79,7 @@ async function makeOrder(
   const references = Object.fromEntries(
     run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
   )
-  const allowed = checkPolicy(documents.value, environment.namespace)
+  const allowed = checkPolicy(documents.value, namespace, { ...rules, isShared })
   if (!allowed.ok) return allowed
   const rendered = render(allowed.value, { ...release, references })
   if (!rendered.ok) return rendered
@@ -132,7 +134,8 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
   stage.log.say(`not healthy: ${detail}; restoring`)
-  const previous = await patiently(() => releases.live(repo, environment))
+  const lastLive = await patiently(() => releases.live(repo, environment))
+  const previous = isSamePlace(lastLive?.order as ReleaseOrder | undefined, order) ? lastLive : undefined
   const generation = await claimGeneration(stage, deps, order.generation)
   const previousOrder = previous?.order as ReleaseOrder | undefined
   // The wish to cancel must not stop the way back.
@@ -151,6 +154,10 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
   )
   return fault && !restored.ok ? { ok: false, reason: fault } : reason
 }
+
+/** What was live in another namespace or cluster is still there, and is nothing to put here. */
+const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
+  one?.namespace === other.namespace && one.cluster === other.cluster
 
 async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
   await save(rollOut, 'failed', why)

@@ -4,13 +4,16 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
 import type { Attempt } from '@taxiway/store/attempts.ts'
+import { makeClusterAccesses } from '@taxiway/store/cluster-access.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
 import { makeTargets } from './targets.ts'
 
 const redispatchMs = 2000
+const checkClustersMs = 500
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -24,7 +27,9 @@ export async function startDeployer({
   store: Store
   logger: Logger
 }): Promise<Part> {
-  const targets = makeTargets({ config, store, connect: async () => connectEngine({ dockerHost: config.dockerHost }) })
+  const accesses = makeClusterAccesses(store.redis, config.secretKey)
+  const connect = async () => connectEngine({ dockerHost: config.dockerHost })
+  const targets = makeTargets({ config, store, accesses, connect })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }
   const stopping = new AbortController()
@@ -33,6 +38,11 @@ export async function startDeployer({
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
   )
+  const checks = startReconciler(makeCheckClusters({ accesses, now: store.now, logger }), {
+    name: 'check-clusters',
+    everyMs: checkClustersMs,
+    logger,
+  })
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -42,7 +52,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), opening])
+      await Promise.all([redispatch.stop(), checks.stop(), opening])
       await targets.close()
     },
   }

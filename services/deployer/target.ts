@@ -21,6 +21,8 @@ export interface ReleaseOrder {
   repositoryName: string
   environment: string
   namespace: string
+  /** The cluster that was named for it, if one was. */
+  cluster?: string
   runId: string
   sha: string
   /** Larger than that of every release before it in this environment. */
@@ -56,6 +58,8 @@ export interface Restored {
  */
 export interface Target {
   kind: 'kubernetes' | 'docker'
+  /** The address of the cluster: whose a namespace is, is kept by it. On one machine environments share nothing. */
+  where?(work: Work): Promise<Outcome<string>>
 
   /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
   dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>

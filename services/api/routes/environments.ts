@@ -1,3 +1,4 @@
+import { ruleObjection } from '@taxiway/domain/containment.ts'
 import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -117,6 +118,8 @@ function rulesRoute(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const repo = await findRepository(store, request.params.id)
       if (!repo.ok) return sendOutcome(reply, repo)
+      const detail = ruleObjection(request.body)
+      if (detail) return sendOutcome(reply, refuse('input_invalid', { detail }))
       await store.environments.setRules(repo.value, request.params.name, request.body)
       return reply.send(await viewEnvironment(deps, repo.value, request.params.name))
     },

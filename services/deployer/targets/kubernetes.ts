@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { applyRelease, dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
@@ -7,23 +8,53 @@ import { watchRelease } from '@taxiway/kubernetes/watch.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
 
+/** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
+export interface ClusterDoor {
+  revision(): Promise<string | undefined>
+  /** @throws when there is no such file or context, or the cluster is not registered any more */
+  connect(): Promise<Cluster>
+}
+
+/** The door of a kubeconfig file. */
+const doorOf = (options: { kubeconfig: string; context?: string }): ClusterDoor => ({
+  revision: async () => {
+    const found = await stat(options.kubeconfig).catch(() => undefined)
+    return found ? `${found.mtimeMs} ${found.size}` : undefined
+  },
+  connect: async () => connectCluster(options),
+})
+
 /**
- * The cluster of a kubeconfig as a target. It is connected at first use; without such a file or context every call refuses
+ * A cluster as a target. It is connected at first use; without such a file, context or registered cluster every call refuses
  * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
  */
-export function makeKubernetesTarget(options: { kubeconfig: string; context?: string }): Target {
-  let connected: Cluster | undefined
+export function makeKubernetesTarget(source: { kubeconfig: string; context?: string } | ClusterDoor): Target {
+  const door = 'connect' in source ? source : doorOf(source)
+  let connected: { revision: string | undefined; cluster: Promise<Cluster> } | undefined
+  /** The connection of what stands there now. Calls that are under way keep theirs. */
+  const reach = async (): Promise<Cluster> => {
+    const revision = await door.revision()
+    if (connected?.revision !== revision) connected = undefined
+    connected ??= { revision, cluster: door.connect() }
+    const { cluster } = connected
+    cluster.catch(() => {
+      if (connected?.cluster === cluster) connected = undefined
+    })
+    return cluster
+  }
   /** Runs one call against the connected cluster. */
   const using = async <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => {
+    let cluster: Cluster
     try {
-      connected ??= connectCluster(options)
+      cluster = await reach()
     } catch (error) {
       return refuse('target_unavailable', { detail: (error as Error).message })
     }
-    return call(connected, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
+    return call(cluster, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
   }
   return {
     kind: 'kubernetes',
+    where: (work) => using(work, async (cluster) => done(cluster.where)),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
     apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
     watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),
