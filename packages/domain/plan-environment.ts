@@ -9,6 +9,13 @@ export interface PlannedEnvironment {
   namespace: string
   manifests: string
   timeoutMs: number
+  /** The environment that a release was healthy in before. */
+  after?: string
+  /** A person approves each release, in time. */
+  approval?: { timeoutMs: number }
+  /** When a release may begin. */
+  windows?: string[]
+  timezone?: string
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -24,6 +31,10 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
   manifests: deploy.manifests ?? 'k8s',
   timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
+  ...(deploy.after && { after: deploy.after }),
+  ...(deploy.approval && { approval: { timeoutMs: durationMs(deploy.approval_timeout, 24 * 3_600_000) } }),
+  ...(deploy.windows && { windows: deploy.windows }),
+  ...(deploy.timezone && { timezone: deploy.timezone }),
 })
 
 /** Without a rule only the default branch is deployed. */

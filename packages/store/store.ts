@@ -50,7 +50,7 @@ export function openStore(options: {
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
-    environments: makeEnvironments(redis),
+    environments: makeEnvironments(redis, now),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

@@ -8,9 +8,12 @@ import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRun } from './deploy-run.ts'
+import { makeGatekeeper } from './gates.ts'
 import { makeTargets } from './targets.ts'
 
 const redispatchMs = 2000
+/** How late a gate opens that nobody's call opens. */
+const gatesMs = 2000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -33,6 +36,7 @@ export async function startDeployer({
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
   )
+  const gates = startReconciler(makeGatekeeper(store), { name: 'gates', everyMs: gatesMs, logger })
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -42,7 +46,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), opening])
+      await Promise.all([redispatch.stop(), gates.stop(), opening])
       await targets.close()
     },
   }
