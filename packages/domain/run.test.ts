@@ -187,3 +187,66 @@ test('an image that is another one than before has not been published yet', () =
   const built = moveRun(same, { type: 'image_built', image: 'web', imageId: 'two', bases }, now)
   expect(built.ok && built.value.images).toEqual([{ name: 'web', imageId: 'two', bases }])
 })
+
+const gate = {
+  environment: 'production',
+  kind: 'approval' as const,
+  message: 'Waiting',
+  since: now,
+  until: '2026-01-02T00:00:00.000Z',
+}
+const atGate = () =>
+  play([
+    started,
+    { type: 'planned', plan },
+    ...['checkout', 'build', 'test', 'publish'].map(finished),
+    { type: 'gate_closed', gate },
+  ])
+
+test('a run at a gate is held by nobody, needs no worker, and is taken by none', () => {
+  const run = atGate()
+  expect(run).toMatchObject({ state: 'running', gate })
+  expect(run.holder).toBeUndefined()
+  expect(neededWork(run)).toBeUndefined()
+  expect(moveRun(run, started, now)).toMatchObject({ ok: false, reason: { code: 'fenced' } })
+  const opened = play([{ type: 'gate_opened', environment: 'production' }], run)
+  expect(opened).toMatchObject({ gatesPassed: 1, gatedMs: 0 })
+  expect(neededWork(opened)).toBe('deploy')
+  expect(play([started], opened).holder).toBe('h')
+})
+
+test('only what waits for this approval is approved, rejected or expires', () => {
+  const run = atGate()
+  const approved = moveRun(run, { type: 'approved', environment: 'production', who: 'ann' }, now)
+  expect(approved).toMatchObject({
+    ok: true,
+    value: { approvals: [{ environment: 'production', who: 'ann', at: now }] },
+  })
+  for (const type of ['approved', 'rejected'] as const) {
+    expect(moveRun(run, { type, environment: 'staging', who: 'ann' }, now).ok).toBe(false)
+    if (approved.ok)
+      expect(moveRun(approved.value, { type, environment: 'production', who: 'bob' }, now).ok).toBe(false)
+    const frozen = { ...run, gate: { ...gate, kind: 'freeze' as const } }
+    expect(moveRun(frozen, { type, environment: 'production', who: 'ann' }, now).ok).toBe(false)
+  }
+  const rejected = play([{ type: 'rejected', environment: 'production', who: 'ann' }], run)
+  expect(rejected).toMatchObject({ state: 'cancelled', reason: { code: 'approval_rejected' } })
+  const expired = play([{ type: 'approval_expired', environment: 'production' }], run)
+  expect(expired).toMatchObject({ state: 'failed', reason: { code: 'approval_expired' } })
+  expect(expired.stages.at(-1)).toMatchObject({ state: 'failed', reason: { code: 'approval_expired' } })
+  for (const ended of [rejected, expired]) expect(ended.gate).toBeUndefined()
+})
+
+test('who waits at a gate can be cancelled, and who was to be cancelled does not wait', () => {
+  expect(play([{ type: 'cancelled', who: 'ann' }], atGate())).toMatchObject({ state: 'cancelled' })
+  const asked = play([started, { type: 'cancel_requested', who: 'ann' }, { type: 'gate_closed', gate }])
+  expect(asked).toMatchObject({ state: 'cancelled', reason: { message: 'Cancelled by ann.' } })
+})
+
+test('the time at gates does not count as time of the run', () => {
+  const limited = { ...atGate(), plan: { ...plan, timeoutMs: 60_000 } }
+  const hour = '2026-01-01T01:00:00.000Z'
+  const opened = moveRun(limited, { type: 'gate_opened', environment: 'production' }, hour)
+  expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 59_000)).toBeUndefined()
+  expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 61_000)).toBe(60)
+})
