@@ -47,6 +47,14 @@ const play = (events: RunEvent[], run = fresh()): Run =>
 const finished = (stage: string): RunEvent => ({ type: 'stage_finished', stage, state: 'succeeded' })
 const started: RunEvent = { type: 'attempt_started', holder: 'h', worker: 'w' }
 
+const gate = {
+  environment: 'production',
+  kind: 'approval' as const,
+  message: 'Waiting',
+  since: now,
+  until: '2026-01-02T00:00:00.000Z',
+}
+
 const stage = fc.constantFrom('checkout', 'build', 'test', 'publish')
 const event: fc.Arbitrary<RunEvent> = fc.oneof(
   fc.constant<RunEvent>(started),
@@ -74,6 +82,11 @@ const event: fc.Arbitrary<RunEvent> = fc.oneof(
                 reason: reason('test_failed', { test: 't', exit: 1, detail: '' }),
               },
     ),
+  fc.constant<RunEvent>({ type: 'gate_closed', gate }),
+  fc.constant<RunEvent>({ type: 'gate_opened', environment: 'production' }),
+  fc.constant<RunEvent>({ type: 'approved', environment: 'production', who: 'me' }),
+  fc.constant<RunEvent>({ type: 'rejected', environment: 'production', who: 'me' }),
+  fc.constant<RunEvent>({ type: 'approval_expired', environment: 'production' }),
   fc.constant<RunEvent>({ type: 'cancelled', who: 'me' }),
   fc.constant<RunEvent>({ type: 'superseded', by: 'run #2' }),
 )
@@ -89,7 +102,9 @@ test('whatever happens, a run only moves as the table of states allows, its atte
         const next = moved.value
         if (next.state !== run.state) expect(moves[run.state] as readonly string[]).toContain(next.state)
         expect(next.attempt).toBeGreaterThanOrEqual(run.attempt)
+        if (next.gate) expect(next.holder).toBeUndefined()
         if (isTerminal(next.state)) {
+          expect(next.gate).toBeUndefined()
           expect(next.holder).toBeUndefined()
           expect(next.stages.filter(({ state }) => state === 'running' || state === 'pending')).toEqual([])
           if (next.state !== 'succeeded') expect(next.reason?.code).toBeTruthy()
@@ -188,13 +203,6 @@ test('an image that is another one than before has not been published yet', () =
   expect(built.ok && built.value.images).toEqual([{ name: 'web', imageId: 'two', bases }])
 })
 
-const gate = {
-  environment: 'production',
-  kind: 'approval' as const,
-  message: 'Waiting',
-  since: now,
-  until: '2026-01-02T00:00:00.000Z',
-}
 const atGate = () =>
   play([
     started,
