@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually } from '../scenes/world.ts'
-import { isOver } from '../taxiway.ts'
+import { freePort, isOver } from '../taxiway.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 /** Name of the token that these tests act with. */
@@ -329,6 +329,7 @@ async function taxiway(args: string[], environment: Record<string, string> = {})
 
 test('the program does all of that, and ends with 1 and the sentence of the server when it is refused', async () => {
   const { name } = world.repository
+  const before = (await world.visit()).trim()
   const { runId } = await push('12', 'approval: required')
   const { url } = await waits(runId, 'approval')
   expect(await taxiway(['approve', `${url}#log`, '--wait'])).toEqual({
@@ -338,7 +339,7 @@ test('the program does all of that, and ends with 1 and the sentence of the serv
   await answers('version 12')
   const back = await taxiway(['rollback', name, 'production', '--wait', '--json'])
   expect(JSON.parse(back.text)).toMatchObject({ event: 'rollback', state: 'succeeded' })
-  await answers('version 10')
+  await answers(before)
   expect((await taxiway(['deploy', name, 'production', runId])).code).toBe(0)
   const waiting = await eventually(async () => {
     const { items } = (await world.taxiway.call('GET', `/runs?repo=${name}`)).body
@@ -353,6 +354,7 @@ test('the program does all of that, and ends with 1 and the sentence of the serv
   )
   expect(listed.text).toContain('approved by TAXIWAY_ADMIN_TOKEN')
   expect(await taxiway(['unhold', name, 'production'])).toMatchObject({ code: 0 })
+  const nobody = `http://127.0.0.1:${await freePort()}`
   for (const [args, environment, code, words] of [
     [['approve', runId], {}, 1, 'waits for no approval'],
     [['approve', runId, 'production'], {}, 0, 'may go to production'],
@@ -364,7 +366,7 @@ test('the program does all of that, and ends with 1 and the sentence of the serv
     [['releases', name, 'production', '--nonsense'], {}, 2, 'nonsense'],
     [['releases', name, 'production'], { TAXIWAY_TOKEN: '' }, 1, 'Set TAXIWAY_TOKEN'],
     [['releases', name, 'production'], { TAXIWAY_TOKEN: 'wrong' }, 1, '[unauthorized]'],
-    [['releases', name, 'production'], { TAXIWAY_URL: 'http://127.0.0.1:9' }, 1, 'does not answer: ECONNREFUSED'],
+    [['releases', name, 'production'], { TAXIWAY_URL: nobody }, 1, 'does not answer: ECONNREFUSED'],
     [['releases', name, 'production', '--server', 'ftp://x'], {}, 1, 'no address of a server'],
     [['promote', '--help'], {}, 0, 'Usage: taxiway promote REPO FROM TO'],
   ] as const) {
