@@ -11,6 +11,7 @@ import {
   timeout,
   variables,
 } from './pipeline-parts.ts'
+import { windowPattern, zonePattern } from './windows.ts'
 
 const cpu = Type.String({ pattern: '^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$', description: 'Processors like 500m or 2.' })
 const memory = Type.String({ pattern: '^[1-9][0-9]{0,6}(Mi|Gi)$', description: 'Memory like 256Mi or 1Gi.' })
@@ -221,8 +222,7 @@ export const Deploy = Type.Object(
     windows: Type.Optional(
       Type.Array(
         Type.String({
-          pattern:
-            '^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? )?([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$',
+          pattern: windowPattern,
           description: 'A window like 09:00-17:00 or Mon-Thu 09:00-17:00.',
         }),
         {
@@ -234,7 +234,7 @@ export const Deploy = Type.Object(
     ),
     timezone: Type.Optional(
       Type.String({
-        pattern: '^[A-Za-z0-9_+/-]{1,64}$',
+        pattern: zonePattern,
         description: 'A time zone like Europe/Berlin for the windows. Default: UTC.',
       }),
     ),

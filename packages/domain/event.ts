@@ -1,3 +1,4 @@
+import type { Gate } from './gate.ts'
 import type { Digest } from './ids.ts'
 import type { Plan } from './plan.ts'
 import type { Reason } from './reason.ts'
@@ -22,6 +23,15 @@ export type RunEvent =
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
   | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
+  /** A release may not begin yet: the run is given back, and waits. */
+  | { type: 'gate_closed'; gate: Gate }
+  /** What a run waits at is another gate by now, or tells something else. */
+  | { type: 'gate_changed'; gate: Gate }
+  | { type: 'gate_opened'; environment: string }
+  | { type: 'approved'; environment: string; who: string }
+  | { type: 'rejected'; environment: string; who: string }
+  /** Nobody approved in time. */
+  | { type: 'approval_expired'; environment: string }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   /** A newer run wants its place; who holds it stops. */

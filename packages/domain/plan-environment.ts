@@ -13,6 +13,13 @@ export interface PlannedEnvironment {
   cluster?: string
   manifests: string
   timeoutMs: number
+  /** The environment that a release was healthy in before. */
+  after?: string
+  /** A person approves each release, in time. */
+  approval?: { timeoutMs: number }
+  /** When a release may begin. */
+  windows?: string[]
+  timezone?: string
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -30,6 +37,10 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
   ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
   ...(deploy.cluster ? { cluster: deploy.cluster } : {}),
+  ...(deploy.after && { after: deploy.after }),
+  ...(deploy.approval && { approval: { timeoutMs: durationMs(deploy.approval_timeout, 24 * 3_600_000) } }),
+  ...(deploy.windows && { windows: deploy.windows }),
+  ...(deploy.timezone && { timezone: deploy.timezone }),
 })
 
 /** Without a rule only the default branch is deployed. */

@@ -4,6 +4,7 @@ import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
 import { done, type Outcome, oneLine, refuse } from './reason.ts'
 import { findProblem } from './schema-problem.ts'
+import { isTimeZone } from './windows.ts'
 
 /** Finds the line of a path in the file, for messages. */
 export type LineOf = (path: (string | number)[]) => number | undefined
@@ -34,10 +35,6 @@ export const notYet = {
     'components',
     'before',
     'after_live',
-    'approval',
-    'approval_timeout',
-    'windows',
-    'timezone',
     'soak',
     'rollback',
     'prune',
@@ -108,6 +105,8 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
         ['deploy', key, 'after'],
         `${environment.after} is not an environment above this one${didYouMean(environment.after, seen)}`,
       )
+    if (environment.timezone !== undefined && !isTimeZone(environment.timezone))
+      return refusal(['deploy', key, 'timezone'], `${environment.timezone} is no time zone like Europe/Berlin`)
     seen.add(key)
   }
   return done(pipeline)

@@ -135,6 +135,22 @@ const sentences = {
     `Namespace ${p.namespace} belongs to ${p.owner}. Name another in the pipeline file, or have an admin rule it for this environment too.`,
   cluster_unavailable: (p: { seconds: number }) => `The Kubernetes API did not answer for ${p.seconds} s.`,
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
+  approval_expired: (p: { environment: string; since: string }) =>
+    `Nobody approved the release to ${p.environment}, which was asked for at ${p.since}. Deploy the run again to ask anew.`,
+  approval_rejected: (p: { environment: string; who: string }) => `${p.who} rejected the release to ${p.environment}.`,
+  run_not_waiting: (p: { environment: string }) =>
+    `The run does not wait for an approval of ${p.environment}. See what it does or waits for.`,
+  run_not_published: (p: { number: number }) =>
+    `Run ${p.number} has no tested and published images any more, or never had. Run its commit again.`,
+  release_not_found: (p: { environment: string; generation: number }) =>
+    `Environment ${p.environment} has no release ${p.generation}, or not any more. See its list of releases.`,
+  release_not_healthy: (p: { environment: string; generation: number; state: string }) =>
+    `Release ${p.generation} of ${p.environment} was never healthy: it is ${p.state}. Choose one that was live.`,
+  no_earlier_release: (p: { environment: string }) =>
+    `Environment ${p.environment} has no earlier release of another commit that was healthy.`,
+  nothing_live: (p: { environment: string }) => `Nothing is live in environment ${p.environment} yet.`,
+  after_not_live: (p: { environment: string; after: string }) =>
+    `Environment ${p.environment} comes after ${p.after}, where this was never live. Deploy it there first.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status

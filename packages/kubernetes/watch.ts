@@ -81,8 +81,8 @@ async function look(
   const reads = workloads.map((object) =>
     cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, refOf(object)) }, wait),
   )
-  const answers = await Promise.all(reads)
-  const pods = await listing
+  // Together: what is aborted rejects in both, and nobody would hear of the second.
+  const [answers, pods] = await Promise.all([Promise.all(reads), listing])
   if (!pods.ok) return pods
   if (pods.value.status !== 200) throw unreadable('pods', pods.value)
   const seen: Seen[] = []

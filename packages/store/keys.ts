@@ -60,7 +60,7 @@ export const keys = {
   repositoryNames: 'taxiway:repos:names',
   /** Set: names of the environments that were given a release or a rule. */
   environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
-  /** Hash: wanted run, its sequence, generation, live release, rules. */
+  /** Hash: wanted run, its sequence; the newest run that came to the gate, its sequence; generation, live release, rules, runs that failed in a row, hold. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
   /** Hash: address of a cluster and namespace -> repository/environment that owns it. */
   namespaces: 'taxiway:namespaces',

@@ -1,5 +1,6 @@
 import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { Reason } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
@@ -19,11 +20,21 @@ export interface Release<Order = unknown> {
   order: Order
   /** When it came to this state. */
   at?: string
+  /** What brought it: the event of its run, or that a failed release was taken back. */
+  event?: Run['event'] | 'restore'
+  runNumber?: number
+  /** Who asked for it, or wrote the commit. */
+  who?: string
+  approvedBy?: string
+  reason?: Reason
+  /** The earlier generation whose objects it has. */
+  repeats?: number
 }
 
 /** Releases and generations of environments. */
 export function makeReleases(redis: Redis) {
   const want = loadScript(redis, 'want-release')
+  const reach = loadScript(redis, 'reach-gate')
   const hold = loadScript(redis, 'hold-lane')
   const claim = loadScript(redis, 'claim-generation')
   const read = async (
@@ -38,6 +49,10 @@ export function makeReleases(redis: Redis) {
     /** Makes the run the wanted one, unless a newer one is. @returns the id of the run that is wanted now */
     want: async (run: Run, environment: string): Promise<RunId> =>
       (await want([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+
+    /** Notes that the run has come to the gate, unless a newer one has, or is wanted. @returns the id of the newest run there */
+    reachGate: async (run: Run, environment: string): Promise<RunId> =>
+      (await reach([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
 
     /** The id of the run that is wanted. */
     wanted: async (repo: RepositoryId, environment: string): Promise<RunId | null> =>
@@ -69,9 +84,15 @@ export function makeReleases(redis: Redis) {
         .hset(keys.releases(repo, environment), String(release.generation), JSON.stringify(release))
         .sadd(keys.environments(repo), environment)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
-      change.hdel(keys.releases(repo, environment), String(release.generation - keptReleases))
+      // What is live stays, however many failed after it.
+      const tooOld = String(release.generation - keptReleases)
+      const live = await redis.hget(keys.environment(repo, environment), 'live')
+      if (live !== tooOld) change.hdel(keys.releases(repo, environment), tooOld)
       await change.exec()
     },
+
+    /** A kept release. */
+    read,
 
     /** The last release that was healthy, if there is one. */
     async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {

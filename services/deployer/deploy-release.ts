@@ -1,14 +1,17 @@
 import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
-import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { done, isInfrastructure, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import type { Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { Fenced, Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { DeployerDeps } from './deploy-run.ts'
+import { gateBefore } from './gates.ts'
 import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
 import { choosePlace, type Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
-import { render } from './render.ts'
+import { render, stamp } from './render.ts'
+import { storedOrder } from './stored-order.ts'
 import type { ReleaseOrder, Target, Work } from './target.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
@@ -38,6 +41,9 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   const signal = AbortSignal.any([stage.signal, lane.signal])
   const work = (deadlineMs: number, own = signal): Work => ({ deadlineMs, signal: own, say: stage.log.say })
   try {
+    // A hold or freeze may have come while it waited for the lane.
+    const gate = await gateBefore(deps.store, stage.run, deps.environment)
+    if (gate) throw new Gated(gate)
     const place = await choosePlace(deps, stage.run.repo, deps.environment, work(callMs))
     if (!place.ok) return place
     const { target, cluster, namespace } = place.value
@@ -50,6 +56,7 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
       await lane.look()
       signal.throwIfAborted()
     }
+    await noteOutcome(stage, deps, outcome)
     return outcome
   } catch (error) {
     const by = lane.supersededBy()
@@ -60,22 +67,37 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   }
 }
 
+/**
+ * Releases that fail one after another put a hold on the environment. What never reached it doesn't count, nor what the
+ * infrastructure did; a rollback says nothing about what is pushed.
+ */
+async function noteOutcome({ run, log }: StageContext, deps: ReleaseDeps, outcome: Outcome<void>): Promise<void> {
+  if (run.event === 'rollback') return
+  if (!outcome.ok && (isInfrastructure(outcome.reason.code) || outcome.reason.code.startsWith('manifest_'))) return
+  const { store, environment } = deps
+  const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
+  const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
+  if (isHeld) log.say(`${environment.name} is on hold now: later releases wait until a person lifts it`)
+}
+
 /** Manifests of the commit, with digests put in, under the next generation; checked against what is allowed here. */
 async function makeOrder(
   stage: StageContext,
   deps: ReleaseDeps,
-  { target, namespace, cluster, rules, isShared }: Place,
+  place: Place,
   work: Work,
 ): Promise<Outcome<ReleaseOrder>> {
   const { run } = stage
   const { environment } = deps
+  const { target, namespace, cluster, rules, isShared } = place
+  if (run.event === 'rollback') return makeRollback(stage, deps, place, work)
   const documents = await readManifests(stage, deps)
   if (!documents.ok) return documents
-  const place = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
-  const live = await target.live(place, work)
+  const where = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
+  const live = await target.live(where, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
-  const release = { ...place, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
+  const release = { ...where, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
   const references = Object.fromEntries(
     run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
   )
@@ -84,6 +106,20 @@ async function makeOrder(
   const rendered = render(allowed.value, { ...release, references })
   if (!rendered.ok) return rendered
   return done({ ...release, ...rendered.value })
+}
+
+/** What an earlier release had, under the next generation. */
+async function makeRollback(
+  stage: StageContext,
+  deps: ReleaseDeps,
+  place: Place,
+  work: Work,
+): Promise<Outcome<ReleaseOrder>> {
+  const order = await storedOrder(stage, deps, place)
+  if (!order.ok) return order
+  const live = await place.target.live(order.value, work)
+  if (!live.ok) return live
+  return done(stamp(order.value, await claimGeneration(stage, deps, live.value?.generation ?? 0)))
 }
 
 /** @throws Fenced when another attempt rolls out to the environment by now */
@@ -146,7 +182,17 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
     : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`
   const reason = refuse('deploy_unhealthy', { detail, restored: outcome })
   if (restored.ok && restored.value.complete && previous)
-    await patiently(() => releases.save(repo, environment, { ...previous, generation, state: 'live' }))
+    await patiently(() =>
+      releases.save(repo, environment, {
+        ...previous,
+        generation,
+        state: 'live',
+        at: deps.store.now().toISOString(),
+        event: 'restore',
+        reason: stage.hide(reason.reason),
+        repeats: previous.repeats ?? previous.generation,
+      }),
+    )
   await save(rollOut, restored.ok && restored.value.complete ? 'restored' : 'failed', fault ?? reason.reason).catch(
     (error) => {
       if (!own) throw error
@@ -184,7 +230,21 @@ async function save({ stage, deps, target, order }: RollOut, state: ReleaseState
       state,
       target: target.kind,
       at: deps.store.now().toISOString(),
+      ...historyOf(run, environment),
+      ...(why ? { reason: stage.hide(why) } : {}),
       order,
     }),
   )
+}
+
+/** What the list of releases tells of where one came from. */
+function historyOf(run: Run, environment: string) {
+  const approval = run.approvals?.find((one) => one.environment === environment)
+  return {
+    event: run.event,
+    runNumber: run.number,
+    who: run.asked?.who ?? run.author,
+    ...(approval ? { approvedBy: approval.who } : {}),
+    ...(run.event === 'rollback' && run.asked?.generation ? { repeats: run.asked.generation } : {}),
+  }
 }

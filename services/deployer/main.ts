@@ -10,10 +10,13 @@ import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
+import { makeGatekeeper } from './gates.ts'
 import { makeTargets } from './targets.ts'
 
 const redispatchMs = 2000
 const checkClustersMs = 500
+/** How late a gate opens that nobody's call opens. */
+const gatesMs = 2000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -43,6 +46,7 @@ export async function startDeployer({
     everyMs: checkClustersMs,
     logger,
   })
+  const gates = startReconciler(makeGatekeeper(store), { name: 'gates', everyMs: gatesMs, logger })
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -52,7 +56,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), checks.stop(), opening])
+      await Promise.all([redispatch.stop(), checks.stop(), gates.stop(), opening])
       await targets.close()
     },
   }

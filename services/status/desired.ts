@@ -11,15 +11,18 @@ export interface DesiredStatus {
 
 /** The statuses that a run wants on its commit, with why it waits for its turn. Pure: the same run wants the same. */
 export function desiredStatuses(run: Run, waiting?: { message: string }): DesiredStatus[] {
+  const deploys = run.stages
+    .filter((one) => one.environment !== undefined)
+    .map((stage) => describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
+  // What an earlier run built and tested is told by that run.
+  if (run.asked) return deploys
   const of = (name: string) => run.stages.find((stage) => stage.name === name)
   const build = combine([of('checkout'), of('build'), of('publish')].filter((stage) => stage !== undefined))
   const statuses = [describe(run, 'taxiway/build', build, 'Built')]
   if (waiting && statuses[0]?.state === 'pending') statuses[0].description = oneLine(waiting.message, 140)
   const test = of('test')
   if (test && wantsTest(run)) statuses.push(describe(run, 'taxiway/test', test, 'Tests passed'))
-  for (const stage of run.stages.filter((one) => one.environment !== undefined))
-    statuses.push(describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
-  return statuses
+  return [...statuses, ...deploys]
 }
 
 /** A test context only where the plan has tests: one that was opened before that is known would never be closed. */
@@ -38,6 +41,7 @@ function describe(run: Run, context: string, stage: Stage, done: string): Desire
   const status = (state: DesiredStatus['state'], text: string) => ({ context, state, description: oneLine(text, 140) })
   switch (stage.state) {
     case 'pending':
+      if (run.gate && run.gate.environment === stage.environment) return status('pending', run.gate.message)
       return status('pending', stage.reason ? `Trying again: ${stage.reason.message}` : 'In progress')
     case 'running':
       return status('pending', 'In progress')

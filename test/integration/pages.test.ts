@@ -131,6 +131,11 @@ test('the pages hold no script or style of their own, and the policy allows none
     for (const tag of page.body.match(/<script[^>]*>[^<]*/g) ?? [])
       expect(tag).toMatch(/^<script type="module" src="\/assets\/[\w-]+\.js">$/)
     expect(page.body).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i)
+    // A token that acts is never part of a form, which a browser would send or keep.
+    expect(page.body).not.toMatch(/id="approval-token"[^>]*\sname=/)
+    expect(page.body.replaceAll(/<form.*?<\/form>/gs, '')).toMatch(
+      path.startsWith('/runs') ? /id="approval-token"/ : /./,
+    )
   }
 })
 

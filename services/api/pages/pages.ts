@@ -5,6 +5,7 @@ import { readStatic, sendStatic } from './static.ts'
 /** What the pages load, by name: nothing else in the folder is served. */
 const assets = [
   'api.js',
+  'approval.js',
   'icon.svg',
   'log.js',
   'log-text.js',

@@ -2,6 +2,7 @@ import { ruleObjection } from '@taxiway/domain/containment.ts'
 import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { isTimeZone } from '@taxiway/domain/windows.ts'
 import type { Release } from '@taxiway/store/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
@@ -24,6 +25,14 @@ export async function findRepository({ repositories }: Store, id: string): Promi
   return known && (await repositories.read(known)) ? done(known) : refuse('not_found', { what: 'repository' })
 }
 
+/** The repository that has such an environment, by a release or a rule. */
+export async function findEnvironment(store: Store, id: string, name: string): Promise<Outcome<RepositoryId>> {
+  const repo = await findRepository(store, id)
+  if (!repo.ok) return repo
+  const names = await store.environments.names(repo.value)
+  return names.includes(name) ? repo : refuse('not_found', { what: 'environment' })
+}
+
 /** A release as the API answers it. */
 export const viewRelease = (url: string, environment: string, release: Release) => {
   const { namespace, digests } = release.order as { namespace: string; digests: string[] }
@@ -36,9 +45,14 @@ export const viewRelease = (url: string, environment: string, release: Release) 
   }
 }
 
-async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryId, name: string) {
-  const [rules, live] = await Promise.all([store.environments.rules(repo, name), store.releases.live(repo, name)])
-  return { name, rules, ...(live ? { live: viewRelease(url, name, live) } : {}) }
+/** An environment as the API answers it. */
+export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryId, name: string) {
+  const [rules, live, hold] = await Promise.all([
+    store.environments.rules(repo, name),
+    store.releases.live(repo, name),
+    store.environments.hold(repo, name),
+  ])
+  return { name, rules, ...(live ? { live: viewRelease(url, name, live) } : {}), ...(hold ? { hold } : {}) }
 }
 
 function readRoutes(app: Api, deps: ApiDeps): void {
@@ -73,10 +87,8 @@ function readRoutes(app: Api, deps: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const repo = await findRepository(store, request.params.id)
+      const repo = await findEnvironment(store, request.params.id, request.params.name)
       if (!repo.ok) return sendOutcome(reply, repo)
-      const names = await store.environments.names(repo.value)
-      if (!names.includes(request.params.name)) return sendOutcome(reply, refuse('not_found', { what: 'environment' }))
       return reply.send(await viewEnvironment(deps, repo.value, request.params.name))
     },
   )
@@ -95,8 +107,15 @@ function readRoutes(app: Api, deps: ApiDeps): void {
       const repo = await findRepository(store, request.params.id)
       if (!repo.ok) return sendOutcome(reply, repo)
       const { name } = request.params
-      const releases = await store.releases.list(repo.value, name)
-      return reply.send({ items: releases.map((release) => viewRelease(url, name, release)) })
+      const [releases, live] = await Promise.all([
+        store.releases.list(repo.value, name),
+        store.releases.live(repo.value, name),
+      ])
+      const view = (release: Release) => ({
+        ...viewRelease(url, name, release),
+        ...(release.generation === live?.generation ? { current: true } : {}),
+      })
+      return reply.send({ items: releases.map(view) })
     },
   )
 }
@@ -120,6 +139,9 @@ function rulesRoute(app: Api, deps: ApiDeps): void {
       if (!repo.ok) return sendOutcome(reply, repo)
       const detail = ruleObjection(request.body)
       if (detail) return sendOutcome(reply, refuse('input_invalid', { detail }))
+      const { timezone } = request.body
+      if (timezone !== undefined && !isTimeZone(timezone))
+        return sendOutcome(reply, refuse('input_invalid', { detail: `${timezone} is no time zone like Europe/Berlin` }))
       await store.environments.setRules(repo.value, request.params.name, request.body)
       return reply.send(await viewEnvironment(deps, repo.value, request.params.name))
     },

@@ -77,8 +77,14 @@ function origin({ branch, tag, pullRequest }) {
   return ['Pull request', `#${pullRequest.number}, `, shown(branch), pullRequest.fork ? ' of a fork' : '']
 }
 
+/** What a person asked for: a promotion, a deploy by hand or a rollback. */
+function asked({ event, asked: { who, runId, number, environment, generation } }) {
+  const of = environment ? `release ${generation} of ${environment}, ` : generation ? `release ${generation}, ` : ''
+  return [`${event} of ${of}`, element('a', { href: `/runs/${runId}` }, `run #${number}`), `, by ${who}`]
+}
+
 function showFacts(run) {
-  const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt])
+  const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt, run.approvals])
   const list = byId('facts')
   if (list.shown === shown) return
   list.shown = shown
@@ -87,9 +93,12 @@ function showFacts(run) {
     fact(...origin(run)),
     fact('Commit', element('code', { title: run.sha }, run.sha.slice(0, 12))),
     fact('Author', run.author || 'unknown'),
-    fact('Began by', run.event === 'rerun' ? 're-run' : run.event),
+    ...(run.asked
+      ? [fact('Asked for', ...asked(run))]
+      : [fact('Began by', run.event === 'rerun' ? 're-run' : run.event)]),
     fact('Received', ago(run.createdAt)),
     fact('Took', run.startedAt ? duration(run.startedAt, run.finishedAt) : 'not started'),
+    ...(run.approvals ?? []).map((one) => fact(`Approved for ${one.environment}`, `${one.who}, `, ago(one.at))),
     ...(run.attempt > 1 ? [fact('Attempt', String(run.attempt))] : []),
   )
 }

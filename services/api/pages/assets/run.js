@@ -1,4 +1,5 @@
 import { keepFresh, read, tell } from './api.js'
+import { armApproval, showApproval } from './approval.js'
 import { makeLogView } from './log.js'
 import { moveBars, showRun } from './run-parts.js'
 import { byId, isOver, setText, tick } from './show.js'
@@ -15,6 +16,7 @@ async function refresh() {
   tell(run ? '' : 'There is no such run.')
   if (!run) return false
   showRun(run)
+  showApproval(run)
   if (!source) followLog()
   return !isOver(run.state)
 }
@@ -42,6 +44,7 @@ function reopen() {
   refresh().catch(() => setTimeout(reopen, reopenMs))
 }
 
+armApproval(refresh)
 byId('log-text').href = `/api/v1/runs/${id}/logs`
 setInterval(() => {
   tick()
