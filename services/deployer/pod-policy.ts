@@ -43,8 +43,30 @@ export function podObjection(template: unknown, rules: PolicyRules & SecretRules
     first(list(spec.imagePullSecrets), ({ name }) => secretObjection(name, rules)) ??
     first(list(spec.volumes), (volume) => volumeObjection(volume, rules)) ??
     first(containers, (container) => containerObjection(container, rules)) ??
+    Object.values(spec)
+      .map(misplacedObjection)
+      .find((found) => found !== undefined) ??
     (rules.pods === 'restricted' ? restrictedObjection(spec, containers) : undefined)
   )
+}
+
+/** Keys of these are anybody's words. */
+const freeKeys = ['nodeSelector', 'matchLabels', 'limits', 'requests']
+const powers =
+  /^(host(Network|PID|IPC|Path|Port|Process)|nodeName|privileged|allowPrivilegeEscalation|procMount|sysctls|ephemeralContainers|serviceAccount(Name|Token)|automountServiceAccountToken)$/
+
+/** The last wall: what gives power stands nowhere else either, in whatever shape the rest is. Where it may stand it was looked at above. */
+function misplacedObjection(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [key, inner] of Object.entries(value)) {
+    if (freeKeys.includes(key)) continue
+    const isHarmless =
+      !inner || inner === 'Default' || inner === 'default' || (Array.isArray(inner) && inner.length === 0)
+    if (powers.test(key) && !isHarmless) return `${key} not allowed`
+    const found = misplacedObjection(inner)
+    if (found) return found
+  }
+  return undefined
 }
 
 /** A service account is rights in the cluster: an admin lists those that pods may have, and only these hand out their token. */

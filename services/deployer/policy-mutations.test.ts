@@ -143,7 +143,7 @@ const never: Record<string, (value: unknown) => boolean> = {
   hostNetwork: Boolean,
   hostPID: Boolean,
   hostIPC: Boolean,
-  hostPath: (value) => value !== undefined && value !== null,
+  hostPath: (value) => value !== undefined && value !== null && value !== false,
   nodeName: Boolean,
   privileged: Boolean,
   allowPrivilegeEscalation: Boolean,
