@@ -1,9 +1,10 @@
 import { EnvironmentName, EnvironmentView } from '@taxiway/domain/environment.ts'
-import { parseRunId } from '@taxiway/domain/ids.ts'
+import { parseRunId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run.ts'
 import { RunView } from '@taxiway/domain/run-view.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'
@@ -82,16 +83,25 @@ async function decide({ store, url, logger }: ApiDeps, decision: Decision) {
   const run = id && (await store.runs.read(id))
   if (run?.repo !== repo.value) return refuse('not_found', { what: 'run' })
   const event = { type: isApproved ? 'approved' : 'rejected', environment, who } as const
-  const moved: Outcome<Run> =
-    isApproved && run.approvals?.some((approval) => approval.environment === environment)
-      ? done(run)
-      : await store.runs.move(run.id, event)
+  const decided = await store.runs.move(run.id, event)
+  const moved = decided.ok || !isApproved ? decided : await approvedBefore(store, run.id, environment, decided)
   if (!moved.ok) return moved
   // The deployers look for what waits every two seconds as well.
   const later = (error: unknown) => logger.warn({ err: error, run: run.id }, 'job not added yet')
   await dispatch(store.queue, moved.value).catch(later)
   if (!isApproved) await store.logs.expire(run.id).catch(later)
   return done(viewRun(url, moved.value))
+}
+
+/** The run, if this approval was given already, else why it can't be given. */
+async function approvedBefore(
+  { runs }: Store,
+  id: RunId,
+  environment: string,
+  refusal: Outcome<Run>,
+): Promise<Outcome<Run>> {
+  const run = await runs.read(id)
+  return run?.approvals?.some((approval) => approval.environment === environment) ? done(run) : refusal
 }
 
 function holdRoute(app: Api, deps: ApiDeps): void {
