@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { EnvironmentCondition } from './environment-state.ts'
 import { releaseStates } from './event.ts'
 import { name } from './pipeline-parts.ts'
 
@@ -28,6 +29,11 @@ export const ReleaseView = Type.Object(
 
 /** An environment as the API answers it. */
 export const EnvironmentView = Type.Object(
-  { name: Type.String(), rules: EnvironmentRules, live: Type.Optional(ReleaseView) },
+  {
+    name: Type.String(),
+    rules: EnvironmentRules,
+    live: Type.Optional(ReleaseView),
+    state: Type.Optional(EnvironmentCondition),
+  },
   { $id: 'Environment' },
 )

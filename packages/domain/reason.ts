@@ -121,6 +121,8 @@ const sentences = {
   target_unavailable: (p: { detail: string }) => `No place to deploy to: ${p.detail}.`,
   cluster_unavailable: (p: { seconds: number }) => `The Kubernetes API did not answer for ${p.seconds} s.`,
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
+  nothing_live: (p: { environment: string }) =>
+    `Nothing is live in environment ${p.environment} yet. Push a commit that is deployed there.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status

@@ -58,6 +58,12 @@ export const keys = {
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */
   lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,
+  /** Sorted set: deployers that look at environments, by when they were last heard of (ms). */
+  watchers: 'taxiway:watchers',
+  /** String with a time to live: who looks at the environment. */
+  watch: (repo: RepositoryId, environment: string) => `taxiway:watch:${repo}:${environment}`,
+  /** String with a time to live: what was seen of it last. */
+  seen: (repo: RepositoryId, environment: string) => `taxiway:seen:${repo}:${environment}`,
   /** Hash: token id -> record; hash of the token -> id. */
   tokens: 'taxiway:tokens',
   /** Prefix of the queue library's own keys. */

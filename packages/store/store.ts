@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeEnvironmentStates } from './environment-states.ts'
 import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
@@ -51,6 +52,7 @@ export function openStore(options: {
     registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
     environments: makeEnvironments(redis),
+    environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

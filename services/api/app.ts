@@ -20,6 +20,7 @@ import { guardRoutes } from './access.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { environmentStateRoutes } from './routes/environment-state.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { lintRoutes } from './routes/lint.ts'
@@ -117,6 +118,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       environmentRoutes(api as unknown as Api, deps)
+      environmentStateRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)
       lintRoutes(api as unknown as Api)
     },

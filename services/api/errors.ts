@@ -19,6 +19,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   artifact_elsewhere: 404,
   request_timeout: 408,
   repository_exists: 409,
+  nothing_live: 409,
   run_not_cancellable: 409,
   run_not_finished: 409,
   artifact_expired: 410,

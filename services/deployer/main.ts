@@ -9,6 +9,7 @@ import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRun } from './deploy-run.ts'
 import { makeTargets } from './targets.ts'
+import { watchEnvironments } from './watch-environments.ts'
 
 const redispatchMs = 2000
 /** Roll-outs mostly wait, so that many go side by side. */
@@ -33,6 +34,7 @@ export async function startDeployer({
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
   )
+  const watching = watchEnvironments(deps)
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -42,7 +44,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), opening])
+      await Promise.all([redispatch.stop(), watching.stop(), opening])
       await targets.close()
     },
   }

@@ -1,4 +1,5 @@
 import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
+import { stateAt } from '@taxiway/domain/environment-state.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Release } from '@taxiway/store/releases.ts'
@@ -36,8 +37,17 @@ export const viewRelease = (url: string, environment: string, release: Release) 
 }
 
 async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryId, name: string) {
-  const [rules, live] = await Promise.all([store.environments.rules(repo, name), store.releases.live(repo, name)])
-  return { name, rules, ...(live ? { live: viewRelease(url, name, live) } : {}) }
+  const [rules, live, seen] = await Promise.all([
+    store.environments.rules(repo, name),
+    store.releases.live(repo, name),
+    store.environmentStates.read({ repo, name }),
+  ])
+  return {
+    name,
+    rules,
+    ...(live ? { live: viewRelease(url, name, live) } : {}),
+    ...(live && seen ? { state: stateAt(seen, store.now().getTime()) } : {}),
+  }
 }
 
 function readRoutes(app: Api, deps: ApiDeps): void {

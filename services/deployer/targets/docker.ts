@@ -4,6 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ReleaseOrder, Target, Verdict, Work } from '../target.ts'
 import { containersOf, generationOf, keyOf, startAll } from './docker-container.ts'
 import { checkImage } from './docker-image.ts'
+import { follow, readState } from './docker-live.ts'
 import {
   awaitReady,
   checkNewest,
@@ -51,6 +52,8 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
         const { generation, runId } = await newest(machine, place, signal)
         return done(generation > 0 ? { generation, runId } : undefined)
       }),
+    state: ({ order }, work) => guarded(work, 0, ({ signal }) => readState(machine, order, signal)),
+    follow: (_live, signal) => follow(signal),
     async open() {
       try {
         await routes.reconcile()

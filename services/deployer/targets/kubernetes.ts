@@ -6,6 +6,7 @@ import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
 import { watchRelease } from '@taxiway/kubernetes/watch.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
+import { liveCalls } from './kubernetes-live.ts'
 
 /**
  * The cluster of a kubeconfig as a target. It is connected at first use; without such a file or context every call refuses
@@ -13,17 +14,23 @@ import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
  */
 export function makeKubernetesTarget(options: { kubeconfig: string; context?: string }): Target {
   let connected: Cluster | undefined
+  const connect = () => {
+    connected ??= connectCluster(options)
+    return connected
+  }
   /** Runs one call against the connected cluster. */
   const using = async <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => {
+    let cluster: Cluster
     try {
-      connected ??= connectCluster(options)
+      cluster = connect()
     } catch (error) {
       return refuse('target_unavailable', { detail: (error as Error).message })
     }
-    return call(connected, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
+    return call(cluster, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
   }
   return {
     kind: 'kubernetes',
+    ...liveCalls(using, connect),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
     apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
     watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),

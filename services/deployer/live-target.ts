@@ -1,0 +1,36 @@
+import type { WorkloadState } from '@taxiway/domain/environment-state.ts'
+import type { Outcome } from '@taxiway/domain/reason.ts'
+import type { ReleaseOrder, Work } from './target.ts'
+
+/** A release that is live. */
+export interface LiveRelease {
+  /** As it was stored when it became so; the generation in it is that of its first roll-out. */
+  order: ReleaseOrder
+  /** Under which it is live now: a restored release has another than its order. */
+  generation: number
+}
+
+/** What is there of a live release. */
+export interface Observed {
+  /** Of the release that the target was given last; 0: none. */
+  generation: number
+  runId: string
+  workloads: WorkloadState[]
+  /** `Kind/name` of what is there -> a fingerprint of all that should not change by itself. */
+  prints: ReadonlyMap<string, string>
+}
+
+/** Says when it is worth while to look again. */
+export interface Follow {
+  /** Resolves when something has changed since the last call, or after `forMs`. */
+  rung(forMs: number): Promise<void>
+  close(): void
+}
+
+/** What a target can do for a release that is live. */
+export interface LiveTarget {
+  /** What is there now. */
+  state(live: LiveRelease, work: Work): Promise<Outcome<Observed>>
+  /** Follows what happens to it. Never refuses: while the target is away, time passes. */
+  follow(live: LiveRelease, signal: AbortSignal): Follow
+}

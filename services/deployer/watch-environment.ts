@@ -1,0 +1,125 @@
+import { performance } from 'node:perf_hooks'
+import { boundPods, type SeenState, worst } from '@taxiway/domain/environment-state.ts'
+import { hideSecrets } from '@taxiway/domain/mask.ts'
+import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
+import type { LiveEnvironment } from '@taxiway/store/environment-states.ts'
+import { hiddenValues } from '@taxiway/store/hidden-values.ts'
+import type { DeployerDeps } from './deploy-run.ts'
+import type { Follow, LiveRelease, Observed } from './live-target.ts'
+import type { ReleaseOrder, Target, Work } from './target.ts'
+
+export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>
+
+/** How long one look may take. */
+const lookMs = 20_000
+/** Without a sign of change; what is not followed (services, config maps) is looked at so often, too. */
+const calmMs = 25_000
+const troubledMs = 5_000
+/** Between two looks, whatever happens: this long, and nine times as long as the last look took. */
+const leastPauseMs = 1_000
+const restShare = 9
+
+/** What is kept between two looks at one environment. */
+interface Memory {
+  live?: LiveRelease
+  target?: Target
+  follow?: Follow
+  last?: SeenState
+}
+
+/** Looks at one environment again and again, and keeps what it saw, until the signal ends it. Never throws. */
+export async function watchEnvironment(
+  deps: WatchDeps,
+  environment: LiveEnvironment,
+  holder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const memory: Memory = {}
+  while (!signal.aborted) {
+    const begin = performance.now()
+    await lookOnce(deps, environment, memory, { holder, signal }).catch((error) => {
+      if (!signal.aborted) deps.logger.warn({ err: error, environment: environment.name }, 'could not look at it')
+    })
+    const tookMs = performance.now() - begin
+    await pause(Math.max(leastPauseMs, tookMs * restShare), signal)
+    const forMs = memory.last?.condition === 'healthy' ? calmMs : troubledMs
+    await (memory.follow?.rung(forMs) ?? pause(forMs, signal))
+  }
+  memory.follow?.close()
+}
+
+/** One look: what is live, what is there of it, and what that means. */
+async function lookOnce(
+  deps: WatchDeps,
+  environment: LiveEnvironment,
+  memory: Memory,
+  { holder, signal }: { holder: string; signal: AbortSignal },
+): Promise<void> {
+  const { store } = deps
+  const work: Work = { deadlineMs: lookMs, signal, say: () => undefined }
+  const known = await refresh(deps, environment, memory, work)
+  if (!known) return
+  const seen = known.ok ? await known.value.target.state(known.value.live, work) : known
+  memory.last ??= await store.environmentStates.read(environment)
+  const secrets = await hiddenValues(store, environment.repo, deps.config.registry)
+  const state = hideDetails(describe(seen, memory.last, store.now().toISOString()), secrets)
+  memory.last = state
+  await store.environmentStates.write(environment, holder, state)
+}
+
+/** Learns which release is live, where, and follows it there. Undefined: none is. */
+async function refresh(
+  { store, targets }: WatchDeps,
+  { repo, name }: LiveEnvironment,
+  memory: Memory,
+  work: Work,
+): Promise<Outcome<{ live: LiveRelease; target: Target }> | undefined> {
+  const generation = await store.environmentStates.liveGeneration({ repo, name })
+  if (generation === 0) return undefined
+  const chosen = await targets.choose(repo, work)
+  if (!chosen.ok) return chosen
+  const target = chosen.value
+  if (memory.live?.generation === generation && memory.target === target) return done({ live: memory.live, target })
+  const release = await store.releases.live(repo, name)
+  if (!release) return undefined
+  const live = { order: release.order as ReleaseOrder, generation: release.generation }
+  memory.follow?.close()
+  Object.assign(memory, { live, target, follow: target.follow(live, work.signal) })
+  return done({ live, target })
+}
+
+function describe(seen: Outcome<Observed>, last: SeenState | undefined, now: string): SeenState {
+  if (!seen.ok) return unknown(seen.reason, last, now)
+  const { generation, workloads } = seen.value
+  const condition = worst(workloads)
+  const since = last?.condition === condition ? last.since : now
+  return { condition, since, seenAt: now, generation, workloads: boundPods(workloads) }
+}
+
+/** Nobody can look: what was seen before is no longer known to be so. */
+const unknown = ({ message }: Reason, last: SeenState | undefined, now: string): SeenState => ({
+  condition: 'unknown',
+  detail: message,
+  since: last?.condition === 'unknown' ? last.since : now,
+  seenAt: now,
+  workloads: [],
+})
+
+/** What others wrote into statuses may quote what nobody shall read. */
+function hideDetails(state: SeenState, secrets: readonly string[]): SeenState {
+  const hidden = <T extends { detail?: string }>(one: T): T =>
+    one.detail === undefined ? one : { ...one, detail: hideSecrets(secrets, one.detail) }
+  return { ...hidden(state), workloads: state.workloads.map(hidden) }
+}
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end, { once: true })
+  })
