@@ -123,6 +123,13 @@ const sentences = {
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
   nothing_live: (p: { environment: string }) =>
     `Nothing is live in environment ${p.environment} yet. Push a commit that is deployed there.`,
+  changes_waiting: (p: { count: number }) =>
+    `${p.count} changes wait for this environment already. Wait until they are done.`,
+  change_refused: (p: { workload: string; detail: string }) => `${p.workload} was not changed: ${p.detail}.`,
+  change_overtaken: () =>
+    'Another release went live before this was done, so it was not. Look at that one, and ask again if need be.',
+  change_expired: (p: { minutes: number; detail: string }) =>
+    `This could not be done within ${p.minutes} minutes: ${p.detail}. Ask again when that is over.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status

@@ -52,7 +52,7 @@ export const keys = {
   repositoryNames: 'taxiway:repos:names',
   /** Set: names of the environments that were given a release or a rule. */
   environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
-  /** Hash: wanted run, its sequence, generation, live release, rules. */
+  /** Hash: wanted run, its sequence, generation, live release, rules, number of changes, replicas chosen by hand. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
   /** Hash: generation -> release. */
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
@@ -64,6 +64,10 @@ export const keys = {
   watch: (repo: RepositoryId, environment: string) => `taxiway:watch:${repo}:${environment}`,
   /** String with a time to live: what was seen of it last. */
   seen: (repo: RepositoryId, environment: string) => `taxiway:seen:${repo}:${environment}`,
+  /** Hash: number -> a change by hand, or what was noted of one. */
+  changes: (repo: RepositoryId, environment: string) => `taxiway:changes:${repo}:${environment}`,
+  /** Set: `<repository id>/<environment>` with changes that wait for a deployer. */
+  openChanges: 'taxiway:changes:open',
   /** Hash: token id -> record; hash of the token -> id. */
   tokens: 'taxiway:tokens',
   /** Prefix of the queue library's own keys. */

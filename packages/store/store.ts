@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
+import { makeChanges } from './changes.ts'
 import { connect, type Redis } from './connection.ts'
 import { makeEnvironmentStates } from './environment-states.ts'
 import { makeEnvironments } from './environments.ts'
@@ -52,6 +53,7 @@ export function openStore(options: {
     registries: makeRegistries(redis, secrets, now),
     tokens: makeTokens(redis, now, random),
     environments: makeEnvironments(redis),
+    changes: makeChanges(redis),
     environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),

@@ -20,6 +20,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   request_timeout: 408,
   repository_exists: 409,
   nothing_live: 409,
+  changes_waiting: 409,
   run_not_cancellable: 409,
   run_not_finished: 409,
   artifact_expired: 410,

@@ -1,6 +1,6 @@
 import type { WorkloadState } from '@taxiway/domain/environment-state.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
-import type { ReleaseOrder, Work } from './target.ts'
+import type { ReleaseOrder, RenderedObject, Work } from './target.ts'
 
 /** A release that is live. */
 export interface LiveRelease {
@@ -8,6 +8,8 @@ export interface LiveRelease {
   order: ReleaseOrder
   /** Under which it is live now: a restored release has another than its order. */
   generation: number
+  /** `Kind/name` -> replicas that a person chose since. */
+  byHand: Readonly<Record<string, number>>
 }
 
 /** What is there of a live release. */
@@ -33,4 +35,21 @@ export interface LiveTarget {
   state(live: LiveRelease, work: Work): Promise<Outcome<Observed>>
   /** Follows what happens to it. Never refuses: while the target is away, time passes. */
   follow(live: LiveRelease, signal: AbortSignal): Follow
+  /** Gives a workload other replicas. `change_refused` when it can't have them, `stale_generation` when something newer is there. */
+  scale(live: LiveRelease, change: { workload: string; replicas: number }, work: Work): Promise<Outcome<void>>
+  /** Makes the pods of a workload anew, a few at a time. Given again with the same `at` it does not do so twice. */
+  restart(live: LiveRelease, change: { workload: string; at: string }, work: Work): Promise<Outcome<void>>
 }
+
+/** The order with the replicas that people chose. */
+export const chosen = ({ order, byHand }: LiveRelease): ReleaseOrder => ({
+  ...order,
+  objects: order.objects.map((object) => {
+    const replicas = byHand[`${object.kind}/${object.metadata.name}`]
+    return replicas === undefined ? object : { ...object, spec: { ...(object.spec as object), replicas } }
+  }),
+})
+
+/** The object of the order that is named `Kind/name`. */
+export const objectOf = ({ order }: LiveRelease, name: string): RenderedObject | undefined =>
+  order.objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === name)

@@ -8,10 +8,13 @@ import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRun } from './deploy-run.ts'
+import { makeFulfil } from './fulfil-changes.ts'
 import { makeTargets } from './targets.ts'
 import { watchEnvironments } from './watch-environments.ts'
 
 const redispatchMs = 2000
+/** How often changes by hand are looked for. */
+const changesMs = 1000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -34,6 +37,7 @@ export async function startDeployer({
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
   )
+  const changes = startReconciler(makeFulfil(deps), { name: 'changes', everyMs: changesMs, logger })
   const watching = watchEnvironments(deps)
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
@@ -44,7 +48,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), watching.stop(), opening])
+      await Promise.all([redispatch.stop(), changes.stop(), watching.stop(), opening])
       await targets.close()
     },
   }

@@ -6,7 +6,8 @@ import type { LiveEnvironment } from '@taxiway/store/environment-states.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import type { Follow, LiveRelease, Observed } from './live-target.ts'
-import type { ReleaseOrder, Target, Work } from './target.ts'
+import { readLive } from './read-live.ts'
+import type { Target, Work } from './target.ts'
 
 export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>
 
@@ -15,9 +16,10 @@ const lookMs = 20_000
 /** Without a sign of change; what is not followed (services, config maps) is looked at so often, too. */
 const calmMs = 25_000
 const troubledMs = 5_000
-/** Between two looks, whatever happens: this long, and nine times as long as the last look took. */
-const leastPauseMs = 1_000
-const restShare = 9
+/** Between two looks, whatever happens: three times as long as the last look took, within these bounds. */
+const restShare = 3
+const leastRestMs = 1_000
+const longestRestMs = 10_000
 
 /** What is kept between two looks at one environment. */
 interface Memory {
@@ -41,7 +43,7 @@ export async function watchEnvironment(
       if (!signal.aborted) deps.logger.warn({ err: error, environment: environment.name }, 'could not look at it')
     })
     const tookMs = performance.now() - begin
-    await pause(Math.max(leastPauseMs, tookMs * restShare), signal)
+    await pause(Math.min(Math.max(leastRestMs, tookMs * restShare), longestRestMs), signal)
     const forMs = memory.last?.condition === 'healthy' ? calmMs : troubledMs
     await (memory.follow?.rung(forMs) ?? pause(forMs, signal))
   }
@@ -79,10 +81,12 @@ async function refresh(
   const chosen = await targets.choose(repo, work)
   if (!chosen.ok) return chosen
   const target = chosen.value
-  if (memory.live?.generation === generation && memory.target === target) return done({ live: memory.live, target })
-  const release = await store.releases.live(repo, name)
-  if (!release) return undefined
-  const live = { order: release.order as ReleaseOrder, generation: release.generation }
+  if (memory.live?.generation === generation && memory.target === target) {
+    memory.live = { ...memory.live, byHand: await store.changes.byHand({ repo, name }) }
+    return done({ live: memory.live, target })
+  }
+  const live = await readLive(store, { repo, name })
+  if (!live) return undefined
   memory.follow?.close()
   Object.assign(memory, { live, target, follow: target.follow(live, work.signal) })
   return done({ live, target })

@@ -6,11 +6,13 @@ import { readConfig } from '@taxiway/chassis/config.ts'
 import { makeMetrics } from '@taxiway/chassis/health.ts'
 import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { makeLogger } from '@taxiway/chassis/logger.ts'
+import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { newId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { waitReady } from '@taxiway/store/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { expect } from 'vitest'
 import { makeApp } from '../../services/api/app.ts'
+import { makeFulfil } from '../../services/deployer/fulfil-changes.ts'
 import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
 import type { Targets } from '../../services/deployer/targets.ts'
 import { watchEnvironments } from '../../services/deployer/watch-environments.ts'
@@ -74,7 +76,7 @@ export async function liveScene(target: () => Target) {
     /** Writes down that the order is live, as a roll-out does at its end. */
     async setLive(order: ReleaseOrder, more: object = {}): Promise<void> {
       const { runId, sha, generation } = order
-      const release = { runId: runId as RunId, sequence: generation, sha, generation, target: 'kubernetes', order }
+      const release = { runId: runId as RunId, sequence: generation, sha, generation, target: target().kind, order }
       await store.releases.save(order.repositoryId as RepositoryId, order.environment, {
         ...release,
         state: 'live',
@@ -87,6 +89,26 @@ export async function liveScene(target: () => Target) {
       const part = watchEnvironments({ store, targets, logger, config })
       parts.push(part)
       return part
+    },
+    /** Starts what carries changes out. */
+    fulfil(): Part {
+      const fulfil = makeFulfil({ store, targets, logger, config })
+      const part = startReconciler(fulfil, { name: 'changes', everyMs: 200, logger })
+      parts.push(part)
+      return part
+    },
+    /** Asks for a change. @returns how it ended */
+    async change(repo: string, kind: 'scale' | 'restart', body: object): Promise<any> {
+      const asked = await call('POST', `/repos/${repo}/environments/staging/${kind}`, body)
+      expect(asked).toMatchObject({ status: 202, body: { state: 'waiting' } })
+      let ended: any
+      const look = async () => {
+        const { body } = await call('GET', `/repos/${repo}/environments/staging/changes`)
+        ended = body.items.find(({ id }: { id: number }) => id === asked.body.id)
+        return ended.state
+      }
+      await expect.poll(look, { timeout: 30_000, interval: 100 }).not.toBe('waiting')
+      return ended
     },
     /** Waits until the API answers a state that is so. @returns it */
     async until(repo: string, isSo: (state: any) => boolean, timeout = 30_000): Promise<any> {

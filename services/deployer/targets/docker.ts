@@ -1,7 +1,9 @@
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine.ts'
 import { stopContainer } from '@taxiway/docker/release-container.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { chosen } from '../live-target.ts'
 import type { ReleaseOrder, Target, Verdict, Work } from '../target.ts'
+import { restart, scale } from './docker-adjust.ts'
 import { containersOf, generationOf, keyOf, startAll } from './docker-container.ts'
 import { checkImage } from './docker-image.ts'
 import { follow, readState } from './docker-live.ts'
@@ -52,7 +54,10 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
         const { generation, runId } = await newest(machine, place, signal)
         return done(generation > 0 ? { generation, runId } : undefined)
       }),
-    state: ({ order }, work) => guarded(work, 0, ({ signal }) => readState(machine, order, signal)),
+    state: (live, work) => guarded(work, 0, ({ signal }) => readState(machine, chosen(live), signal)),
+    scale: (live, change, work) => guarded(work, 0, (bounded) => scale(machine, live, change, bounded)),
+    restart: (live, change, work) =>
+      guarded(work, callDeadlineMs, (bounded) => restart(machine, live, change, bounded)),
     follow: (_live, signal) => follow(signal),
     async open() {
       try {

@@ -1,9 +1,10 @@
-import type { Outcome } from '@taxiway/domain/reason.ts'
+import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/adjust.ts'
 import { openBell } from '@taxiway/kubernetes/bell.ts'
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster.ts'
-import { selectorOf } from '@taxiway/kubernetes/object.ts'
+import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
 import { followedPaths, readState } from '@taxiway/kubernetes/state.ts'
-import type { LiveRelease, LiveTarget } from '../live-target.ts'
+import { chosen, type LiveRelease, type LiveTarget, objectOf } from '../live-target.ts'
 import { stamp } from '../render.ts'
 import type { Work } from '../target.ts'
 
@@ -15,8 +16,25 @@ export function liveCalls(using: Using, connect: () => Cluster): LiveTarget {
   return {
     state: (live, work) => using(work, (cluster, wait) => readState(cluster, released(live), wait)),
     follow: ({ order }, signal) => openBell(connect(), followedPaths(order), selectorOf(order), signal),
+    scale: (live, { workload, replicas }, work) =>
+      change(live, workload, (ref) =>
+        using(work, (cluster, wait) => scaleWorkload(cluster, released(live), { ref, replicas }, wait)),
+      ),
+    restart: (live, { workload, at }, work) =>
+      change(live, workload, (ref) =>
+        using(work, (cluster, wait) => restartWorkload(cluster, released(live), { ref, mark: at }, wait)),
+      ),
   }
 }
 
-/** The objects as they are in the cluster, under the generation that is live. */
-const released = ({ order, generation }: LiveRelease) => stamp(order, generation)
+/** The objects as they are to be in the cluster, under the generation that is live. */
+const released = (live: LiveRelease): ClusterRelease => stamp(chosen(live), live.generation)
+
+async function change(
+  live: LiveRelease,
+  workload: string,
+  call: (ref: ObjectRef) => Promise<Outcome<void>>,
+): Promise<Outcome<void>> {
+  const object = objectOf(live, workload)
+  return object ? call(refOf(object)) : refuse('change_refused', { workload, detail: 'the live release has none' })
+}
