@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { DriftState } from './drift.ts'
 
 /** How an environment or a workload stands. */
 export const conditions = ['healthy', 'degraded', 'down', 'unknown'] as const
@@ -48,6 +49,7 @@ const SeenState = Type.Object({
   seenAt: Type.String({ format: 'date-time' }),
   generation: Type.Optional(Type.Integer({ description: 'Of the release that the target has.' })),
   workloads: Type.Array(WorkloadState),
+  drift: Type.Optional(DriftState),
 })
 export type SeenState = Type.Static<typeof SeenState>
 

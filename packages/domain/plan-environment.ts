@@ -1,3 +1,4 @@
+import type { DriftMode } from './drift.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { PlanContext } from './plan.ts'
 import { durationMs, slug } from './plan-parts.ts'
@@ -9,6 +10,8 @@ export interface PlannedEnvironment {
   namespace: string
   manifests: string
   timeoutMs: number
+  /** Missing in plans of earlier versions: `report`. */
+  drift?: DriftMode
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -24,6 +27,7 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
   manifests: deploy.manifests ?? 'k8s',
   timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
+  drift: deploy.drift ?? 'report',
 })
 
 /** Without a rule only the default branch is deployed. */

@@ -42,7 +42,6 @@ export const notYet = {
     'soak',
     'rollback',
     'prune',
-    'drift',
     'canary',
     'blue_green',
     'ttl',

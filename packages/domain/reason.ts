@@ -123,6 +123,10 @@ const sentences = {
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
   nothing_live: (p: { environment: string }) =>
     `Nothing is live in environment ${p.environment} yet. Push a commit that is deployed there.`,
+  drift_persists: (p: { objects: string; times: number; by: string; next: string }) =>
+    `${p.objects} was put back ${p.times} times, and ${p.by} changed it again each time. It is put back again at ${p.next}; end what changes it, or write drift: ignore.`,
+  drift_not_corrected: (p: { detail: string; next: string }) =>
+    `What was changed by hand could not be put back: ${p.detail}. It is tried again at ${p.next}.`,
   changes_waiting: (p: { count: number }) =>
     `${p.count} changes wait for this environment already. Wait until they are done.`,
   change_refused: (p: { workload: string; detail: string }) => `${p.workload} was not changed: ${p.detail}.`,

@@ -1,3 +1,4 @@
+import type { DriftMode } from '@taxiway/domain/drift.ts'
 import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Run } from '@taxiway/domain/run.ts'
@@ -17,6 +18,8 @@ export interface Release<Order = unknown> {
   state: ReleaseState
   target: string
   order: Order
+  /** What becomes of changes by hand; missing: they are reported. */
+  drift?: DriftMode
   /** When it came to this state. */
   at?: string
 }

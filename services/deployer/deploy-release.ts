@@ -177,6 +177,7 @@ async function save({ stage, deps, target, order }: RollOut, state: ReleaseState
       state,
       target: target.kind,
       at: deps.store.now().toISOString(),
+      ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
       order,
     }),
   )

@@ -1,3 +1,4 @@
+import type { DriftMode, ObjectDrift } from '@taxiway/domain/drift.ts'
 import type { WorkloadState } from '@taxiway/domain/environment-state.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { ReleaseOrder, RenderedObject, Work } from './target.ts'
@@ -10,6 +11,7 @@ export interface LiveRelease {
   generation: number
   /** `Kind/name` -> replicas that a person chose since. */
   byHand: Readonly<Record<string, number>>
+  drift: DriftMode
 }
 
 /** What is there of a live release. */
@@ -35,6 +37,13 @@ export interface LiveTarget {
   state(live: LiveRelease, work: Work): Promise<Outcome<Observed>>
   /** Follows what happens to it. Never refuses: while the target is away, time passes. */
   follow(live: LiveRelease, signal: AbortSignal): Follow
+  /**
+   * How these objects (`Kind/name`) differ from what the release gives them, in what it says of them: what others add or
+   * servers fill in is not looked at. Null: they don't. What can't be told now is missing in the answer.
+   */
+  drift(live: LiveRelease, names: readonly string[], work: Work): Promise<Outcome<Map<string, ObjectDrift | null>>>
+  /** Makes everything as the release has it, under its own generation. Jobs, which have done their work, are left out. */
+  correct(live: LiveRelease, work: Work): Promise<Outcome<void>>
   /** Gives a workload other replicas. `change_refused` when it can't have them, `stale_generation` when something newer is there. */
   scale(live: LiveRelease, change: { workload: string; replicas: number }, work: Work): Promise<Outcome<void>>
   /** Makes the pods of a workload anew, a few at a time. Given again with the same `at` it does not do so twice. */

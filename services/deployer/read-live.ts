@@ -11,5 +11,6 @@ export async function readLive(
   const release = await releases.live(environment.repo, environment.name)
   if (!release) return undefined
   const byHand = await changes.byHand(environment)
-  return { order: release.order as ReleaseOrder, generation: release.generation, byHand }
+  const { generation, drift = 'report' } = release
+  return { order: release.order as ReleaseOrder, generation, byHand, drift }
 }

@@ -1,10 +1,13 @@
 import { performance } from 'node:perf_hooks'
+import type { DriftState } from '@taxiway/domain/drift.ts'
 import { boundPods, type SeenState, worst } from '@taxiway/domain/environment-state.ts'
 import { hideSecrets } from '@taxiway/domain/mask.ts'
 import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import type { LiveEnvironment } from '@taxiway/store/environment-states.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
+import { correctDrift } from './correct-drift.ts'
 import type { DeployerDeps } from './deploy-run.ts'
+import { type DriftMemory, judgeDrift } from './judge-drift.ts'
 import type { Follow, LiveRelease, Observed } from './live-target.ts'
 import { readLive } from './read-live.ts'
 import type { Target, Work } from './target.ts'
@@ -22,7 +25,7 @@ const leastRestMs = 1_000
 const longestRestMs = 10_000
 
 /** What is kept between two looks at one environment. */
-interface Memory {
+interface Memory extends DriftMemory {
   live?: LiveRelease
   target?: Target
   follow?: Follow
@@ -36,7 +39,7 @@ export async function watchEnvironment(
   holder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const memory: Memory = {}
+  const memory: Memory = { found: new Map() }
   while (!signal.aborted) {
     const begin = performance.now()
     await lookOnce(deps, environment, memory, { holder, signal }).catch((error) => {
@@ -44,11 +47,14 @@ export async function watchEnvironment(
     })
     const tookMs = performance.now() - begin
     await pause(Math.min(Math.max(leastRestMs, tookMs * restShare), longestRestMs), signal)
-    const forMs = memory.last?.condition === 'healthy' ? calmMs : troubledMs
+    const forMs = isCalm(memory.last) ? calmMs : troubledMs
     await (memory.follow?.rung(forMs) ?? pause(forMs, signal))
   }
   memory.follow?.close()
 }
+
+const isCalm = (last: SeenState | undefined): boolean =>
+  last?.condition === 'healthy' && !last.drift?.unchecked && !last.drift?.objects.length
 
 /** One look: what is live, what is there of it, and what that means. */
 async function lookOnce(
@@ -64,9 +70,22 @@ async function lookOnce(
   const seen = known.ok ? await known.value.target.state(known.value.live, work) : known
   memory.last ??= await store.environmentStates.read(environment)
   const secrets = await hiddenValues(store, environment.repo, deps.config.registry)
+  // Of another release it says nothing about this one.
+  const isSame = !seen.ok || memory.last?.generation === seen.value.generation
+  const last = isSame ? memory.last?.drift : undefined
   const state = hideDetails(describe(seen, memory.last, store.now().toISOString()), secrets)
-  memory.last = state
-  await store.environmentStates.write(environment, holder, state)
+  const keep = (drift: DriftState | undefined) => {
+    memory.last = { ...state, ...(drift ? { drift } : {}) }
+    return store.environmentStates.write(environment, holder, memory.last)
+  }
+  // First without a new word on drift: comparing takes its time.
+  if (!(await keep(last)) || !known.ok || !seen.ok) return
+  const look = { environment, ...known.value, observed: seen.value, last, secrets, work }
+  const drift = await judgeDrift(deps, look, memory)
+  if (!drift) return void (await keep(look.live.drift === 'ignore' ? undefined : last))
+  await keep(drift)
+  const correction = await correctDrift(deps, look, drift, (begun) => keep({ ...drift, correction: begun }))
+  if (correction) await keep({ ...drift, correction })
 }
 
 /** Learns which release is live, where, and follows it there. Undefined: none is. */
@@ -106,6 +125,7 @@ const unknown = ({ message }: Reason, last: SeenState | undefined, now: string):
   detail: message,
   since: last?.condition === 'unknown' ? last.since : now,
   seenAt: now,
+  ...(last?.generation === undefined ? {} : { generation: last.generation }),
   workloads: [],
 })
 

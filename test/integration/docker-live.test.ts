@@ -94,7 +94,7 @@ test('containers are scaled and restarted by hand, and the proxy follows', async
   expect(again?.id).toBe(one?.id)
   expect(Date.parse(again?.startedAt ?? '')).toBeGreaterThan(Date.parse(one?.startedAt ?? ''))
   await expect.poll(() => visit(address).catch(String), { timeout: 10_000 }).toBe('live')
-  const known = { order, generation: order.generation, byHand: { 'Deployment/web': 1 } }
+  const known = { order, generation: order.generation, byHand: { 'Deployment/web': 1 }, drift: 'report' as const }
   successOf(await target.restart(known, { workload: 'Deployment/web', at: done.at }, makeWork()))
   expect((await containersOf(repo))[0]?.startedAt).toBe(again?.startedAt)
 })

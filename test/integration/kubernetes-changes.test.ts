@@ -59,7 +59,7 @@ test('a restart makes the pods anew, once, and the next release keeps its ways',
   )
   const revision = (await web(place)).metadata.annotations['deployment.kubernetes.io/revision']
   // A deployer that died before it could say so does it again: nothing happens twice.
-  const again = { order, generation: 1, byHand: {} }
+  const again = { order, generation: 1, byHand: {}, drift: 'report' as const }
   const work = { deadlineMs: 10_000, signal: new AbortController().signal, say: () => undefined }
   expect(await scene.target.restart(again, { workload: 'Deployment/web', at: done.at }, work)).toMatchObject({
     ok: true,
@@ -85,7 +85,7 @@ test('nothing is changed while something is rolled out, and what was asked for a
   expect((await list())[0].reason.code).toBe('change_overtaken')
   expect((await web(place)).spec.replicas).toBe(1)
   // The cluster refuses the older release, whatever a late deployer believes.
-  const late = { order, generation: 1, byHand: {} }
+  const late = { order, generation: 1, byHand: {}, drift: 'report' as const }
   const work = { deadlineMs: 10_000, signal: new AbortController().signal, say: () => undefined }
   const change = { workload: 'Deployment/web', replicas: 5 }
   expect(await scene.target.scale(late, change, work)).toMatchObject({ reason: { code: 'stale_generation' } })

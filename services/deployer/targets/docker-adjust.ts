@@ -1,4 +1,5 @@
 import { restartContainer, stopContainer } from '@taxiway/docker/release-container.ts'
+import type { ObjectDrift } from '@taxiway/domain/drift.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { chosen, type LiveRelease, objectOf } from '../live-target.ts'
 import type { Work } from '../target.ts'
@@ -66,4 +67,38 @@ async function prepare(
   const order = chosen(live)
   const plan = readObjects(order.objects)
   return plan.ok ? done({ order, plan: plan.value, name: object.metadata.name }) : plan
+}
+
+/** Workloads whose containers are not all there. A container can't be changed, only removed. */
+export async function drift(
+  machine: Machine,
+  live: LiveRelease,
+  names: readonly string[],
+  { signal }: Work,
+): Promise<Outcome<Map<string, ObjectDrift | null>>> {
+  const order = chosen(live)
+  const plan = readObjects(order.objects)
+  if (!plan.ok) return plan
+  const there = new Set((await servingOf(machine, order, signal)).map(({ name }) => name))
+  const found = new Map<string, ObjectDrift | null>(names.map((name) => [name, null]))
+  for (const object of names) {
+    const wanted = wantedOf(order, plan.value).filter(({ workload }) => object.endsWith(`/${workload.name}`))
+    const gone = wanted.filter(({ name }) => !there.has(name))
+    const detail = `${gone.length} of ${wanted.length} containers are gone`
+    if (gone.length > 0 && isWorkload(object)) found.set(object, { object, change: 'deleted', detail, fields: [] })
+  }
+  return done(found)
+}
+const isWorkload = (name: string): boolean => /^(Deployment|StatefulSet|DaemonSet)\//.test(name)
+
+/** Starts what is not there any more. */
+export async function correct(machine: Machine, live: LiveRelease, work: Work): Promise<Outcome<void>> {
+  const newest = await checkNewest(machine, live.order, live.generation)
+  if (!newest.ok) return newest
+  const order = chosen(live)
+  const plan = readObjects(order.objects)
+  if (!plan.ok) return plan
+  const started = await startAll(machine, order, plan.value, work)
+  if (started.ok) await machine.routes.reconcile()
+  return started
 }

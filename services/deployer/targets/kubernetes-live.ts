@@ -2,6 +2,7 @@ import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/adjust.ts'
 import { openBell } from '@taxiway/kubernetes/bell.ts'
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster.ts'
+import { correctRelease, findDrift } from '@taxiway/kubernetes/drift.ts'
 import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
 import { followedPaths, readState } from '@taxiway/kubernetes/state.ts'
 import { chosen, type LiveRelease, type LiveTarget, objectOf } from '../live-target.ts'
@@ -16,6 +17,8 @@ export function liveCalls(using: Using, connect: () => Cluster): LiveTarget {
   return {
     state: (live, work) => using(work, (cluster, wait) => readState(cluster, released(live), wait)),
     follow: ({ order }, signal) => openBell(connect(), followedPaths(order), selectorOf(order), signal),
+    drift: (live, names, work) => using(work, (cluster, wait) => findDrift(cluster, released(live), names, wait)),
+    correct: (live, work) => using(work, (cluster, wait) => correctRelease(cluster, released(live), wait)),
     scale: (live, { workload, replicas }, work) =>
       change(live, workload, (ref) =>
         using(work, (cluster, wait) => scaleWorkload(cluster, released(live), { ref, replicas }, wait)),
