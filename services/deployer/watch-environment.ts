@@ -11,8 +11,16 @@ import { type DriftMemory, judgeDrift } from './judge-drift.ts'
 import type { Follow, LiveRelease, Observed } from './live-target.ts'
 import { readLive } from './read-live.ts'
 import type { Target, Work } from './target.ts'
+import type { Turns } from './turns.ts'
 
 export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>
+interface WatchContext {
+  /** Who holds the task of looking. */
+  holder: string
+  /** Looks at one target at a time. */
+  turns: Turns
+  signal: AbortSignal
+}
 
 /** How long one look may take. */
 const lookMs = 20_000
@@ -36,13 +44,13 @@ interface Memory extends DriftMemory {
 export async function watchEnvironment(
   deps: WatchDeps,
   environment: LiveEnvironment,
-  holder: string,
-  signal: AbortSignal,
+  context: WatchContext,
 ): Promise<void> {
+  const { signal } = context
   const memory: Memory = { found: new Map() }
   while (!signal.aborted) {
     const begin = performance.now()
-    await lookOnce(deps, environment, memory, { holder, signal }).catch((error) => {
+    await lookOnce(deps, environment, memory, context).catch((error) => {
       if (!signal.aborted) deps.logger.warn({ err: error, environment: environment.name }, 'could not look at it')
     })
     const tookMs = performance.now() - begin
@@ -61,12 +69,21 @@ async function lookOnce(
   deps: WatchDeps,
   environment: LiveEnvironment,
   memory: Memory,
-  { holder, signal }: { holder: string; signal: AbortSignal },
+  { holder, turns, signal }: WatchContext,
 ): Promise<void> {
-  const { store } = deps
   const work: Work = { deadlineMs: lookMs, signal, say: () => undefined }
   const known = await refresh(deps, environment, memory, work)
-  if (!known) return
+  const target = known?.ok ? known.value.target : deps.targets
+  if (known) await turns(target, () => lookAt(deps, environment, memory, { known, holder, work }))
+}
+
+async function lookAt(
+  deps: WatchDeps,
+  environment: LiveEnvironment,
+  memory: Memory,
+  { known, holder, work }: { known: Outcome<{ live: LiveRelease; target: Target }>; holder: string; work: Work },
+): Promise<void> {
+  const { store } = deps
   const seen = known.ok ? await known.value.target.state(known.value.live, work) : known
   memory.last ??= await store.environmentStates.read(environment)
   const secrets = await hiddenValues(store, environment.repo, deps.config.registry)

@@ -3,11 +3,14 @@ import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { LiveEnvironment } from '@taxiway/store/environment-states.ts'
+import { makeTurns, type Turns } from './turns.ts'
 import { type WatchDeps, watchEnvironment } from './watch-environment.ts'
 
 const shareEveryMs = 3_000
 /** Longer than a few missed renewals, short enough that a killed deployer's environments are soon looked at again. */
 const leaseMs = 12_000
+/** At one target. */
+const looksAtOnce = 6
 
 interface Watch {
   stop(): void
@@ -21,6 +24,7 @@ interface Watch {
 export function watchEnvironments(deps: WatchDeps): Part {
   const { environmentStates: states, random } = deps.store
   const own = newId('watcher', random)
+  const turns = makeTurns(looksAtOnce)
   const watches = new Map<string, Watch>()
   const end = async (key: string, environment: LiveEnvironment | undefined) => {
     const watch = watches.get(key)
@@ -37,7 +41,7 @@ export function watchEnvironments(deps: WatchDeps): Part {
       [...live].map(async ([key, environment]) => {
         if (ownerOf(key, alive) !== own) return end(key, environment)
         if (!(await states.holdWatch(environment, own, leaseMs))) return end(key, undefined)
-        if (!watches.has(key)) watches.set(key, start(deps, environment, own))
+        if (!watches.has(key)) watches.set(key, start(deps, environment, own, turns))
       }),
     )
   }
@@ -56,11 +60,11 @@ export function watchEnvironments(deps: WatchDeps): Part {
 
 const keyOf = ({ repo, name }: LiveEnvironment): string => `${repo}/${name}`
 
-function start(deps: WatchDeps, environment: LiveEnvironment, holder: string): Watch {
+function start(deps: WatchDeps, environment: LiveEnvironment, holder: string, turns: Turns): Watch {
   const stopped = new AbortController()
   return {
     stop: () => stopped.abort(new Error('the watch is over')),
-    ended: watchEnvironment(deps, environment, holder, stopped.signal),
+    ended: watchEnvironment(deps, environment, { holder, turns, signal: stopped.signal }),
   }
 }
 

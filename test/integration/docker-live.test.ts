@@ -52,14 +52,14 @@ const visit = (url: string) =>
     }).on('error', reject)
   })
 
-async function release(name: string, replicas = 1) {
+async function release(name: string, replicas = 1, drift = 'report') {
   const repo = await live.register(name)
   repos.push(repo)
   const order = makePlace(name, repo).order(image, [deployment({}, { replicas }), service()])
   successOf(await target.dryRun(order, makeWork()))
   successOf(await target.apply(order, makeWork()))
   expect(successOf(await target.watch(order, makeWork()))).toMatchObject({ healthy: true })
-  await live.setLive(order)
+  await live.setLive(order, { drift })
   return { repo, order }
 }
 
@@ -97,4 +97,18 @@ test('containers are scaled and restarted by hand, and the proxy follows', async
   const known = { order, generation: order.generation, byHand: { 'Deployment/web': 1 }, drift: 'report' as const }
   successOf(await target.restart(known, { workload: 'Deployment/web', at: done.at }, makeWork()))
   expect((await containersOf(repo))[0]?.startedAt).toBe(again?.startedAt)
+})
+
+test('a container that somebody removed is noticed, and started again where the environment says so', async () => {
+  const reported = await release('docker-report', 2)
+  const [one] = await containersOf(reported.repo)
+  await removeContainer(engine, one?.id ?? '')
+  const state = await live.until(reported.repo, ({ drift }) => drift?.objects.length === 1)
+  expect(state.drift.objects[0]).toMatchObject({ object: 'Deployment/web', detail: '1 of 2 containers are gone' })
+  const corrected = await release('docker-correct', 2, 'correct')
+  const [other] = await containersOf(corrected.repo)
+  await removeContainer(engine, other?.id ?? '')
+  await live.until(corrected.repo, ({ drift }) => drift?.correction?.times === 1 && drift.objects.length === 0)
+  expect(await containersOf(corrected.repo)).toHaveLength(2)
+  expect(await containersOf(reported.repo)).toHaveLength(1)
 })
