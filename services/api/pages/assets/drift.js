@@ -41,7 +41,13 @@ function objectOf({ object, change, by, detail, fields, fieldsLeftOut }) {
   const title = element('p', {}, element('strong', {}, object), words.length > 0 ? ` ${words.join(', ')}` : '')
   if (fields.length === 0) return title
   const rows = fields.map(({ path, wanted, live }) =>
-    element('tr', {}, element('th', { scope: 'row' }, element('code', {}, path)), cell(wanted), cell(live)),
+    element(
+      'tr',
+      {},
+      element('th', { scope: 'row', class: 'field-name' }, element('code', {}, path)),
+      cell(wanted),
+      cell(live),
+    ),
   )
   if (fieldsLeftOut) rows.push(element('tr', {}, element('td', { colspan: '3' }, `and ${fieldsLeftOut} more fields`)))
   const heads = ['Field', 'Release', 'There'].map((text) => element('th', { scope: 'col' }, text))
