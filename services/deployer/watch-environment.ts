@@ -27,10 +27,9 @@ const lookMs = 20_000
 /** Without a sign of change; what is not followed (services, config maps) is looked at so often, too. */
 const calmMs = 25_000
 const troubledMs = 5_000
-/** Between two looks, whatever happens: three times as long as the last look took, within these bounds. */
-const restShare = 3
+/** Between two looks, whatever happens: as long as the last look took, within these bounds. */
 const leastRestMs = 1_000
-const longestRestMs = 10_000
+const longestRestMs = 5_000
 
 /** What is kept between two looks at one environment. */
 interface Memory extends DriftMemory {
@@ -54,7 +53,7 @@ export async function watchEnvironment(
       if (!signal.aborted) deps.logger.warn({ err: error, environment: environment.name }, 'could not look at it')
     })
     const tookMs = performance.now() - begin
-    await pause(Math.min(Math.max(leastRestMs, tookMs * restShare), longestRestMs), signal)
+    await pause(Math.min(Math.max(leastRestMs, tookMs), longestRestMs), signal)
     const forMs = isCalm(memory.last) ? calmMs : troubledMs
     await (memory.follow?.rung(forMs) ?? pause(forMs, signal))
   }

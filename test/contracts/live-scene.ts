@@ -107,11 +107,11 @@ export async function liveScene(target: () => Target) {
         ended = body.items.find(({ id }: { id: number }) => id === asked.body.id)
         return ended.state
       }
-      await expect.poll(look, { timeout: 30_000, interval: 100 }).not.toBe('waiting')
+      await expect.poll(look, { timeout: 60_000, interval: 100 }).not.toBe('waiting')
       return ended
     },
     /** Waits until the API answers a state that is so. @returns it */
-    async until(repo: string, isSo: (state: any) => boolean, timeout = 30_000): Promise<any> {
+    async until(repo: string, isSo: (state: any) => boolean, timeout = 90_000): Promise<any> {
       let state: any
       await expect
         .poll(
