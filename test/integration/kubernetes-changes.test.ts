@@ -52,11 +52,11 @@ test('a restart makes the pods anew, once, and the next release keeps its ways',
   const done = await live.change(repo, 'restart', { workload: 'Deployment/web' })
   expect(done).toMatchObject({ state: 'done' })
   const old = before.workloads[0].pods[0].name
-  await live.until(
-    repo,
-    ({ condition, workloads }) =>
-      condition === 'healthy' && workloads[0].pods.length === 1 && workloads[0].pods[0].name !== old,
-  )
+  // The old pod may be on its way out for a while yet.
+  await live.until(repo, ({ condition, workloads }) => {
+    const ready = workloads?.[0]?.pods.filter((pod: any) => pod.ready).map(({ name }: any) => name) ?? []
+    return condition === 'healthy' && ready.length === 1 && ready[0] !== old
+  })
   const revision = (await web(place)).metadata.annotations['deployment.kubernetes.io/revision']
   // A deployer that died before it could say so does it again: nothing happens twice.
   const again = { order, generation: 1, byHand: {}, drift: 'report' as const }
