@@ -81,6 +81,12 @@ export async function stopContainer(engine: Engine, id: string, graceMs = 10_000
   await removeContainer(engine, id)
 }
 
+/** Ends a container (SIGTERM, SIGKILL after the grace) and starts it again; its address may be another then. */
+export async function restartContainer(engine: Engine, id: string, graceMs: number): Promise<void> {
+  const seconds = Math.ceil(graceMs / 1000)
+  await within(graceMs + callDeadlineMs, undefined, () => engine.docker.getContainer(id).restart({ t: seconds }))
+}
+
 /** Removes a container at once. Gone, or being removed, is success. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const remove = () => engine.docker.getContainer(id).remove({ force: true, v: true })

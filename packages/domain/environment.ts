@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { containmentRules } from './containment.ts'
+import { EnvironmentCondition } from './environment-state.ts'
 import { releaseStates } from './event.ts'
 import { name } from './pipeline-parts.ts'
 import { windowPattern, zonePattern } from './windows.ts'
@@ -78,6 +79,7 @@ export const EnvironmentView = Type.Object(
     rules: EnvironmentRules,
     live: Type.Optional(ReleaseView),
     hold: Type.Optional(Hold),
+    state: Type.Optional(EnvironmentCondition),
   },
   { $id: 'Environment' },
 )

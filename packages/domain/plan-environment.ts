@@ -1,3 +1,4 @@
+import type { DriftMode } from './drift.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { PlanContext } from './plan.ts'
 import { durationMs, slug } from './plan-parts.ts'
@@ -20,6 +21,8 @@ export interface PlannedEnvironment {
   /** When a release may begin. */
   windows?: string[]
   timezone?: string
+  /** Missing in plans of earlier versions: `report`. */
+  drift?: DriftMode
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -41,6 +44,7 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   ...(deploy.approval && { approval: { timeoutMs: durationMs(deploy.approval_timeout, 24 * 3_600_000) } }),
   ...(deploy.windows && { windows: deploy.windows }),
   ...(deploy.timezone && { timezone: deploy.timezone }),
+  drift: deploy.drift ?? 'report',
 })
 
 /** Without a rule only the default branch is deployed. */

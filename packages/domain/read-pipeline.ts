@@ -30,19 +30,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: [
-    'values',
-    'components',
-    'before',
-    'after_live',
-    'soak',
-    'rollback',
-    'prune',
-    'drift',
-    'canary',
-    'blue_green',
-    'ttl',
-  ],
+  deploy: ['values', 'components', 'before', 'after_live', 'soak', 'rollback', 'prune', 'canary', 'blue_green', 'ttl'],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */

@@ -148,9 +148,21 @@ const sentences = {
     `Release ${p.generation} of ${p.environment} was never healthy: it is ${p.state}. Choose one that was live.`,
   no_earlier_release: (p: { environment: string }) =>
     `Environment ${p.environment} has no earlier release of another commit that was healthy.`,
-  nothing_live: (p: { environment: string }) => `Nothing is live in environment ${p.environment} yet.`,
   after_not_live: (p: { environment: string; after: string }) =>
     `Environment ${p.environment} comes after ${p.after}, where this was never live. Deploy it there first.`,
+  nothing_live: (p: { environment: string }) =>
+    `Nothing is live in environment ${p.environment} yet. Push a commit that is deployed there.`,
+  drift_persists: (p: { objects: string; times: number; by: string; next: string }) =>
+    `${p.objects} was put back ${p.times} times, and ${p.by} changed it again each time. It is put back again at ${p.next}; end what changes it, or write drift: ignore.`,
+  drift_not_corrected: (p: { detail: string; next: string }) =>
+    `What was changed by hand could not be put back: ${p.detail}. It is tried again at ${p.next}.`,
+  changes_waiting: (p: { count: number }) =>
+    `${p.count} changes wait for this environment already. Wait until they are done.`,
+  change_refused: (p: { workload: string; detail: string }) => `${p.workload} was not changed: ${p.detail}.`,
+  change_overtaken: () =>
+    'Another release went live before this was done, so it was not. Look at that one, and ask again if need be.',
+  change_expired: (p: { minutes: number; detail: string }) =>
+    `This could not be done within ${p.minutes} minutes: ${p.detail}. Ask again when that is over.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status

@@ -206,7 +206,7 @@ async function update(
 }
 
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */
-const patch = (
+export const patch = (
   cluster: Cluster,
   object: KubeObject,
   { force, dryRun }: { force: boolean; dryRun: boolean },

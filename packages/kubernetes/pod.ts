@@ -17,6 +17,7 @@ interface Terminated {
   reason?: string
   message?: string
   signal?: number
+  finishedAt?: string
 }
 export interface ContainerStatus {
   name: string

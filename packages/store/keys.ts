@@ -60,7 +60,7 @@ export const keys = {
   repositoryNames: 'taxiway:repos:names',
   /** Set: names of the environments that were given a release or a rule. */
   environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
-  /** Hash: wanted run, its sequence; the newest run that came to the gate, its sequence; generation, live release, rules, runs that failed in a row, hold. */
+  /** Hash: wanted run, its sequence; the newest run that came to the gate, its sequence; generation, live release, rules, runs that failed in a row, hold, number of changes, replicas chosen by hand. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
   /** Hash: address of a cluster and namespace -> repository/environment that owns it. */
   namespaces: 'taxiway:namespaces',
@@ -68,6 +68,16 @@ export const keys = {
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */
   lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,
+  /** Sorted set: deployers that look at environments, by when they were last heard of (ms). */
+  watchers: 'taxiway:watchers',
+  /** String with a time to live: who looks at the environment. */
+  watch: (repo: RepositoryId, environment: string) => `taxiway:watch:${repo}:${environment}`,
+  /** String with a time to live: what was seen of it last. */
+  seen: (repo: RepositoryId, environment: string) => `taxiway:seen:${repo}:${environment}`,
+  /** Hash: number -> a change by hand, or what was noted of one. */
+  changes: (repo: RepositoryId, environment: string) => `taxiway:changes:${repo}:${environment}`,
+  /** Set: `<repository id>/<environment>` with changes that wait for a deployer. */
+  openChanges: 'taxiway:changes:open',
   /** Hash: token id -> record; hash of the token -> id. */
   tokens: 'taxiway:tokens',
   /** Prefix of the queue library's own keys. */

@@ -1,3 +1,4 @@
+import type { DriftMode } from '@taxiway/domain/drift.ts'
 import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
@@ -18,6 +19,8 @@ export interface Release<Order = unknown> {
   state: ReleaseState
   target: string
   order: Order
+  /** What becomes of changes by hand; missing: they are reported. */
+  drift?: DriftMode
   /** When it came to this state. */
   at?: string
   /** What brought it: the event of its run, or that a failed release was taken back. */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
+import { makeChanges } from './changes.ts'
 import { makeClusters } from './clusters.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeEnvironmentStates } from './environment-states.ts'
 import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
@@ -55,6 +57,8 @@ export function openStore(options: {
     tokens: makeTokens(redis, now, random),
     namespaces: makeNamespaces(redis),
     environments: makeEnvironments(redis, now),
+    changes: makeChanges(redis),
+    environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

@@ -21,6 +21,7 @@ import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { environmentStateRoutes } from './routes/environment-state.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { gateRoutes } from './routes/gates.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
@@ -123,6 +124,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       clusterRoutes(api as unknown as Api, deps)
       gateRoutes(api as unknown as Api, deps)
       rollOutRoutes(api as unknown as Api, deps)
+      environmentStateRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)
       lintRoutes(api as unknown as Api)
     },

@@ -23,6 +23,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   repository_exists: 409,
   cluster_in_use: 409,
   cluster_unusable: 409,
+  changes_waiting: 409,
   run_not_cancellable: 409,
   run_not_finished: 409,
   run_not_waiting: 409,

@@ -232,6 +232,7 @@ async function save({ stage, deps, target, order }: RollOut, state: ReleaseState
       at: deps.store.now().toISOString(),
       ...historyOf(run, environment),
       ...(why ? { reason: stage.hide(why) } : {}),
+      ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
       order,
     }),
   )

@@ -10,13 +10,17 @@ import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
+import { makeFulfil } from './fulfil-changes.ts'
 import { makeGatekeeper } from './gates.ts'
 import { makeTargets } from './targets.ts'
+import { watchEnvironments } from './watch-environments.ts'
 
 const redispatchMs = 2000
 const checkClustersMs = 500
 /** How late a gate opens that nobody's call opens. */
 const gatesMs = 2000
+/** How often changes by hand are looked for. */
+const changesMs = 1000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -47,6 +51,8 @@ export async function startDeployer({
     logger,
   })
   const gates = startReconciler(makeGatekeeper(store), { name: 'gates', everyMs: gatesMs, logger })
+  const changes = startReconciler(makeFulfil(deps), { name: 'changes', everyMs: changesMs, logger })
+  const watching = watchEnvironments(deps)
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -56,7 +62,8 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), checks.stop(), gates.stop(), opening])
+      await Promise.all([redispatch, checks, gates, changes, watching].map((loop) => loop.stop()))
+      await opening
       await targets.close()
     },
   }

@@ -1,4 +1,5 @@
 import type { Outcome } from '@taxiway/domain/reason.ts'
+import type { LiveTarget } from './live-target.ts'
 
 /** One object of a manifest after rendering: plain JSON, kept in the record as it is. */
 export interface RenderedObject {
@@ -56,7 +57,7 @@ export interface Restored {
  * What carries a release: a cluster, or one machine's engine. Every call may be repeated after a crash with the same order.
  * Refusals are reasons (the target is away or refuses, the order is stale or not valid); an unhealthy release is a Verdict.
  */
-export interface Target {
+export interface Target extends LiveTarget {
   kind: 'kubernetes' | 'docker'
   /** The address of the cluster: whose a namespace is, is kept by it. On one machine environments share nothing. */
   where?(work: Work): Promise<Outcome<string>>

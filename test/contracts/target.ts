@@ -4,19 +4,19 @@ import type { ReleaseOrder, RenderedObject, Target, Work } from '../../services/
 import { type Images, makeImages, serving } from './images.ts'
 
 /** One environment that tests deploy to; every order is a new run and, unless told otherwise, the next generation. */
-export function makePlace(name: string) {
+export function makePlace(name: string, repositoryId?: string) {
   const unique = `${name}-${Date.now().toString(36)}`
   let generation = 0
   return {
     namespace: unique,
-    repositoryId: `repo_${unique}`,
+    repositoryId: repositoryId ?? `repo_${unique}`,
     environment: 'staging',
     nextGeneration: () => ++generation,
     /** An order for these objects with `web` as this image. */
     order(reference: string, objects: RenderedObject[] = [deployment(), service()]): ReleaseOrder {
       generation++
       const place = {
-        repositoryId: `repo_${unique}`,
+        repositoryId: repositoryId ?? `repo_${unique}`,
         repositoryName: 'acme/shop',
         environment: 'staging',
         namespace: unique,

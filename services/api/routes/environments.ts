@@ -1,5 +1,6 @@
 import { ruleObjection } from '@taxiway/domain/containment.ts'
 import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
+import { stateAt } from '@taxiway/domain/environment-state.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { isTimeZone } from '@taxiway/domain/windows.ts'
@@ -47,12 +48,19 @@ export const viewRelease = (url: string, environment: string, release: Release) 
 
 /** An environment as the API answers it. */
 export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryId, name: string) {
-  const [rules, live, hold] = await Promise.all([
+  const [rules, live, hold, seen] = await Promise.all([
     store.environments.rules(repo, name),
     store.releases.live(repo, name),
     store.environments.hold(repo, name),
+    store.environmentStates.read({ repo, name }),
   ])
-  return { name, rules, ...(live ? { live: viewRelease(url, name, live) } : {}), ...(hold ? { hold } : {}) }
+  return {
+    name,
+    rules,
+    ...(live ? { live: viewRelease(url, name, live) } : {}),
+    ...(hold ? { hold } : {}),
+    ...(live && seen ? { state: stateAt(seen, store.now().getTime()) } : {}),
+  }
 }
 
 function readRoutes(app: Api, deps: ApiDeps): void {

@@ -1,9 +1,12 @@
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine.ts'
 import { stopContainer } from '@taxiway/docker/release-container.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { chosen } from '../live-target.ts'
 import type { ReleaseOrder, Target, Verdict, Work } from '../target.ts'
+import { correct, drift, restart, scale } from './docker-adjust.ts'
 import { containersOf, generationOf, keyOf, startAll } from './docker-container.ts'
 import { checkImage } from './docker-image.ts'
+import { follow, readState } from './docker-live.ts'
 import {
   awaitReady,
   checkNewest,
@@ -51,6 +54,13 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
         const { generation, runId } = await newest(machine, place, signal)
         return done(generation > 0 ? { generation, runId } : undefined)
       }),
+    state: (live, work) => guarded(work, 0, ({ signal }) => readState(machine, chosen(live), signal)),
+    drift: (live, names, work) => guarded(work, 0, (bounded) => drift(machine, live, names, bounded)),
+    correct: (live, work) => guarded(work, 0, (bounded) => correct(machine, live, bounded)),
+    scale: (live, change, work) => guarded(work, 0, (bounded) => scale(machine, live, change, bounded)),
+    restart: (live, change, work) =>
+      guarded(work, callDeadlineMs, (bounded) => restart(machine, live, change, bounded)),
+    follow: (_live, signal) => follow(signal),
     async open() {
       try {
         await routes.reconcile()

@@ -7,6 +7,7 @@ import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
 import { watchRelease } from '@taxiway/kubernetes/watch.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
+import { liveCalls } from './kubernetes-live.ts'
 
 /** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
 export interface ClusterDoor {
@@ -55,6 +56,7 @@ export function makeKubernetesTarget(source: { kubeconfig: string; context?: str
   return {
     kind: 'kubernetes',
     where: (work) => using(work, async (cluster) => done(cluster.where)),
+    ...liveCalls(using, reach),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
     apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
     watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),

@@ -10,6 +10,7 @@ const sentences = {
   cancelled: 'Cancelled.',
   superseded: 'A newer push took its place.',
 }
+const environmentsLink = (repo) => `/repos/${encodeURIComponent(repo)}`
 const repoLink = (name) => `/?repo=${encodeURIComponent(name)}`
 
 /** Shows a run; what did not change is not touched. */
@@ -18,6 +19,7 @@ export function showRun(run) {
   document.title = `${run.state}: ${run.repository} #${run.number} · Taxiway`
   setText(byId('repository'), run.repository)
   byId('repository').href = repoLink(run.repository)
+  byId('environments').href = environmentsLink(run.repo)
   setText(byId('title'), `${run.repository} #${run.number}`)
   setText(byId('message'), run.message)
   showVerdict(run)
@@ -30,7 +32,12 @@ export function showRun(run) {
     (image) => image.name,
     (entry, image) => fillImage(entry, image, run),
   )
-  showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
+  showPart(
+    'releases',
+    run.releases,
+    (release) => `${release.environment}/${release.generation}`,
+    (entry, release) => fillRelease(entry, release, run),
+  )
   const verb = isOver(run.state) ? 'rerun' : 'cancel'
   setText(byId('act-title'), isOver(run.state) ? 'Run it again' : 'Cancel this run')
   setText(
@@ -155,10 +162,11 @@ function fillImage(entry, image, run) {
   )
 }
 
-function fillRelease(entry, release) {
+function fillRelease(entry, release, run) {
+  const href = `${environmentsLink(run.repo)}#${encodeURIComponent(release.environment)}`
   entry.replaceChildren(
     badge(release.state),
-    element('strong', {}, release.environment),
+    element('strong', {}, element('a', { href }, release.environment)),
     element('span', { class: 'faint' }, `generation ${release.generation}`),
   )
   if (release.reason) entry.append(element('p', { class: 'stage-why' }, release.reason.message))
