@@ -21,7 +21,15 @@ export type RunEvent =
   | { type: 'test_changed'; test: RunTest }
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
-  | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
+  | {
+      type: 'release_changed'
+      environment: string
+      generation: number
+      state: ReleaseState
+      reason?: Reason
+      /** How far it is on its way: `canary 25 %`. */
+      progress?: string
+    }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   /** A newer run wants its place; who holds it stops. */

@@ -4,6 +4,7 @@ import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
 import { done, type Outcome, oneLine, refuse } from './reason.ts'
 import { findProblem } from './schema-problem.ts'
+import { strategyProblem } from './strategy.ts'
 
 /** Finds the line of a path in the file, for messages. */
 export type LineOf = (path: (string | number)[]) => number | undefined
@@ -42,7 +43,6 @@ export const notYet = {
     'rollback',
     'prune',
     'drift',
-    'canary',
     'blue_green',
     'ttl',
   ],
@@ -108,6 +108,8 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
         ['deploy', key, 'after'],
         `${environment.after} is not an environment above this one${didYouMean(environment.after, seen)}`,
       )
+    const problem = strategyProblem(environment, Object.keys(pipeline.images ?? {}))
+    if (problem) return refusal(['deploy', key, ...problem.path], problem.detail)
     seen.add(key)
   }
   return done(pipeline)

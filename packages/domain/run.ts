@@ -63,6 +63,8 @@ export interface RunRelease {
   generation: number
   state: ReleaseState
   reason?: Reason
+  /** How far it is on its way: `canary 25 %`. */
+  progress?: string
 }
 
 /** Where a run of a pull request comes from. */

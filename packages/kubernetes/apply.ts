@@ -78,7 +78,8 @@ export async function applyRelease(cluster: Cluster, release: ClusterRelease, wa
   return done(undefined)
 }
 
-async function applyObject(
+/** Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced. */
+export async function applyObject(
   cluster: Cluster,
   object: KubeObject,
   release: ClusterRelease,

@@ -1,0 +1,40 @@
+import { machineSide } from '../scenes/machine-side.ts'
+
+/** Answers of an application, asked ten times a second through the API server's service proxy. */
+export interface Polling {
+  /** What answered, and how often. */
+  seen: Map<string, number>
+  failed: string[]
+  /** Forgets what was seen until now. */
+  forget(): void
+  stop(): Promise<void>
+}
+
+const everyMs = 100
+
+/** Polls the Service `web` of a namespace until it is told to stop. */
+export async function pollWeb(namespace: string, kubeconfig: string): Promise<Polling> {
+  const environment = { KUBECONFIG: kubeconfig }
+  const side = await machineSide({ target: 'kubernetes', namespace, repositoryId: '', dataFolder: '', environment })
+  let over = false
+  const polling: Polling = {
+    seen: new Map(),
+    failed: [],
+    forget: () => polling.seen.clear(),
+    async stop() {
+      over = true
+      await asking
+    },
+  }
+  const asking = (async () => {
+    while (!over) {
+      const next = new Promise((resolve) => setTimeout(resolve, everyMs))
+      await side.visit().then(
+        (text) => void polling.seen.set(text.trim(), (polling.seen.get(text.trim()) ?? 0) + 1),
+        (error) => void polling.failed.push(String(error.message ?? error)),
+      )
+      await next
+    }
+  })()
+  return polling
+}
