@@ -43,7 +43,6 @@ export const notYet = {
     'rollback',
     'prune',
     'drift',
-    'blue_green',
     'ttl',
   ],
 } as const

@@ -106,7 +106,7 @@ async function pause(
 }
 
 /** The pods of this run that stand beside, as long as the environment is still this release's. */
-async function besidePods(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pod[]>> {
+export async function besidePods(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pod[]>> {
   const current = await stillOurs(cluster, release, wait)
   if (!current.ok) return current
   const answer = await cluster.call<{ items?: Pod[] }>(

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { type ClusterRelease, type KubeObject, selectorOf } from './object.ts'
+import { besideLabel, type ClusterRelease, type KubeObject, selectorOf } from './object.ts'
 
 /** What stands beside the objects of a release while it takes over: a label says that, annotations what they are of. */
 export const besideKeys = {
   /** Label: `canary`, `green` or `check`. */
-  beside: 'taxiway.dev/beside',
+  beside: besideLabel,
   /** Name of the Deployment that it stands beside. */
   of: 'taxiway.dev/beside-of',
   /** How many pods that Deployment had when the first step began. */

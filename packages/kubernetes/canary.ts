@@ -3,9 +3,10 @@ import type { Strategy } from '@taxiway/domain/strategy.ts'
 import { type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { type Cluster, type Wait, waitFor } from './cluster.ts'
 import { claim } from './inventory.ts'
+import { clearOthers } from './leftover.ts'
 import type { ClusterRelease } from './object.ts'
 import { paceAt } from './pace.ts'
-import { clearOthers, type Pair, placeBeside, prepareBeside, readPairs, wantedReplicas } from './pairs.ts'
+import { type Pair, placeBeside, prepareBeside, readPairs, reasonToSkip, wantedReplicas } from './pairs.ts'
 import { awaitScaled, setReplicas } from './scale.ts'
 import { type ClusterVerdict, watchRelease } from './watch.ts'
 
@@ -49,12 +50,6 @@ export async function takeInCanary(
 }
 
 const reachedBy = (pairs: readonly Pair[]): number => Math.min(...pairs.map(({ step }) => step))
-
-/** Why new pods need not be taken in by steps. */
-export function reasonToSkip(pairs: readonly Pair[]): string | undefined {
-  if (pairs.some(({ isSwitched }) => isSwitched)) return 'the new version has taken over already'
-  return pairs.every(({ before }) => before === 0) ? 'nothing runs yet that it could stand beside' : undefined
-}
 
 const sentence = ({ name, text }: Fault, weight: number): string =>
   `${name ? `${name}: ` : ''}canary at ${weight} %: ${text}`

@@ -1,11 +1,11 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyObject } from './apply.ts'
 import { type BesideKind, besideConfigs, besideCount, besideDeployment, besideName, besideOf } from './beside.ts'
-import { listBeside, removeBeside } from './beside-live.ts'
+import { listBeside } from './beside-live.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { readInventory } from './inventory.ts'
 import { type ClusterRelease, type KubeObject, keys, pathOf, refOf } from './object.ts'
-import { awaitScaled, readDeployment, replicasOf, setReplicas } from './scale.ts'
+import { readDeployment, replicasOf } from './scale.ts'
 
 /** A Deployment of the release, what runs under its name, and what stands beside it. */
 export interface Pair {
@@ -49,6 +49,12 @@ export async function readPairs(cluster: Cluster, release: ClusterRelease, wait:
     })
   }
   return done(pairs)
+}
+
+/** Why new pods need not be taken in by steps. */
+export function reasonToSkip(pairs: readonly Pair[]): string | undefined {
+  if (pairs.some(({ isSwitched }) => isSwitched)) return 'the new version has taken over already'
+  return pairs.every(({ before }) => before === 0) ? 'nothing runs yet that it could stand beside' : undefined
 }
 
 /** The Deployments of a release that run something. */
@@ -121,53 +127,6 @@ export async function placeBeside(
     placed.push(object)
   }
   return done(placed)
-}
-
-/**
- * Takes away what an unfinished release left: the version before gets all its pods again and is ready before the new ones
- * go. Nothing happens when nothing was left. @returns the Deployment whose pods do not get ready, if one does not
- */
-export async function clearOthers(
-  cluster: Cluster,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<string | undefined>> {
-  const listed = await listBeside(cluster, release, wait)
-  if (!listed.ok) return listed
-  const left = listed.value.filter(({ metadata }) => metadata.annotations?.[keys.run] !== release.runId)
-  for (const beside of left) {
-    const before = besideCount(beside, 'before')
-    const scaled = await setReplicas(cluster, release, besideOf(beside), (now) => Math.max(now, before), wait)
-    if (!scaled.ok) return scaled
-  }
-  for (const beside of left) {
-    const ready = await awaitScaled(cluster, release, besideOf(beside), { allReady: true }, wait)
-    if (!ready.ok) return ready
-    if (!ready.value) return done(besideOf(beside))
-  }
-  const removed = await removeBeside(cluster, release, wait, { ofOthers: true })
-  if (!removed.ok) return removed
-  for (const name of removed.value) wait.say(`${name} removed, an unfinished release had left it`)
-  return done(undefined)
-}
-
-/**
- * Gives Deployments whose manifests leave their number of pods open the number they had before the first step. To be done
- * once the objects of a release are applied.
- */
-export async function regrow(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
-  const listed = await listBeside(cluster, release, wait)
-  if (!listed.ok) return listed
-  for (const beside of listed.value) {
-    const object = release.objects.find(
-      ({ kind, metadata }) => kind === 'Deployment' && metadata.name === besideOf(beside),
-    )
-    if (!object || (object.spec as { replicas?: number }).replicas !== undefined) continue
-    const before = besideCount(beside, 'before')
-    const scaled = await setReplicas(cluster, release, object.metadata.name, (now) => Math.max(now, before), wait)
-    if (!scaled.ok) return scaled
-  }
-  return done(undefined)
 }
 
 /** Names that must be free for what stands beside. @returns one that the release itself has */

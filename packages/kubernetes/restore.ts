@@ -3,8 +3,8 @@ import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { type ClusterRelease, type KubeObject, keys, pathOf, refOf, selectorOf } from './object.ts'
 import { isReady, type Pod } from './pod.ts'
-import { type ClusterVerdict, watchRelease } from './watch.ts'
-import { applyWhole, pruneWhole } from './whole.ts'
+import type { ClusterVerdict } from './watch.ts'
+import { applyWhole, pruneWhole, watchWhole } from './whole.ts'
 
 /** An earlier release as it is given again: Jobs have done their work and are not run a second time. */
 export const withoutJobs = (release: ClusterRelease): ClusterRelease => ({
@@ -35,7 +35,7 @@ export async function putBack(
   if (!applied.ok) return applied
   const unstuck = await unstickStatefulSets(cluster, release, failedRunId, wait)
   if (!unstuck.ok) return unstuck
-  const verdict = await watchRelease(cluster, release, wait)
+  const verdict = await watchWhole(cluster, release, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
   const pruned = await pruneWhole(cluster, release, wait)
   return pruned.ok ? verdict : pruned

@@ -1,12 +1,14 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Strategy } from '@taxiway/domain/strategy.ts'
 import type { Ground } from './analysis.ts'
+import { takeInGreen } from './blue-green.ts'
 import { takeInCanary } from './canary.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { portsAsked } from './measure-http.ts'
 import { checkPrometheus } from './measure-prometheus.ts'
-import type { ClusterRelease, KubeObject } from './object.ts'
+import { type ClusterRelease, isWorkload, type KubeObject } from './object.ts'
 import { deploymentsOf, type Pair, readPairs, takenName } from './pairs.ts'
+import { aimOf, podLabelsOf, selects } from './services.ts'
 import type { ClusterVerdict } from './watch.ts'
 
 /** A canary of what an autoscaler scales comes on top of what is there, so at most doubles it. */
@@ -52,6 +54,12 @@ export function objectionTo(
     }
   const taken = takenName(release, kind === 'canary' ? 'canary' : 'green')
   if (taken) return { object: taken, detail: `its name is needed for what ${word} puts beside` }
+  const shared = kind === 'blue_green' ? sharedService(release) : undefined
+  if (shared)
+    return {
+      object: `Service/${shared}`,
+      detail: 'it selects the pods of more than one object, and blue_green switches those of one',
+    }
   for (const measure of analysis)
     if (measure.kind === 'http' && portsAsked(measure, deployments).size === 0)
       return {
@@ -60,6 +68,14 @@ export function objectionTo(
       }
   return undefined
 }
+
+/** A Service whose pods have not one template: it can't be held to those of the version before. */
+const sharedService = (release: ClusterRelease): string | undefined =>
+  release.objects.find((object) => {
+    if (object.kind !== 'Service') return false
+    const { selector } = aimOf(object)
+    return release.objects.filter((one) => isWorkload(one) && selects(selector, podLabelsOf(one))).length > 1
+  })?.metadata.name
 
 const isSingle = ({ spec }: KubeObject): boolean =>
   (spec as { strategy?: { type?: string } }).strategy?.type === 'Recreate'
@@ -81,5 +97,5 @@ export async function advance(
 ): Promise<Outcome<ClusterVerdict>> {
   const { strategy } = ground
   if (strategy.kind === 'canary') return takeInCanary(cluster, release, { ...ground, strategy }, wait)
-  throw new Error('blue_green is not carried out yet')
+  return takeInGreen(cluster, release, { ...ground, strategy }, wait)
 }

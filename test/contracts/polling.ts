@@ -2,11 +2,9 @@ import { machineSide } from '../scenes/machine-side.ts'
 
 /** Answers of an application, asked ten times a second through the API server's service proxy. */
 export interface Polling {
-  /** What answered, and how often. */
-  seen: Map<string, number>
+  /** All good answers, in order. */
+  answers: string[]
   failed: string[]
-  /** Forgets what was seen until now. */
-  forget(): void
   stop(): Promise<void>
 }
 
@@ -18,9 +16,8 @@ export async function pollWeb(namespace: string, kubeconfig: string): Promise<Po
   const side = await machineSide({ target: 'kubernetes', namespace, repositoryId: '', dataFolder: '', environment })
   let over = false
   const polling: Polling = {
-    seen: new Map(),
+    answers: [],
     failed: [],
-    forget: () => polling.seen.clear(),
     async stop() {
       over = true
       await asking
@@ -30,7 +27,7 @@ export async function pollWeb(namespace: string, kubeconfig: string): Promise<Po
     while (!over) {
       const next = new Promise((resolve) => setTimeout(resolve, everyMs))
       await side.visit().then(
-        (text) => void polling.seen.set(text.trim(), (polling.seen.get(text.trim()) ?? 0) + 1),
+        (text) => void polling.answers.push(text.trim()),
         (error) => void polling.failed.push(String(error.message ?? error)),
       )
       await next

@@ -1,5 +1,7 @@
-import type { Measure } from '@taxiway/domain/strategy.ts'
+import type { Measure, Strategy } from '@taxiway/domain/strategy.ts'
 import { listBeside } from '@taxiway/kubernetes/beside-live.ts'
+import { takeInCanary } from '@taxiway/kubernetes/canary.ts'
+import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import type { ReleaseOrder } from '../../services/deployer/target.ts'
@@ -11,6 +13,7 @@ import { deployment, makeWork, service, successOf, type TestPlace } from '../con
 const scene = clusterScene()
 let two: string
 let polling: Polling | undefined
+type Canary = Extract<Strategy, { kind: 'canary' }>
 beforeAll(async () => {
   two = await scene.images.publish(`canary-${process.pid}`, serving('two'))
 })
@@ -90,7 +93,7 @@ test('new pods take over by steps, no request fails, and nothing is left beside'
   expect(told).toEqual(['canary 25 %', 'canary 50 %'])
   expect(await counts['25']).toEqual({ fresh: 1, old: 3 })
   expect(await counts['50']).toEqual({ fresh: 2, old: 2 })
-  expect([...polling.seen.keys()].sort()).toEqual(['one', 'two'])
+  expect([...new Set(polling.answers)].sort()).toEqual(['one', 'two'])
   successOf(await scene.target.apply(order, makeWork()))
   expect(successOf(await scene.target.watch(order, makeWork(60_000)))).toEqual({ healthy: true, ready: 'web 4/4' })
   successOf(await scene.target.prune(order, makeWork()))
@@ -130,3 +133,116 @@ test('a measure that fails takes the new pods away, and the old ones serve as th
   await polling.stop()
   expect(polling.failed).toEqual([])
 })
+
+test('what a canary left when its deployer died is taken away by the next release, and by nobody older after that', async () => {
+  const { place, first, polling } = await begin('canary-left', [web(undefined), service()])
+  // How many there are is said by hand: the manifest leaves it open.
+  await scaleByHand(place, 4)
+  const left = canary(place.order(two, [web(undefined), service()]), [[50, 60_000]])
+  const stop = new AbortController()
+  const killed = scene.target.advance(left, {
+    ...makeWork(120_000, stop.signal),
+    say: (line) => line.startsWith('canary 50 %, 0 s') && stop.abort(new Error('killed')),
+  })
+  await expect(killed).rejects.toThrow('killed')
+  expect(await podsOf(place)).toEqual({ fresh: 2, old: 2 })
+  // The next has no steps, and its manifest says nothing of replicas either.
+  const next = place.order(await scene.images.publish(`next-${process.pid}`, serving('next')), [
+    web(undefined),
+    service(),
+  ])
+  successOf(await scene.target.apply(next, makeWork()))
+  expect(successOf(await scene.target.watch(next, makeWork(60_000)))).toEqual({ healthy: true, ready: 'web 4/4' })
+  successOf(await scene.target.prune(next, makeWork()))
+  expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
+  const late = await scene.target.advance(left, makeWork(20_000))
+  expect(late.ok ? 'advanced' : late.reason.code).toBe('stale_generation')
+  expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
+  expect(await besideNames(first)).toEqual([])
+  await polling.stop()
+  expect(polling.failed).toEqual([])
+})
+
+test('a canary meets one that was left: the version before is whole again first', async () => {
+  const { place, polling } = await begin('canary-twice')
+  const left = canary(place.order(two, [web(4), service()]), [[50, 60_000]])
+  const stop = new AbortController()
+  const killed = scene.target.advance(left, {
+    ...makeWork(120_000, stop.signal),
+    say: (line) => line.startsWith('canary 50 %, 0 s') && stop.abort(new Error('killed')),
+  })
+  await expect(killed).rejects.toThrow('killed')
+  const next = canary(place.order(scene.good, [web(4), service()]), [[25, 1_000]])
+  const work = makeWork(120_000)
+  expect(successOf(await scene.target.advance(next, work))).toMatchObject({ healthy: true })
+  expect(work.lines).toContain('Deployment/web-canary removed, an unfinished release had left it')
+  expect(work.lines).toContain('canary 25 %: web 1 new, 3 old')
+  expect(await podsOf(place)).toEqual({ fresh: 1, old: 3 })
+  // Nobody has a record of the version before: then only what stands beside goes.
+  const restoring = { failed: next, previous: undefined, generation: place.nextGeneration() }
+  expect(successOf(await scene.target.restore(restoring, makeWork(60_000)))).toEqual({
+    complete: true,
+    detail: 'the version before was left as it was',
+  })
+  expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
+  await polling.stop()
+  expect(polling.failed).toEqual([])
+})
+
+test('an older canary that was frozen before it shrinks the old pods does not shrink them after a newer one came', async () => {
+  const { place } = await begin('canary-frozen')
+  const older = canary(place.order(two, [web(4), service()]), [[50, 1_000]])
+  const newer = place.order(scene.good, [web(4), service()])
+  const slow: Cluster = {
+    ...scene.cluster,
+    async call(call, callWait) {
+      // The moment before the write that takes old pods away.
+      const isShrink = call.method === 'PATCH' && JSON.stringify(call.body ?? {}).includes('scaled-by')
+      if (isShrink) successOf(await scene.target.apply(newer, makeWork()))
+      return scene.cluster.call(call, callWait)
+    },
+  }
+  const ground = { strategy: older.strategy as Canary, allowedOrigins: [], tell: () => {} }
+  const outcome = await takeInCanary(slow, older, ground, waitFor(60_000, makeWork()))
+  expect(outcome.ok ? 'advanced' : outcome.reason.code).toBe('stale_generation')
+  expect((await scene.read(place, webPath))?.spec).toMatchObject({ replicas: 4 })
+})
+
+test('a Deployment that an autoscaler scales keeps its pods, and one that is new comes whole at the first step', async () => {
+  const scaler = {
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'web' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+      minReplicas: 2,
+      maxReplicas: 4,
+    },
+  }
+  const { place } = await begin('canary-scaled', [web(2), service(), scaler])
+  const labels = { app: 'extra' }
+  const extra = web(2)
+  extra.metadata = { name: 'extra' }
+  Object.assign(extra.spec as object, { selector: { matchLabels: labels } })
+  Object.assign((extra.spec as { template: object }).template, { metadata: { labels } })
+  const objects = [web(2), extra, service(), scaler]
+  const steep = canary(place.order(two, objects), [[60, 1_000]])
+  expect(await scene.target.dryRun(steep, makeWork())).toMatchObject({ reason: { code: 'manifest_unsupported' } })
+  const order = canary(place.order(two, objects), [[50, 1_000]])
+  successOf(await scene.target.dryRun(order, makeWork()))
+  const work = makeWork(120_000)
+  expect(successOf(await scene.target.advance(order, work))).toMatchObject({ healthy: true })
+  expect(work.lines).toContain('canary 50 %: web 2 new, 2 old, extra 2 new, 0 old')
+  expect(await podsOf(place)).toEqual({ fresh: 4, old: 2 })
+})
+
+async function scaleByHand(place: TestPlace, replicas: number): Promise<void> {
+  const call = {
+    method: 'PATCH',
+    path: webPath.replace('*', place.namespace),
+    body: { spec: { replicas } },
+    contentType: 'application/merge-patch+json',
+  } as const
+  successOf(await scene.cluster.call(call, wait()))
+  await expect.poll(() => podsOf(place), { timeout: 30_000 }).toEqual({ fresh: 0, old: replicas })
+}

@@ -5,8 +5,7 @@ import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiwa
 import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/strategy.ts'
-import { watchRelease } from '@taxiway/kubernetes/watch.ts'
-import { applyWhole, backOut, pruneWhole } from '@taxiway/kubernetes/whole.ts'
+import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/whole.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
 
@@ -69,7 +68,7 @@ export function makeKubernetesTarget(
         return advance(cluster, order, { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
       }),
     apply: (order, work) => using(work, (cluster, wait) => applyWhole(cluster, order, wait)),
-    watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),
+    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, order, wait)),
     prune: (order, work) =>
       using(work, async (cluster, wait) => {
         const pruned = await pruneWhole(cluster, order, wait)
