@@ -22,9 +22,13 @@ afterEach(() => polling?.stop())
 /** Stops to answer only after traffic has stopped to come. */
 const gentle = { lifecycle: { preStop: { exec: { command: ['sleep', '2'] } } } }
 const web = (replicas: number | undefined, container: object = {}) =>
-  deployment({ ...gentle, ...container }, replicas === undefined ? {} : { replicas }, {
-    terminationGracePeriodSeconds: 5,
-  })
+  deployment(
+    { ...gentle, ...container },
+    { replicas },
+    {
+      terminationGracePeriodSeconds: 5,
+    },
+  )
 const canary = (
   order: ReleaseOrder,
   steps: [weight: number, pauseMs: number][],
@@ -56,6 +60,24 @@ const besideNames = async (order: ReleaseOrder) =>
   successOf(await listBeside(scene.cluster, { ...order, generation: 1e9 }, wait())).map(({ metadata }) => metadata.name)
 const hasService = async (place: TestPlace) => (await scene.read(place, servicePath)) !== undefined
 
+/** The fewest ready pods that there were at any moment until it is stopped. */
+function leastReady(place: TestPlace) {
+  let [over, least] = [false, Number.POSITIVE_INFINITY]
+  const looking = (async () => {
+    while (!over) {
+      const { fresh, old } = await podsOf(place)
+      least = Math.min(least, fresh + old)
+    }
+  })()
+  return {
+    async stop() {
+      over = true
+      await looking
+      return least
+    },
+  }
+}
+
 /** The first version, live, with somebody who asks it all the time. */
 async function begin(name: string, objects = [web(4), service()]) {
   const place = scene.open(name)
@@ -80,6 +102,7 @@ test('new pods take over by steps, no request fails, and nothing is left beside'
   const told: string[] = []
   const counts: Record<string, Promise<{ fresh: number; old: number }>> = {}
   const work = makeWork(120_000)
+  const ready = leastReady(place)
   const say = (line: string) => {
     work.say(line)
     // At the begin of each pause.
@@ -98,6 +121,7 @@ test('new pods take over by steps, no request fails, and nothing is left beside'
   expect(successOf(await scene.target.watch(order, makeWork(60_000)))).toEqual({ healthy: true, ready: 'web 4/4' })
   successOf(await scene.target.prune(order, makeWork()))
   expect(await besideNames(order)).toEqual([])
+  expect(await ready.stop()).toBe(4)
   await polling.stop()
   expect(polling.failed).toEqual([])
 })
@@ -106,6 +130,8 @@ test('a measure that fails takes the new pods away, and the old ones serve as th
   const settings = (text: string) => configMap('settings', { text })
   const env = [{ name: 'TEXT', valueFrom: { configMapKeyRef: { name: 'settings', key: 'text' } } }]
   const { place, first, polling } = await begin('canary-bad', [settings('one'), web(undefined, { env }), service()])
+  // How many there are is said by hand: the manifest leaves it open.
+  await scaleByHand(place, 4)
   const before = await scene.read(place, webPath)
   const objects = [settings('two'), web(undefined, { env }), service(81)]
   const order = canary(place.order(two, objects), [[25, 20_000]], [http('/missing', 99)])
@@ -154,7 +180,7 @@ test('what a canary left when its deployer died is taken away by the next releas
   successOf(await scene.target.apply(next, makeWork()))
   expect(successOf(await scene.target.watch(next, makeWork(60_000)))).toEqual({ healthy: true, ready: 'web 4/4' })
   successOf(await scene.target.prune(next, makeWork()))
-  expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
+  await expect.poll(() => podsOf(place), { timeout: 30_000 }).toEqual({ fresh: 0, old: 4 })
   const late = await scene.target.advance(left, makeWork(20_000))
   expect(late.ok ? 'advanced' : late.reason.code).toBe('stale_generation')
   expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
@@ -184,7 +210,7 @@ test('a canary meets one that was left: the version before is whole again first'
     complete: true,
     detail: 'the version before was left as it was',
   })
-  expect(await podsOf(place)).toEqual({ fresh: 0, old: 4 })
+  await expect.poll(() => podsOf(place), { timeout: 30_000 }).toEqual({ fresh: 0, old: 4 })
   await polling.stop()
   expect(polling.failed).toEqual([])
 })
