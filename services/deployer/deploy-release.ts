@@ -4,6 +4,7 @@ import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.
 import { strategyMs, withReferences } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { checkAnalysis } from './analysis-policy.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
@@ -86,9 +87,12 @@ async function makeOrder(
   if (!allowed.ok) return allowed
   const rendered = render(allowed.value, { ...release, references })
   if (!rendered.ok) return rendered
-  const strategy = environment.strategy ? withReferences(environment.strategy, references) : undefined
-  if (strategy && !strategy.ok) return strategy
-  return done({ ...release, ...rendered.value, ...(strategy ? { strategy: strategy.value } : {}) })
+  const order = { ...release, ...rendered.value }
+  if (!environment.strategy) return done(order)
+  const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
+  if (!analysis.ok) return analysis
+  const strategy = withReferences(environment.strategy, references)
+  return strategy.ok ? done({ ...order, strategy: strategy.value }) : strategy
 }
 
 /** @throws Fenced when another attempt rolls out to the environment by now */

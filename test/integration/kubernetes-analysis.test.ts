@@ -28,7 +28,7 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1')
   await once(prometheus, 'listening')
   url = `http://127.0.0.1:${(prometheus.address() as AddressInfo).port}`
-  target = makeKubernetesTarget({ ...kubeconfig(), allowedOrigins: [url] })
+  target = makeKubernetesTarget(kubeconfig(), { allowedOrigins: [url] })
 })
 afterAll(() => void prometheus?.close())
 

@@ -27,7 +27,7 @@ const blueGreen = (order: ReleaseOrder, pauseMs: number, analysis: Measure[] = [
 const besideNames = async (order: ReleaseOrder) =>
   successOf(await listBeside(scene.cluster, { ...order, generation: 1e9 }, wait())).map(({ metadata }) => metadata.name)
 const selectorOf = async (place: TestPlace) =>
-  ((await scene.read(place, servicePath))?.spec as { selector: Record<string, string> }).selector
+  ((await scene.read(place, servicePath))?.spec as { selector: Record<string, string> } | undefined)?.selector ?? {}
 
 async function begin(name: string) {
   const place = scene.open(name)
