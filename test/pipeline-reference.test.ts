@@ -37,6 +37,7 @@ function typeOf(schema: Schema): string {
         : 'anything'
     }`
   if (type === 'integer') return `whole number, ${minimum} to ${maximum}`
+  if (type === 'number') return 'number'
   if (type === 'boolean') return 'true or false'
   if (type === 'string') return /^A duration/.test(schema.description ?? '') ? 'duration' : 'text'
   const named = Object.values(patternProperties ?? {})[0]

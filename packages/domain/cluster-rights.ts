@@ -28,6 +28,8 @@ const always: readonly Right[] = [
   // To say why a pod is not healthy, and to remove a stateful set's broken pod when it is restored.
   { group: '', resource: 'pods', verbs: ['get', 'list', 'watch', 'delete'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
+  // To see that a Service sends to the new pods, before the old ones of a blue-green release go.
+  { group: '', resource: 'endpoints', verbs: ['get'] },
   { group: '', resource: 'events', verbs: ['list'] },
 ]
 

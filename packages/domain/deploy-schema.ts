@@ -122,13 +122,28 @@ const Job = Type.Object(
   },
   { ...strict, description: 'Commands that run once for a release.' },
 )
+/** An analysis is given no secrets: what it asks stands beside what everybody asks. */
+const { secrets: _, ...jobOfAnalysis } = Job.properties
+const AnalysisJob = Type.Object(jobOfAnalysis, {
+  ...strict,
+  description:
+    'Commands that end with 0 when the new version is well; TAXIWAY_PODS has the addresses of the new pods, apart by spaces.',
+})
 const Analysis = Type.Union(
   [
     Type.Object(
       {
-        http: Type.String({ pattern: '^/', maxLength: 500, description: 'A path that new pods are asked for.' }),
+        http: Type.String({
+          pattern: '^/[!-~]*$',
+          maxLength: 500,
+          description: 'A path like /healthz?deep=1 that new pods are asked for, five times a second.',
+        }),
         port: Type.Optional(
-          Type.Integer({ minimum: 1, maximum: 65535, description: "Where. Default: the container's first port." }),
+          Type.Integer({
+            minimum: 1,
+            maximum: 65535,
+            description: "A port. Asked are the pods that have it. Default: the container's first port.",
+          }),
         ),
         success: Type.Optional(
           Type.Number({
@@ -145,15 +160,15 @@ const Analysis = Type.Union(
         prometheus: Type.String({
           pattern: '^https?://',
           maxLength: 500,
-          description: 'The address of a Prometheus server.',
+          description: 'The address of a Prometheus server, which an admin lists in TAXIWAY_ALLOWED_ORIGINS.',
         }),
         query: text(4096, 'A query whose first value is looked at.'),
-        min: Type.Optional(Type.Number({ description: 'The value must not be less.' })),
-        max: Type.Optional(Type.Number({ description: 'The value must not be more.' })),
+        min: Type.Optional(Type.Number({ description: 'A number. The value must not be less.' })),
+        max: Type.Optional(Type.Number({ description: 'A number. The value must not be more.' })),
       },
       strict,
     ),
-    Type.Object({ job: Job }, strict),
+    Type.Object({ job: AnalysisJob }, strict),
   ],
   { description: 'One measure: http, prometheus or job.' },
 )
@@ -268,7 +283,11 @@ export const Deploy = Type.Object(
           steps: Type.Array(
             Type.Object(
               {
-                weight: Type.Integer({ minimum: 1, maximum: 99, description: 'Percent of the pods that are new.' }),
+                weight: Type.Integer({
+                  minimum: 1,
+                  maximum: 99,
+                  description: 'A whole number. At least so many percent of the pods are new.',
+                }),
                 pause: Type.Optional(timeout('How long that is left so, and measured. Default: 30s.')),
               },
               { ...strict, description: 'A step, larger than the one before.' },

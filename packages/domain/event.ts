@@ -22,7 +22,6 @@ export type RunEvent =
   | { type: 'test_changed'; test: RunTest }
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
-  | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
   /** A release may not begin yet: the run is given back, and waits. */
   | { type: 'gate_closed'; gate: Gate }
   /** What a run waits at is another gate by now, or tells something else. */
@@ -32,6 +31,15 @@ export type RunEvent =
   | { type: 'rejected'; environment: string; who: string }
   /** Nobody approved in time. */
   | { type: 'approval_expired'; environment: string }
+  | {
+      type: 'release_changed'
+      environment: string
+      generation: number
+      state: ReleaseState
+      reason?: Reason
+      /** How far it is on its way: `canary 25 %`. */
+      progress?: string
+    }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   /** A newer run wants its place; who holds it stops. */

@@ -2,6 +2,7 @@ import type { DriftMode } from './drift.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { PlanContext } from './plan.ts'
 import { durationMs, slug } from './plan-parts.ts'
+import { planStrategy, type Strategy } from './strategy.ts'
 import { matchesBranch } from './trigger.ts'
 
 /** Where a release goes, and how, with every default filled in. */
@@ -23,29 +24,39 @@ export interface PlannedEnvironment {
   timezone?: string
   /** Missing in plans of earlier versions: `report`. */
   drift?: DriftMode
+  /** Default: at once. */
+  strategy?: Strategy
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
 
 /** The environments that this event is deployed to, in the pipeline's order. */
-export const planEnvironments = ({ deploy }: Pick<Pipeline, 'deploy'>, context: PlanContext): PlannedEnvironment[] =>
+export const planEnvironments = (
+  { deploy, images }: Pick<Pipeline, 'deploy' | 'images'>,
+  context: PlanContext,
+): PlannedEnvironment[] =>
   Object.entries(deploy ?? {})
     .filter(([, environment]) => isDeployedFrom(context, environment.on))
-    .map(([name, environment]) => planEnvironment(name, environment, context))
+    .map(([name, environment]) => planEnvironment(name, environment, Object.keys(images ?? {}), context))
 
-const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): PlannedEnvironment => ({
-  name,
-  namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
-  manifests: deploy.manifests ?? 'k8s',
-  timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
-  ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
-  ...(deploy.cluster ? { cluster: deploy.cluster } : {}),
-  ...(deploy.after && { after: deploy.after }),
-  ...(deploy.approval && { approval: { timeoutMs: durationMs(deploy.approval_timeout, 24 * 3_600_000) } }),
-  ...(deploy.windows && { windows: deploy.windows }),
-  ...(deploy.timezone && { timezone: deploy.timezone }),
-  drift: deploy.drift ?? 'report',
-})
+function planEnvironment(name: string, deploy: DeployOf, images: string[], context: PlanContext): PlannedEnvironment {
+  const timeoutMs = durationMs(deploy.timeout, 5 * 60_000)
+  const strategy = planStrategy(deploy, images, timeoutMs)
+  return {
+    name,
+    namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
+    manifests: deploy.manifests ?? 'k8s',
+    timeoutMs,
+    ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
+    ...(deploy.cluster ? { cluster: deploy.cluster } : {}),
+    ...(deploy.after && { after: deploy.after }),
+    ...(deploy.approval && { approval: { timeoutMs: durationMs(deploy.approval_timeout, 24 * 3_600_000) } }),
+    ...(deploy.windows && { windows: deploy.windows }),
+    ...(deploy.timezone && { timezone: deploy.timezone }),
+    drift: deploy.drift ?? 'report',
+    ...(strategy ? { strategy } : {}),
+  }
+}
 
 /** Without a rule only the default branch is deployed. */
 function isDeployedFrom(context: PlanContext, rule: DeployOf['on']): boolean {

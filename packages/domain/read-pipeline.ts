@@ -4,6 +4,7 @@ import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
 import { done, type Outcome, oneLine, refuse } from './reason.ts'
 import { findProblem } from './schema-problem.ts'
+import { strategyProblem } from './strategy.ts'
 import { isTimeZone } from './windows.ts'
 
 /** Finds the line of a path in the file, for messages. */
@@ -30,7 +31,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['values', 'components', 'before', 'after_live', 'soak', 'rollback', 'prune', 'canary', 'blue_green', 'ttl'],
+  deploy: ['values', 'components', 'before', 'after_live', 'soak', 'rollback', 'prune', 'ttl'],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */
@@ -95,6 +96,8 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
       )
     if (environment.timezone !== undefined && !isTimeZone(environment.timezone))
       return refusal(['deploy', key, 'timezone'], `${environment.timezone} is no time zone like Europe/Berlin`)
+    const problem = strategyProblem(environment, Object.keys(pipeline.images ?? {}))
+    if (problem) return refusal(['deploy', key, ...problem.path], problem.detail)
     seen.add(key)
   }
   return done(pipeline)

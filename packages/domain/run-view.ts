@@ -117,6 +117,7 @@ export const RunView = Type.Object(
         generation: Type.Integer(),
         state: words(releaseStates),
         reason: Type.Optional(ReasonView),
+        progress: Type.Optional(Type.String({ description: 'How far it is on its way: canary 25 %.' })),
       }),
     ),
   },

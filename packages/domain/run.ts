@@ -65,6 +65,8 @@ export interface RunRelease {
   generation: number
   state: ReleaseState
   reason?: Reason
+  /** How far it is on its way: `canary 25 %`. */
+  progress?: string
 }
 
 /** Who let a release begin. */

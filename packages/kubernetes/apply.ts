@@ -3,9 +3,11 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, type Cluster, ensureNamespace, messageOf, type Status, type Wait } from './cluster.ts'
 import { claim, deleteObject, stale, stillOurs } from './inventory.ts'
 import {
+  besideLabel,
   type ClusterRelease,
   describe,
   generationOf,
+  hashLabel,
   isNewer,
   isOurs,
   type KubeObject,
@@ -78,7 +80,8 @@ export async function applyRelease(cluster: Cluster, release: ClusterRelease, wa
   return done(undefined)
 }
 
-async function applyObject(
+/** Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced. */
+export async function applyObject(
   cluster: Cluster,
   object: KubeObject,
   release: ClusterRelease,
@@ -200,9 +203,41 @@ async function update(
   const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value
-  if (status < 300) return done(true)
+  if (status < 300) return ownAim(cluster, object, answer.value.body as unknown as KubeObject, release, wait)
   const isChanged = status === 409 && !isOwnership(answer.value.body)
   return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
+}
+
+/**
+ * Labels by which a Service was held to some pods while a release took over go from its selector: applying only takes away
+ * what was applied (in servers before 1.21, where a selector is merged key by key).
+ * @returns false when it was changed since
+ */
+async function ownAim(
+  cluster: Cluster,
+  object: KubeObject,
+  live: KubeObject,
+  release: ClusterRelease,
+  wait: Wait,
+): Promise<Outcome<boolean>> {
+  const selectorOf = ({ spec }: KubeObject) =>
+    (spec as { selector?: Record<string, unknown> } | undefined)?.selector ?? {}
+  const extra = [besideLabel, hashLabel].filter((key) => key in selectorOf(live) && !(key in selectorOf(object)))
+  if (object.kind !== 'Service' || extra.length === 0) return done(true)
+  const answer = await cluster.call(
+    {
+      method: 'PATCH',
+      path: pathOf(release.namespace, refOf(object)),
+      query: { fieldManager },
+      body: {
+        metadata: { resourceVersion: live.metadata.resourceVersion },
+        spec: { selector: Object.fromEntries(extra.map((key) => [key, null])) },
+      },
+      contentType: 'application/merge-patch+json',
+    },
+    wait,
+  )
+  return answer.ok ? done(answer.value.status === 200) : answer
 }
 
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */

@@ -68,6 +68,11 @@ export const keys = {
   generation: 'taxiway.dev/generation',
 } as const
 
+/** Label of what stands beside a release while it takes over: `canary`, `green` or `check`. */
+export const besideLabel = 'taxiway.dev/beside'
+/** Label that a Deployment gives the pods of one template. */
+export const hashLabel = 'pod-template-hash'
+
 /** ConfigMaps named so hold an environment's inventory; manifests may not use such names. */
 export const recordPrefix = 'taxiway-release-'
 

@@ -2,8 +2,10 @@ import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { done, isInfrastructure, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run.ts'
+import { strategyMs, withReferences } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Fenced, Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { checkAnalysis } from './analysis-policy.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { gateBefore } from './gates.ts'
 import { holdLane, type Lane } from './lane.ts'
@@ -12,7 +14,7 @@ import { choosePlace, type Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
 import { render, stamp } from './render.ts'
 import { storedOrder } from './stored-order.ts'
-import type { ReleaseOrder, Target, Work } from './target.ts'
+import type { ReleaseOrder, Restored, Target, Work } from './target.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined
@@ -28,6 +30,8 @@ interface RollOut {
   order: ReleaseOrder
   lane: Lane
   work(deadlineMs: number, signal?: AbortSignal): Work
+  /** What was told of its way is written before what it came to. */
+  told: Promise<unknown>
 }
 
 /** What a single question to the target may take; an apply of all objects; a restore. */
@@ -50,7 +54,7 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
     const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
-    const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work })
+    const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work, told: Promise.resolve() })
     // Stale in the target is what being superseded looks like from there.
     if (!outcome.ok && outcome.reason.code === 'stale_generation') {
       await lane.look()
@@ -105,7 +109,12 @@ async function makeOrder(
   if (!allowed.ok) return allowed
   const rendered = render(allowed.value, { ...release, references })
   if (!rendered.ok) return rendered
-  return done({ ...release, ...rendered.value })
+  const order = { ...release, ...rendered.value }
+  if (!environment.strategy) return done(order)
+  const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
+  if (!analysis.ok) return analysis
+  const strategy = withReferences(environment.strategy, references)
+  return strategy.ok ? done({ ...order, strategy: strategy.value }) : strategy
 }
 
 /** What an earlier release had, under the next generation. */
@@ -139,22 +148,31 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
+  let isBeside = false
   try {
+    if (order.strategy) {
+      isBeside = true
+      const advanced = await target.advance(order, {
+        ...work(strategyMs(order.strategy)),
+        tell: (progress) => tell(rollOut, progress),
+      })
+      if (!advanced.ok) return await refused(rollOut, advanced.reason)
+      if (!advanced.value.healthy) return await restore(rollOut, advanced.value.detail)
+      tell(rollOut, 'taking over')
+      isBeside = false
+    }
     stage.log.say(
       `applying release ${order.generation}: ${order.objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`).join(', ')}`,
     )
     const applied = await target.apply(order, work(applyMs))
-    if (!applied.ok)
-      return applied.reason.code === 'stale_generation'
-        ? failed(rollOut, applied.reason)
-        : restore(rollOut, applied.reason.message.replace(/\.$/, ''), applied.reason)
+    if (!applied.ok) return await refused(rollOut, applied.reason)
     const verdict = await target.watch(order, work(deps.environment.timeoutMs))
     if (!verdict.ok) return failed(rollOut, verdict.reason)
     if (!verdict.value.healthy) return await restore(rollOut, verdict.value.detail)
     stage.log.say(`healthy: ${verdict.value.ready}`)
   } catch (error) {
     // A newer release is about to be applied over this one; whoever cancels wants what was before.
-    if (lane.supersededBy()) await save(rollOut, 'superseded')
+    if (lane.supersededBy()) await giveWay(rollOut, isBeside)
     else if (stage.signal.reason === 'cancelled') await restore(rollOut, 'cancelled while it was rolled out')
     throw error
   }
@@ -164,35 +182,41 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   return done(undefined)
 }
 
+/** Puts how far it has come on the run. */
+function tell(rollOut: RollOut, progress: string): void {
+  const { stage, deps, order } = rollOut
+  const place = { environment: deps.environment.name, generation: order.generation, state: 'applying' as const }
+  // A run that is another attempt's by now is met again at the next write.
+  rollOut.told = stage.record({ type: 'release_changed', ...place, progress }).catch(() => {})
+}
+
+/** What was begun in the target can't go on; unless somebody newer is there, what was before is restored. */
+const refused = (rollOut: RollOut, why: Reason): Promise<Outcome<void>> =>
+  why.code === 'stale_generation' ? failed(rollOut, why) : restore(rollOut, why.message.replace(/\.$/, ''), why)
+
+/**
+ * Leaves the environment to a newer release. What stands beside goes first: the newer one may yet be found not to be valid,
+ * and then nobody would take it away.
+ */
+async function giveWay(rollOut: RollOut, isBeside: boolean): Promise<void> {
+  if (isBeside) {
+    rollOut.stage.log.say('a newer release is wanted; taking back what stands beside')
+    await putBack(rollOut, AbortSignal.timeout(restoreMs))
+  }
+  await save(rollOut, 'superseded')
+}
+
 /** Gives the environment its last healthy release again, under a new generation, and says how that went. */
 async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promise<Outcome<void>> {
-  const { stage, deps, target, order, work } = rollOut
-  const { releases } = deps.store
-  const [repo, environment] = [stage.run.repo, deps.environment.name]
+  const { stage } = rollOut
   stage.log.say(`not healthy: ${detail}; restoring`)
-  const lastLive = await patiently(() => releases.live(repo, environment))
-  const previous = isSamePlace(lastLive?.order as ReleaseOrder | undefined, order) ? lastLive : undefined
-  const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order as ReleaseOrder | undefined
   // The wish to cancel must not stop the way back.
   const own = stage.signal.reason === 'cancelled' ? AbortSignal.timeout(restoreMs) : undefined
-  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
-  const outcome = restored.ok
-    ? restored.value.detail
-    : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`
-  const reason = refuse('deploy_unhealthy', { detail, restored: outcome })
-  if (restored.ok && restored.value.complete && previous)
-    await patiently(() =>
-      releases.save(repo, environment, {
-        ...previous,
-        generation,
-        state: 'live',
-        at: deps.store.now().toISOString(),
-        event: 'restore',
-        reason: stage.hide(reason.reason),
-        repeats: previous.repeats ?? previous.generation,
-      }),
-    )
+  const unhealthy = (restored: string) => refuse('deploy_unhealthy', { detail, restored })
+  const restored = await putBack(rollOut, own, (words) => unhealthy(words).reason)
+  const reason = unhealthy(
+    restored.ok ? restored.value.detail : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`,
+  )
   await save(rollOut, restored.ok && restored.value.complete ? 'restored' : 'failed', fault ?? reason.reason).catch(
     (error) => {
       if (!own) throw error
@@ -205,14 +229,48 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
 const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
   one?.namespace === other.namespace && one.cluster === other.cluster
 
+/**
+ * @param own ends it, instead of what ends the roll-out
+ * @param why says in the history why the earlier release is there again, given how that went
+ */
+async function putBack(
+  rollOut: RollOut,
+  own: AbortSignal | undefined,
+  why?: (restored: string) => Reason,
+): Promise<Outcome<Restored>> {
+  const { stage, deps, target, order, work } = rollOut
+  const { releases } = deps.store
+  const [repo, environment] = [stage.run.repo, deps.environment.name]
+  const lastLive = await patiently(() => releases.live(repo, environment))
+  const previous = isSamePlace(lastLive?.order as ReleaseOrder | undefined, order) ? lastLive : undefined
+  const generation = await claimGeneration(stage, deps, order.generation)
+  const previousOrder = previous?.order as ReleaseOrder | undefined
+  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
+  if (restored.ok && restored.value.complete && previous)
+    await patiently(() =>
+      releases.save(repo, environment, {
+        ...previous,
+        generation,
+        state: 'live',
+        at: deps.store.now().toISOString(),
+        event: 'restore',
+        ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
+        repeats: previous.repeats ?? previous.generation,
+      }),
+    )
+  return restored
+}
+
 async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
   await save(rollOut, 'failed', why)
   return { ok: false, reason: why }
 }
 
 /** Keeps the release, and tells the run. */
-async function save({ stage, deps, target, order }: RollOut, state: ReleaseState, why?: Reason): Promise<void> {
+async function save(rollOut: RollOut, state: ReleaseState, why?: Reason): Promise<void> {
+  const { stage, deps, target, order } = rollOut
   const { run } = stage
+  await rollOut.told
   const environment = deps.environment.name
   await stage.record({
     type: 'release_changed',

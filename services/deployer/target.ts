@@ -1,4 +1,5 @@
 import type { Outcome } from '@taxiway/domain/reason.ts'
+import type { Strategy } from '@taxiway/domain/strategy.ts'
 import type { LiveTarget } from './live-target.ts'
 
 /** One object of a manifest after rendering: plain JSON, kept in the record as it is. */
@@ -31,6 +32,8 @@ export interface ReleaseOrder {
   objects: RenderedObject[]
   /** References with digest (`registry/prefix/name@sha256:…`) that the run built and the objects use. */
   digests: string[]
+  /** By which steps it takes over; a target that can't carry them refuses it. Default: at once, as the target does. */
+  strategy?: Strategy
 }
 
 /** What every call is given. */
@@ -41,6 +44,8 @@ export interface Work {
   signal: AbortSignal
   /** One line for the log of the run. Not masked yet. */
   say: (line: string) => void
+  /** How far it has come, for people who look at the run: `canary 25 %`. */
+  tell?: (progress: string) => void
 }
 
 /** What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`. */
@@ -64,6 +69,12 @@ export interface Target extends LiveTarget {
 
   /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
   dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+
+  /**
+   * Takes the new version through the steps of the order's strategy, beside what serves. Healthy: the order may be applied.
+   * Whoever comes after a crash goes on at the step that was reached.
+   */
+  advance(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>
 
   /** Puts all objects in place. `stale_generation` when something newer is live, or became so in between. */
   apply(order: ReleaseOrder, work: Work): Promise<Outcome<void>>

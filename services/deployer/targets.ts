@@ -53,7 +53,7 @@ export function makeTargets({
   }
   const kubernetes = async (cluster: string | undefined): Promise<Outcome<Target>> => {
     if (cluster !== undefined && (await patiently(() => accesses.revision(cluster))))
-      return done(await keep(`registered ${cluster}`, () => openRegistered(accesses, cluster)))
+      return done(await keep(`registered ${cluster}`, () => openRegistered(config, accesses, cluster)))
     if (config.kubeconfig) return done(await keep(`context ${cluster ?? ''}`, () => openCluster(config, cluster)))
     const detail = cluster === undefined ? 'KUBECONFIG is not set' : `no cluster ${cluster} is registered`
     return refuse('target_unavailable', { detail })
@@ -105,19 +105,20 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
 
 async function openCluster(config: Config, context: string | undefined): Promise<Target> {
   const { makeKubernetesTarget } = await import('./targets/kubernetes.ts')
-  return makeKubernetesTarget({ kubeconfig: config.kubeconfig as string, ...(context ? { context } : {}) })
+  return makeKubernetesTarget({ kubeconfig: config.kubeconfig as string, ...(context ? { context } : {}) }, config)
 }
 
 /** A registered cluster. Its access is opened when a connection is made, and again when it was written anew. */
-async function openRegistered(accesses: ClusterAccesses, name: string): Promise<Target> {
+async function openRegistered(config: Config, accesses: ClusterAccesses, name: string): Promise<Target> {
   const { makeKubernetesTarget } = await import('./targets/kubernetes.ts')
   const { connectCluster } = await import('@taxiway/kubernetes/cluster.ts')
-  return makeKubernetesTarget({
+  const door = {
     revision: () => patiently(() => accesses.revision(name)),
     async connect() {
       const opened = await patiently(() => accesses.open(name))
       if (!opened) throw new Error(`cluster ${name} is not registered any more`)
       return connectCluster({ access: opened.access })
     },
-  })
+  }
+  return makeKubernetesTarget(door, config)
 }

@@ -37,6 +37,10 @@ function liveSentence(run: Run, stage: Stage): string {
   return release ? `Live, release ${release.generation}` : 'Live'
 }
 
+/** The last release on its way to this environment: an attempt before may have left one. */
+const progressOf = (run: Run, stage: Stage): string | undefined =>
+  run.releases.findLast((one) => one.environment === stage.environment)?.progress
+
 function describe(run: Run, context: string, stage: Stage, done: string): DesiredStatus {
   const status = (state: DesiredStatus['state'], text: string) => ({ context, state, description: oneLine(text, 140) })
   switch (stage.state) {
@@ -44,7 +48,7 @@ function describe(run: Run, context: string, stage: Stage, done: string): Desire
       if (run.gate && run.gate.environment === stage.environment) return status('pending', run.gate.message)
       return status('pending', stage.reason ? `Trying again: ${stage.reason.message}` : 'In progress')
     case 'running':
-      return status('pending', 'In progress')
+      return status('pending', progressOf(run, stage) ?? 'In progress')
     case 'succeeded':
       return status('success', took(done, stage))
     case 'failed':

@@ -189,6 +189,16 @@ test('a release that crashes is explained, the old one serves all the while, and
   expect(await visit(address(place))).toBe('two')
 })
 
+test.each([
+  { kind: 'canary' as const, steps: [{ weight: 50, pauseMs: 1 }] },
+  { kind: 'blue_green' as const, pauseMs: 1 },
+])('steps before the switch are refused, not left out: $kind', async (strategy) => {
+  const order = { ...openPlace('steps').order(images.one), strategy: { ...strategy, analysis: [], timeoutMs: 1 } }
+  const checked = await target.dryRun(order, makeWork())
+  expect(checked.ok ? '' : checked.reason).toMatchObject({ code: 'manifest_unsupported' })
+  expect(!checked.ok && checked.reason.message).toContain(`deploy.staging.${strategy.kind}`)
+})
+
 test('a release that never gets ready says what its probe answered', async () => {
   const order = openPlace('never').order(images.never)
   expect(await roll(order, 3_000)).toEqual({

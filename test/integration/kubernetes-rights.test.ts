@@ -152,6 +152,23 @@ test.each<[string, object]>([
   expect(sent.code).not.toBe(0)
 })
 
+test('with the rights of the manifest a release takes over by a canary, and by blue-green', async () => {
+  const reference = await scene.images.publish('rights', serving('rights'))
+  const rest = { analysis: [{ kind: 'http' as const, path: '/', success: 100 }], timeoutMs: 60_000 }
+  const job = { kind: 'job' as const, image: reference, run: ['true'], env: {}, timeoutMs: 30_000 }
+  for (const strategy of [
+    { kind: 'canary' as const, steps: [{ weight: 50, pauseMs: 1_000 }], ...rest, analysis: [...rest.analysis, job] },
+    { kind: 'blue_green' as const, pauseMs: 1_000, ...rest },
+  ]) {
+    const order = { ...place.order(reference), strategy }
+    successOf(await target.dryRun(order, makeWork()))
+    expect(successOf(await target.advance(order, makeWork(60_000)))).toMatchObject({ healthy: true })
+    successOf(await target.apply(order, makeWork()))
+    expect(successOf(await target.watch(order, makeWork(60_000)))).toMatchObject({ healthy: true })
+    successOf(await target.prune(order, makeWork()))
+  }
+})
+
 test.each([
   ['list secrets', ['get', 'secrets']],
   ['read a secret', ['get', 'secret', 'default-token']],

@@ -44,6 +44,8 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
   return {
     kind: 'docker',
     dryRun: (order, work) => guarded(work, 0, (bounded) => check(machine, order, bounded)),
+    // An order with steps is refused by the check.
+    advance: async () => done({ healthy: true, ready: 'it has no steps' }),
     apply: (order, work) => guarded(work, 0, (bounded) => apply(machine, order, bounded)),
     // These two judge by the deadline themselves; a call that hangs then still ends.
     watch: (order, work) => guarded(work, callDeadlineMs, (bounded) => watch(machine, order, bounded)),
@@ -76,6 +78,12 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
 }
 
 async function check(machine: Machine, order: ReleaseOrder, work: Work): Promise<Outcome<void>> {
+  if (order.strategy)
+    return refuse('manifest_unsupported', {
+      object: `deploy.${order.environment}.${order.strategy.kind}`,
+      detail:
+        'its steps and measures need Kubernetes; without it, new containers are started beside the old ones and take over once they are ready',
+    })
   const plan = readObjects(order.objects)
   if (!plan.ok) return plan
   for (const note of plan.value.notes) work.say(note)

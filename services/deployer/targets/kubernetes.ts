@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { applyRelease, dryRunRelease } from '@taxiway/kubernetes/apply.ts'
+import { dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
-import { prune, readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
-import { watchRelease } from '@taxiway/kubernetes/watch.ts'
+import { advance, checkStrategy } from '@taxiway/kubernetes/strategy.ts'
+import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/whole.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
 import { liveCalls } from './kubernetes-live.ts'
@@ -29,7 +30,11 @@ const doorOf = (options: { kubeconfig: string; context?: string }): ClusterDoor 
  * A cluster as a target. It is connected at first use; without such a file, context or registered cluster every call refuses
  * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
  */
-export function makeKubernetesTarget(source: { kubeconfig: string; context?: string } | ClusterDoor): Target {
+export function makeKubernetesTarget(
+  source: { kubeconfig: string; context?: string } | ClusterDoor,
+  /** Origins that an analysis may ask. */
+  { allowedOrigins = [] }: { allowedOrigins?: readonly string[] } = {},
+): Target {
   const door = 'connect' in source ? source : doorOf(source)
   let connected: { revision: string | undefined; cluster: Promise<Cluster> } | undefined
   /** The connection of what stands there now. Calls that are under way keep theirs. */
@@ -57,12 +62,18 @@ export function makeKubernetesTarget(source: { kubeconfig: string; context?: str
     kind: 'kubernetes',
     where: (work) => using(work, async (cluster) => done(cluster.where)),
     ...liveCalls(using, reach),
-    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
-    apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
-    watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),
+    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, allowedOrigins, wait)),
+    advance: (order, work) =>
+      using(work, async (cluster, wait) => {
+        const { strategy } = order
+        if (!strategy) return done({ healthy: true, ready: 'it has no steps' })
+        return advance(cluster, order, { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
+      }),
+    apply: (order, work) => using(work, (cluster, wait) => applyWhole(cluster, order, wait)),
+    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, order, wait)),
     prune: (order, work) =>
       using(work, async (cluster, wait) => {
-        const pruned = await prune(cluster, order, wait)
+        const pruned = await pruneWhole(cluster, order, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
@@ -77,11 +88,18 @@ export function makeKubernetesTarget(source: { kubeconfig: string; context?: str
   }
 }
 
-async function dryRun(cluster: Cluster, order: ReleaseOrder, wait: Wait): Promise<Outcome<void>> {
+async function dryRun(
+  cluster: Cluster,
+  order: ReleaseOrder,
+  allowedOrigins: readonly string[],
+  wait: Wait,
+): Promise<Outcome<void>> {
   const version = await clusterVersion(cluster, wait)
   if (!version.ok) return version
   wait.say(`Kubernetes ${version.value} at ${cluster.where}`)
-  return dryRunRelease(cluster, order, wait)
+  const taken = await dryRunRelease(cluster, order, wait)
+  if (!taken.ok || !order.strategy) return taken
+  return checkStrategy(cluster, order, order.strategy, { allowedOrigins }, wait)
 }
 
 async function restore(
@@ -90,6 +108,13 @@ async function restore(
   wait: Wait,
 ): Promise<Outcome<Restored>> {
   const order = stamp(previous ?? failed, generation)
+  if (!previous && failed.strategy) {
+    const left = await backOut(cluster, order, wait)
+    if (!left.ok) return left
+    const words = 'the version before was left as it was'
+    if (left.value !== undefined)
+      return done({ complete: left.value, detail: left.value ? words : `${words}, which is not ready` })
+  }
   const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed.runId, wait)
   if (!verdict.ok) return verdict
   const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
