@@ -1,3 +1,4 @@
+import type { Explanation } from './explanation.ts'
 import type { Digest } from './ids.ts'
 import type { Plan } from './plan.ts'
 import type { Reason } from './reason.ts'
@@ -21,7 +22,15 @@ export type RunEvent =
   | { type: 'test_changed'; test: RunTest }
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
-  | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
+  | {
+      type: 'release_changed'
+      environment: string
+      generation: number
+      state: ReleaseState
+      reason?: Reason
+      /** Why it is not healthy, in full. */
+      explanation?: Explanation
+    }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   /** A newer run wants its place; who holds it stops. */

@@ -113,6 +113,10 @@ const sentences = {
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
     `${p.object} is also managed by somebody else: ${p.detail}.`,
+  quota_exceeded: (p: { object: string; detail: string }) =>
+    `${p.object} does not fit into the namespace: ${p.detail}. Ask for less, or have the quota raised.`,
+  admission_refused: (p: { object: string; detail: string }) =>
+    `${p.object} was refused by a rule of the cluster: ${p.detail}.`,
   image_unresolved: (p: { object: string; image: string }) =>
     `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin the image by digest.`,
   stale_generation: (p: { generation: number; live: number }) =>

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { releaseStates, testStates } from './event.ts'
+import { Explanation } from './explanation.ts'
 import { runStates, stageStates } from './run.ts'
 
 const When = Type.Optional(Type.String({ format: 'date-time' }))
@@ -96,6 +97,7 @@ export const RunView = Type.Object(
         generation: Type.Integer(),
         state: words(releaseStates),
         reason: Type.Optional(ReasonView),
+        explanation: Type.Optional(Explanation),
       }),
     ),
   },

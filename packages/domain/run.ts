@@ -1,4 +1,5 @@
 import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
+import type { Explanation } from './explanation.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
@@ -63,6 +64,8 @@ export interface RunRelease {
   generation: number
   state: ReleaseState
   reason?: Reason
+  /** Why it did not become healthy, in full. */
+  explanation?: Explanation
 }
 
 /** Where a run of a pull request comes from. */

@@ -1,4 +1,5 @@
 import type { ReleaseState } from '@taxiway/domain/event.ts'
+import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
@@ -109,15 +110,16 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
     if (!applied.ok)
       return applied.reason.code === 'stale_generation'
         ? failed(rollOut, applied.reason)
-        : restore(rollOut, applied.reason.message.replace(/\.$/, ''), applied.reason)
+        : await restore(rollOut, { detail: applied.reason.message.replace(/\.$/, ''), fault: applied.reason })
     const verdict = await target.watch(order, work(deps.environment.timeoutMs))
     if (!verdict.ok) return failed(rollOut, verdict.reason)
-    if (!verdict.value.healthy) return await restore(rollOut, verdict.value.detail)
+    if (!verdict.value.healthy) return await restore(rollOut, verdict.value)
     stage.log.say(`healthy: ${verdict.value.ready}`)
   } catch (error) {
     // A newer release is about to be applied over this one; whoever cancels wants what was before.
     if (lane.supersededBy()) await save(rollOut, 'superseded')
-    else if (stage.signal.reason === 'cancelled') await restore(rollOut, 'cancelled while it was rolled out')
+    else if (stage.signal.reason === 'cancelled')
+      await restore(rollOut, { detail: 'cancelled while it was rolled out' })
     throw error
   }
   await save(rollOut, 'live')
@@ -126,8 +128,16 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   return done(undefined)
 }
 
+/** Why a release is taken back. */
+interface Failure {
+  detail: string
+  explanation?: Explanation
+  /** The refusal of the target, if it was one. */
+  fault?: Reason
+}
+
 /** Gives the environment its last healthy release again, under a new generation, and says how that went. */
-async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promise<Outcome<void>> {
+async function restore(rollOut: RollOut, { detail, explanation, fault }: Failure): Promise<Outcome<void>> {
   const { stage, deps, target, order, work } = rollOut
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
@@ -144,11 +154,10 @@ async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promis
   const reason = refuse('deploy_unhealthy', { detail, restored: outcome })
   if (restored.ok && restored.value.complete && previous)
     await patiently(() => releases.save(repo, environment, { ...previous, generation, state: 'live' }))
-  await save(rollOut, restored.ok && restored.value.complete ? 'restored' : 'failed', fault ?? reason.reason).catch(
-    (error) => {
-      if (!own) throw error
-    },
-  )
+  const state = restored.ok && restored.value.complete ? 'restored' : 'failed'
+  await save(rollOut, state, fault ?? reason.reason, explanation).catch((error) => {
+    if (!own) throw error
+  })
   return fault && !restored.ok ? { ok: false, reason: fault } : reason
 }
 
@@ -158,7 +167,12 @@ async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
 }
 
 /** Keeps the release, and tells the run. */
-async function save({ stage, deps, target, order }: RollOut, state: ReleaseState, why?: Reason): Promise<void> {
+async function save(
+  { stage, deps, target, order }: RollOut,
+  state: ReleaseState,
+  why?: Reason,
+  explanation?: Explanation,
+): Promise<void> {
   const { run } = stage
   const environment = deps.environment.name
   await stage.record({
@@ -167,6 +181,7 @@ async function save({ stage, deps, target, order }: RollOut, state: ReleaseState
     generation: order.generation,
     state,
     ...(why ? { reason: why } : {}),
+    ...(explanation ? { explanation } : {}),
   })
   await patiently(() =>
     deps.store.releases.save(run.repo, environment, {

@@ -1,3 +1,4 @@
+import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 
 /** One object of a manifest after rendering: plain JSON, kept in the record as it is. */
@@ -40,8 +41,11 @@ export interface Work {
   say: (line: string) => void
 }
 
-/** What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`. */
-export type Verdict = { healthy: true; ready: string } | { healthy: false; detail: string }
+/**
+ * What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`; the
+ * explanation holds all that is known. Neither is masked yet.
+ */
+export type Verdict = { healthy: true; ready: string } | { healthy: false; detail: string; explanation?: Explanation }
 
 /** What restoring came to. `detail` fits behind the reason: `rolled back to abc1234`, `scaled to 0: there was no earlier release`. */
 export interface Restored {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import type { Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
-import { clusterScene, kubeconfig, wait } from '../contracts/cluster-scene.ts'
+import { clusterScene, failureOf, kubeconfig, wait } from '../contracts/cluster-scene.ts'
 import { serving } from '../contracts/images.ts'
 import { makeWork, successOf } from '../contracts/target.ts'
 
@@ -83,6 +83,18 @@ test('with the rights of the manifest a release becomes live, and a bad one is e
   expect(!verdict.healthy && verdict.detail).toMatch(/^web: .*exit 3.*: PORT missing$/)
   const restoring = { failed: bad, previous: good, generation: place.nextGeneration() }
   expect(successOf(await target.restore(restoring, makeWork()))).toMatchObject({ complete: true })
+})
+
+test('what the account may not do is told: which account, what, and where', async () => {
+  const elsewhere = scene.open('rights-elsewhere')
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: elsewhere.namespace } }
+  successOf(await scene.cluster.call({ method: 'POST', path: '/api/v1/namespaces', body: namespace }, wait()))
+  const order = elsewhere.order(await scene.images.publish('rights', serving('rights')))
+  const reason = failureOf(await target.dryRun(order, makeWork()))
+  expect(reason).toEqual({
+    code: 'cluster_forbidden',
+    message: `The cluster refused: account system:serviceaccount:${home}:${account} may not get configmaps in namespace ${elsewhere.namespace}.`,
+  })
 })
 
 test.each([
