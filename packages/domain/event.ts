@@ -78,5 +78,5 @@ export interface RunArtifact {
 }
 
 /** How far a release has come in its environment. */
-export const releaseStates = ['applying', 'live', 'restored', 'failed', 'superseded'] as const
+export const releaseStates = ['applying', 'live', 'restoring', 'restored', 'failed', 'superseded'] as const
 export type ReleaseState = (typeof releaseStates)[number]

@@ -9,6 +9,12 @@ export interface PlannedEnvironment {
   namespace: string
   manifests: string
   timeoutMs: number
+  /** It must stay healthy for so long to be live. */
+  soakMs: number
+  /** False: what fails is left as it is. */
+  rollback: boolean
+  /** What becomes of objects that the release has not any more. */
+  prune: 'careful' | 'all' | 'none'
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -24,6 +30,9 @@ const planEnvironment = (name: string, deploy: DeployOf, context: PlanContext): 
   namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
   manifests: deploy.manifests ?? 'k8s',
   timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
+  soakMs: durationMs(deploy.soak, 5_000),
+  rollback: deploy.rollback ?? true,
+  prune: deploy.prune ?? 'careful',
 })
 
 /** Without a rule only the default branch is deployed. */

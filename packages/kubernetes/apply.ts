@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, type Cluster, ensureNamespace, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
-import { claim, deleteObject, stale, stillOurs } from './inventory.ts'
+import { claim, stale, stillOurs } from './inventory.ts'
 import {
   type ClusterRelease,
   describe,
@@ -13,6 +13,7 @@ import {
   pathOf,
   refOf,
 } from './object.ts'
+import { deleteObject } from './prune.ts'
 
 /** The name under which the API server records our fields. */
 export const fieldManager = 'taxiway'

@@ -4,10 +4,10 @@ import { creationTrouble } from './creation.ts'
 import { eventsOf, happeningsIn, isAbout } from './events.ts'
 import type { Finding, Found, Question, Seen } from './finding.ts'
 import { describe } from './object.ts'
-import { isReady, missingForMs } from './pod.ts'
+import { endingOf, isReady, missingForMs, type Pod } from './pod.ts'
 import { lastLines } from './pod-log.ts'
-import { probeAnswer } from './probe-answer.ts'
-import { whyPodsFail } from './why-pods.ts'
+import { probeAnswer, readinessOf } from './probe-answer.ts'
+import { whyKilled, whyPodsFail } from './why-pods.ts'
 
 /** A pod may be in the making for so long before its events are asked for what holds it up. */
 const startingForMs = 4_000
@@ -107,8 +107,33 @@ async function whyNotReady(
   }
   const warning = events.findLast(({ type }) => type === 'Warning')?.message
   const waits = pod.status?.containerStatuses?.find(({ state }) => state?.waiting)?.state?.waiting?.reason
-  const text = warning ?? (waits ? `never ready: ${waits}` : 'never ready: its readiness probe never passed')
+  const text = warning ?? `never ready: ${waits ?? `${readinessOf(pod)} never passed`}`
   return { ...found, cause: waits ? 'slow' : 'not_ready', text }
+}
+
+/** Explains why a pod that was ready restarted, or is not ready any more. */
+export async function explainLoss(
+  cluster: Cluster,
+  seen: Seen,
+  pod: Pod,
+  namespace: string,
+  wait: Wait,
+): Promise<Explanation> {
+  const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
+  const ending = endingOf(pod)
+  const answer = probeAnswer(pod, events, ['Readiness'])
+  const found: Found = ending
+    ? whyKilled(pod, events, { ...ending, final: true, events })
+    : {
+        pod: pod.metadata.name,
+        cause: 'not_ready',
+        text: `not ready any more: ${answer?.answer ?? `${readinessOf(pod)} failed`}`,
+        ...(answer ? { container: answer.container } : {}),
+        log: 'current',
+        final: true,
+        events,
+      }
+  return account(cluster, seen, { ...found, text: `did not stay healthy: ${found.text}` }, { namespace }, wait)
 }
 
 /** Puts a finding into a sentence and adds what people look at next: the container's last lines, and what was told. */
@@ -116,7 +141,7 @@ async function account(
   cluster: Cluster,
   { workload, health }: Seen,
   { final: _, log, events = [], ...found }: Found,
-  { namespace }: Question,
+  { namespace }: Pick<Question, 'namespace'>,
   wait: Wait,
 ): Promise<Explanation> {
   const { pod, container } = found

@@ -25,6 +25,7 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
   const workloads = release.objects.filter(isWorkload)
   const before = new Map<string, string | undefined>()
   const lastPods = new Map<string, Pod[]>()
+  const pullErrors = new Map<string, string>()
   return async (wait) => {
     const listing = readPods(cluster, release, wait)
     const reads = workloads.map((object) =>
@@ -52,9 +53,20 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
       // The pods of a Job that has failed are removed at once, and with them what they ended with.
       const known = its.length > 0 || live.kind !== 'Job' ? its : (lastPods.get(key) ?? [])
       lastPods.set(key, known)
+      for (const pod of known) keepPullErrors(pod, pullErrors)
       seen.push({ workload: live, health: healthOf(live, before.get(key)), pods: known, isMakingRoom })
     }
     return done(seen)
+  }
+}
+
+/** While a node waits to pull again it does not say why any more, and its events may be late: what it said before stands. */
+function keepPullErrors({ metadata, status }: Pod, errors: Map<string, string>): void {
+  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const key = `${metadata.name}/${name}`
+    const waiting = state?.waiting
+    if (waiting?.reason === 'ErrImagePull' && waiting.message) errors.set(key, waiting.message)
+    if (waiting?.reason === 'ImagePullBackOff') waiting.message = errors.get(key) ?? waiting.message ?? ''
   }
 }
 

@@ -90,6 +90,12 @@ export function isPodOf(pod: Pod, workload: KubeObject, release: Pick<ClusterRel
 export const isReady = (pod: Pod): boolean =>
   pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
 
+/** Since when the pod is ready, as the server writes it. Undefined: it is not. */
+export const readySince = (pod: Pod): string | undefined => {
+  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
+  return ready?.status === 'True' ? (ready.lastTransitionTime ?? '') : undefined
+}
+
 /**
  * The first container that runs other bytes than its workload was given: where that names one of our digests, the pod must
  * name the same, and the runtime must report it of the same repository.
@@ -125,6 +131,16 @@ export function troubleOf(pod: Pod): PodTrouble | undefined {
   }
   if (status.phase === 'Failed' && status.reason)
     return { pod: name, cause: 'crash', weight: 'open', text: `${status.reason}: ${status.message ?? 'pod failed'}` }
+  return undefined
+}
+
+/** How a container ended that has ended since the pod was ready; it may run again by now. */
+export function endingOf(pod: Pod): PodTrouble | undefined {
+  for (const container of pod.status?.containerStatuses ?? []) {
+    const trouble = exitTrouble({ ...container, ready: false }, pod)
+    const text = trouble && container.restartCount < 2 ? trouble.text.replace('crash loop, ', '') : trouble?.text
+    if (trouble) return { pod: pod.metadata.name, container: container.name, ...trouble, text: text ?? trouble.text }
+  }
   return undefined
 }
 

@@ -35,6 +35,22 @@ function inWords(said: string, { httpGet, tcpSocket, exec, timeoutSeconds = 1 }:
   return said.trim() || 'no answer'
 }
 
+/** The probe that a pod has not passed, in few words, for when nothing was told of its answers. */
+export function readinessOf({ spec, status }: Pod): string {
+  const waiting = spec.containers.find(
+    ({ name }) => !status?.containerStatuses?.find((one) => one.name === name)?.ready,
+  )
+  const { httpGet, tcpSocket, exec } = waiting?.readinessProbe ?? {}
+  const what = httpGet
+    ? ` (${httpGet.path ?? '/'} on port ${httpGet.port})`
+    : tcpSocket
+      ? ` (port ${tcpSocket.port})`
+      : exec
+        ? ' (a command)'
+        : ''
+  return `its readiness probe${what}`
+}
+
 /** The probe by which the container was killed while it ran from `startedAt` to `finishedAt`, if one did. */
 export function killingProbe(
   events: readonly Event[],

@@ -77,12 +77,11 @@ async function whyNotBound(
 }
 
 /** The exit code of a container that its own probe killed says nothing; the probe's answer does. */
-function whyKilled(pod: Pod, events: readonly Event[], found: Found): Found {
+export function whyKilled(pod: Pod, events: readonly Event[], found: Found): Found {
   const name = found.container ?? ''
   const status = pod.status?.containerStatuses?.find((one) => one.name === name)
   const last = status?.state?.terminated ?? status?.lastState?.terminated
   const probe = last && killingProbe(events, name, last)
-  if (!probe) console.log(JSON.stringify({last,events},null,1))
   if (!probe) return found
   const answer = probeAnswer(pod, events, [probe])?.answer ?? 'it failed'
   const which = pod.spec.containers.length > 1 ? `container ${name}: ` : ''

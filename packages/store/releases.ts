@@ -73,6 +73,9 @@ export function makeReleases(redis: Redis) {
       await change.exec()
     },
 
+    /** The release of that generation, as long as it is kept. */
+    at: read,
+
     /** The last release that was healthy, if there is one. */
     async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {
       const generation = await redis.hget(keys.environment(repo, environment), 'live')

@@ -1,15 +1,15 @@
-import type { ReleaseState } from '@taxiway/domain/event.ts'
-import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
-import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
 import { checkPolicy } from './policy.ts'
+import { claimGeneration, save } from './release-record.ts'
 import { render } from './render.ts'
-import type { ReleaseOrder, Target, Work } from './target.ts'
+import { failureOf, restore, takenBack } from './restore-release.ts'
+import type { ReleaseOrder, Target, Verdict, Work } from './target.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined
@@ -18,7 +18,7 @@ export interface ReleaseDeps extends DeployerDeps {
   holder: string
 }
 /** Everything one roll-out works with. */
-interface RollOut {
+export interface RollOut {
   stage: StageContext
   deps: ReleaseDeps
   target: Target
@@ -27,10 +27,9 @@ interface RollOut {
   work(deadlineMs: number, signal?: AbortSignal): Work
 }
 
-/** What a single question to the target may take; an apply of all objects; a restore. */
+/** What a single question to the target may take; an apply of all objects. */
 const callMs = 60_000
 const applyMs = 3 * 60_000
-const restoreMs = 5 * 60_000
 
 /** Rolls one release out to one environment: render, check, apply, watch, and restore what was before when it fails. */
 export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<void>> {
@@ -41,6 +40,8 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     const target = await deps.targets.choose(stage.run.repo, work(callMs))
     if (!target.ok) return target
     stage.log.say(`target ${target.value.kind}, namespace ${deps.environment.namespace}`)
+    const ended = await goOn({ stage, deps, target: target.value, lane, work })
+    if (ended) return ended
     const order = await makeOrder(stage, deps, target.value, work(callMs))
     if (!order.ok) return order
     const outcome = await rollOut({ stage, deps, target: target.value, order: order.value, lane, work })
@@ -57,6 +58,19 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   } finally {
     await lane.leave()
   }
+}
+
+/** A release that an earlier attempt of this run was taking back is taken back to the end; one that was, stays so. */
+async function goOn(rest: Omit<RollOut, 'order'>): Promise<Outcome<void> | undefined> {
+  const { stage, deps } = rest
+  const last = takenBack(stage.run, deps.environment.name)
+  if (last?.state === 'restored' && last.reason) return { ok: false, reason: last.reason }
+  const kept =
+    last && (await patiently(() => deps.store.releases.at(stage.run.repo, deps.environment.name, last.generation)))
+  if (!last || !kept) return undefined
+  stage.log.say(`going on to take back release ${last.generation}`)
+  const rollOut = { ...rest, order: kept.order as ReleaseOrder }
+  return restore(rollOut, failureOf(last)).catch((error) => closeBroken(rollOut, error))
 }
 
 /** Manifests of the commit, with digests put in, under the next generation; checked against what is allowed here. */
@@ -85,20 +99,9 @@ async function makeOrder(
   return done({ ...release, ...rendered.value })
 }
 
-/** @throws Fenced when another attempt rolls out to the environment by now */
-async function claimGeneration(
-  { run }: StageContext,
-  { store, environment, holder }: ReleaseDeps,
-  live: number,
-): Promise<number> {
-  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
-  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
-  return generation
-}
-
-/** Apply and watch, with the record of the release kept at every step. */
+/** Apply, watch and soak, with the record of the release kept at every step. */
 async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
-  const { target, order, work, deps, lane, stage } = rollOut
+  const { target, order, work, stage } = rollOut
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
@@ -109,90 +112,50 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
     const applied = await target.apply(order, work(applyMs))
     if (!applied.ok)
       return applied.reason.code === 'stale_generation'
-        ? failed(rollOut, applied.reason)
+        ? await failed(rollOut, applied.reason)
         : await restore(rollOut, { detail: applied.reason.message.replace(/\.$/, ''), fault: applied.reason })
-    const verdict = await target.watch(order, work(deps.environment.timeoutMs))
-    if (!verdict.ok) return failed(rollOut, verdict.reason)
+    const verdict = await becomeHealthy(rollOut)
+    if (!verdict.ok) return await failed(rollOut, verdict.reason)
     if (!verdict.value.healthy) return await restore(rollOut, verdict.value)
-    stage.log.say(`healthy: ${verdict.value.ready}`)
   } catch (error) {
-    // A newer release is about to be applied over this one; whoever cancels wants what was before.
-    if (lane.supersededBy()) await save(rollOut, 'superseded')
-    else if (stage.signal.reason === 'cancelled')
-      await restore(rollOut, { detail: 'cancelled while it was rolled out' })
-    throw error
+    await closeBroken(rollOut, error)
   }
   await save(rollOut, 'live')
-  const pruned = await target.prune(order, work(callMs))
-  if (!pruned.ok) stage.log.say(`what earlier releases left could not be removed: ${pruned.reason.message}`)
+  await removeLeftovers(rollOut)
   return done(undefined)
 }
 
-/** Why a release is taken back. */
-interface Failure {
-  detail: string
-  explanation?: Explanation
-  /** The refusal of the target, if it was one. */
-  fault?: Reason
+/** Healthy, and so for as long as the pipeline asks. */
+async function becomeHealthy({ target, order, work, deps, stage }: RollOut): Promise<Outcome<Verdict>> {
+  const { timeoutMs, soakMs } = deps.environment
+  const verdict = await target.watch(order, work(timeoutMs))
+  if (!verdict.ok || !verdict.value.healthy) return verdict
+  stage.log.say(`healthy: ${verdict.value.ready}`)
+  if (!soakMs) return verdict
+  stage.log.say(`it must stay so for ${soakMs / 1000} s`)
+  return target.soak(order, soakMs, work(soakMs + timeoutMs))
 }
 
-/** Gives the environment its last healthy release again, under a new generation, and says how that went. */
-async function restore(rollOut: RollOut, { detail, explanation, fault }: Failure): Promise<Outcome<void>> {
-  const { stage, deps, target, order, work } = rollOut
-  const { releases } = deps.store
-  const [repo, environment] = [stage.run.repo, deps.environment.name]
-  stage.log.say(`not healthy: ${detail}; restoring`)
-  const previous = await patiently(() => releases.live(repo, environment))
-  const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order as ReleaseOrder | undefined
-  // The wish to cancel must not stop the way back.
-  const own = stage.signal.reason === 'cancelled' ? AbortSignal.timeout(restoreMs) : undefined
-  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
-  const outcome = restored.ok
-    ? restored.value.detail
-    : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`
-  const reason = refuse('deploy_unhealthy', { detail, restored: outcome })
-  if (restored.ok && restored.value.complete && previous)
-    await patiently(() => releases.save(repo, environment, { ...previous, generation, state: 'live' }))
-  const state = restored.ok && restored.value.complete ? 'restored' : 'failed'
-  await save(rollOut, state, fault ?? reason.reason, explanation).catch((error) => {
-    if (!own) throw error
-  })
-  return fault && !restored.ok ? { ok: false, reason: fault } : reason
+/** What was left in the middle by a wish or a newer release. @throws the error again */
+async function closeBroken(rollOut: RollOut, error: unknown): Promise<never> {
+  const { lane, stage } = rollOut
+  // A newer release is about to be applied over this one; whoever cancels wants what was before.
+  if (lane.supersededBy()) await save(rollOut, 'superseded')
+  else if (stage.signal.reason === 'cancelled') await restore(rollOut, { detail: 'cancelled while it was rolled out' })
+  throw error
+}
+
+/** Removes what earlier releases had. That it went wrong, or was held, makes no release worse. */
+async function removeLeftovers({ target, order, work, deps, stage }: RollOut): Promise<void> {
+  const { prune: how = 'careful' } = deps.environment
+  if (how === 'none') return
+  const pruned = await target.prune(order, work(callMs), how)
+  if (pruned.ok) return
+  stage.log.say(`what earlier releases left was not removed: ${pruned.reason.message}`)
+  if (pruned.reason.code === 'prune_held') await stage.record({ type: 'noted', reason: pruned.reason })
 }
 
 async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
-  await save(rollOut, 'failed', why)
+  await save(rollOut, 'failed', { reason: why })
   return { ok: false, reason: why }
-}
-
-/** Keeps the release, and tells the run. */
-async function save(
-  { stage, deps, target, order }: RollOut,
-  state: ReleaseState,
-  why?: Reason,
-  explanation?: Explanation,
-): Promise<void> {
-  const { run } = stage
-  const environment = deps.environment.name
-  await stage.record({
-    type: 'release_changed',
-    environment,
-    generation: order.generation,
-    state,
-    ...(why ? { reason: why } : {}),
-    ...(explanation ? { explanation } : {}),
-  })
-  await patiently(() =>
-    deps.store.releases.save(run.repo, environment, {
-      runId: run.id,
-      sequence: run.sequence,
-      sha: run.sha,
-      generation: order.generation,
-      state,
-      target: target.kind,
-      at: deps.store.now().toISOString(),
-      order,
-    }),
-  )
 }

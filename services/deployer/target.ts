@@ -70,8 +70,17 @@ export interface Target {
   /** Waits until what runs is healthy and runs exactly the digests. Ends early when it can't become so. */
   watch(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>
 
-  /** After a healthy release: removes what earlier releases of this environment had and this one has not. */
-  prune(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+  /**
+   * Keeps an eye on a release that just became healthy for `forMs`: it is not healthy after all when something of it restarts
+   * or stops being ready in that time. `work.deadlineMs` is longer than `forMs`: what is replaced meanwhile may take its time.
+   */
+  soak(order: ReleaseOrder, forMs: number, work: Work): Promise<Outcome<Verdict>>
+
+  /**
+   * After a healthy release: removes what earlier releases of this environment had and this one has not. `careful` (so unless
+   * told otherwise) removes nothing when that is more than half of all (`prune_held`). Data is never removed.
+   */
+  prune(order: ReleaseOrder, work: Work, how?: 'careful' | 'all'): Promise<Outcome<void>>
 
   /**
    * Gives the environment its previous release again (the order as it was stored) under the new `generation`, and waits

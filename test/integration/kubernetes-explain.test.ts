@@ -29,6 +29,39 @@ async function make(place: TestPlace, path: string, body: object): Promise<void>
 const running = (command: string) => ({ command: ['sh', '-c', command] })
 const limits = (memory: string) => ({ resources: { limits: { memory }, requests: { memory } } })
 
+// Those that need the node's events come first: a node tells only so many at a time.
+test.concurrent('a readiness probe is told with its answer', async () => {
+  const failing500 = `while true; do printf 'HTTP/1.1 500 no\\r\\nContent-Length: 0\\r\\n\\r\\n' | busybox nc -l -p 8080; done`
+  const found = await failing(scene.open('http-500').order(scene.good, [deployment(running(failing500))]), 8_000)
+  expect(found.detail).toBe('web: never ready: HTTP 500 from /healthz')
+  expect(found).toMatchObject({ cause: 'not_ready', container: 'web' })
+  expect(found.events?.at(-1)?.reason).toBe('Unhealthy')
+})
+
+test.concurrent('a port that nothing listens on is told as that', async () => {
+  const container = running('echo listening on 9090; sleep 600')
+  const found = await failing(scene.open('no-port').order(scene.good, [deployment(container)]), 6_000)
+  expect(found.detail).toBe('web: never ready: nothing listens on port 8080')
+  expect(found.log).toEqual(['listening on 9090'])
+})
+
+test.concurrent('a liveness probe that kills is told, not the exit code that it causes', async () => {
+  const livenessProbe = { httpGet: { path: '/alive', port: 8080 }, periodSeconds: 1, failureThreshold: 1 }
+  const objects = [deployment({ livenessProbe }, { minReadySeconds: 120 })]
+  const found = await failing(scene.open('killed').order(scene.good, objects))
+  expect(found.detail).toBe('web: killed again and again by its liveness probe: HTTP 404 from /alive')
+  expect(found).toMatchObject({ cause: 'not_alive', container: 'web' })
+})
+
+test.concurrent('a ConfigMap that a volume misses is told within seconds', async () => {
+  const pod = { volumes: [{ name: 'conf', configMap: { name: 'nope' } }] }
+  const container = { volumeMounts: [{ name: 'conf', mountPath: '/conf' }] }
+  const found = await failing(scene.open('no-mount').order(scene.good, [deployment(container, {}, pod)]))
+  expect(found.detail).toBe('web: can\'t mount volume conf: configmap "nope" not found')
+  expect(found).toMatchObject({ cause: 'config_missing' })
+  expect(found.seconds).toBeLessThan(30)
+})
+
 test.concurrent('an image that was never pushed is told within seconds', async () => {
   const found = await failing(scene.open('no-image').order(scene.images.missing('web')))
   expect(found.detail).toMatch(/^web: image can't be pulled: manifest for .* not found/)
@@ -89,29 +122,6 @@ test.concurrent('a program that needs more memory than its limit is told with th
   const found = await failing(scene.open('memory').order(scene.good, [deployment(container)]))
   expect(found.detail).toMatch(/^web: crash loop, out of memory, killed at its limit of 16Mi/)
   expect(found).toMatchObject({ cause: 'out_of_memory', exitCode: 137 })
-})
-
-test.concurrent('a readiness probe is told with its answer', async () => {
-  const failing500 = `while true; do printf 'HTTP/1.1 500 no\\r\\nContent-Length: 0\\r\\n\\r\\n' | busybox nc -l -p 8080; done`
-  const found = await failing(scene.open('http-500').order(scene.good, [deployment(running(failing500))]), 8_000)
-  expect(found.detail).toBe('web: never ready: HTTP 500 from /healthz')
-  expect(found).toMatchObject({ cause: 'not_ready', container: 'web' })
-  expect(found.events?.at(-1)?.reason).toBe('Unhealthy')
-})
-
-test.concurrent('a port that nothing listens on is told as that', async () => {
-  const container = running('echo listening on 9090; sleep 600')
-  const found = await failing(scene.open('no-port').order(scene.good, [deployment(container)]), 6_000)
-  expect(found.detail).toBe('web: never ready: nothing listens on port 8080')
-  expect(found.log).toEqual(['listening on 9090'])
-})
-
-test.concurrent('a liveness probe that kills is told, not the exit code that it causes', async () => {
-  const livenessProbe = { httpGet: { path: '/alive', port: 8080 }, periodSeconds: 1, failureThreshold: 1 }
-  const objects = [deployment({ livenessProbe }, { minReadySeconds: 120 })]
-  const found = await failing(scene.open('killed').order(scene.good, objects))
-  expect(found.detail).toBe('web: killed again and again by its liveness probe: HTTP 404 from /alive')
-  expect(found).toMatchObject({ cause: 'not_alive', container: 'web' })
 })
 
 test.concurrent.each([
@@ -241,15 +251,6 @@ test.concurrent('a Secret that is made in time costs no release', async () => {
     .toContain('CreateContainerConfigError')
   await make(place, 'secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' }, stringData: { url: 'x' } })
   expect(successOf(await watching)).toMatchObject({ healthy: true })
-})
-
-test.concurrent('a ConfigMap that a volume misses is told within seconds', async () => {
-  const pod = { volumes: [{ name: 'conf', configMap: { name: 'nope' } }] }
-  const container = { volumeMounts: [{ name: 'conf', mountPath: '/conf' }] }
-  const found = await failing(scene.open('no-mount').order(scene.good, [deployment(container, {}, pod)]))
-  expect(found.detail).toBe('web: can\'t mount volume conf: configmap "nope" not found')
-  expect(found).toMatchObject({ cause: 'config_missing' })
-  expect(found.seconds).toBeLessThan(30)
 })
 
 test.concurrent('a command that the image does not have is named', async () => {

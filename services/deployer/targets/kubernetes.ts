@@ -1,8 +1,10 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { applyRelease, dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
-import { prune, readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { prune } from '@taxiway/kubernetes/prune.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
+import { soakRelease } from '@taxiway/kubernetes/soak.ts'
 import { watchRelease } from '@taxiway/kubernetes/watch.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
@@ -27,9 +29,10 @@ export function makeKubernetesTarget(options: { kubeconfig: string; context?: st
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, wait)),
     apply: (order, work) => using(work, (cluster, wait) => applyRelease(cluster, order, wait)),
     watch: (order, work) => using(work, (cluster, wait) => watchRelease(cluster, order, wait)),
-    prune: (order, work) =>
+    soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
+    prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {
-        const pruned = await prune(cluster, order, wait)
+        const pruned = await prune(cluster, order, { how }, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
@@ -57,7 +60,7 @@ async function restore(
   wait: Wait,
 ): Promise<Outcome<Restored>> {
   const order = stamp(previous ?? failed, generation)
-  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed.runId, wait)
+  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed, wait)
   if (!verdict.ok) return verdict
   const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
   if (verdict.value.healthy) return done({ complete: true, detail: words })

@@ -1,0 +1,47 @@
+import type { ReleaseState } from '@taxiway/domain/event.ts'
+import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Reason } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/connection.ts'
+import { Fenced, type StageContext } from '@taxiway/store/stage.ts'
+import type { ReleaseDeps, RollOut } from './deploy-release.ts'
+
+/** Keeps the release, and tells the run how far it is, and why it went wrong. */
+export async function save(
+  { stage, deps, target, order }: RollOut,
+  state: ReleaseState,
+  told: { reason?: Reason; explanation?: Explanation | undefined } = {},
+): Promise<void> {
+  const { run } = stage
+  const environment = deps.environment.name
+  await stage.record({
+    type: 'release_changed',
+    environment,
+    generation: order.generation,
+    state,
+    ...(told.reason ? { reason: told.reason } : {}),
+    ...(told.explanation ? { explanation: told.explanation } : {}),
+  })
+  await patiently(() =>
+    deps.store.releases.save(run.repo, environment, {
+      runId: run.id,
+      sequence: run.sequence,
+      sha: run.sha,
+      generation: order.generation,
+      state,
+      target: target.kind,
+      at: deps.store.now().toISOString(),
+      order,
+    }),
+  )
+}
+
+/** The next number of a release here. @throws Fenced when another attempt rolls out to the environment by now */
+export async function claimGeneration(
+  { run }: StageContext,
+  { store, environment, holder }: ReleaseDeps,
+  live: number,
+): Promise<number> {
+  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
+  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
+  return generation
+}
