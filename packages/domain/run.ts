@@ -97,6 +97,10 @@ export interface Run {
   trusted?: boolean
   /** Values of a manual run. */
   inputs?: Record<string, string>
+  /** Where its push moved the branch from, */
+  before?: Sha
+  /** and whether that lost commits: the branch was set back. */
+  forced?: boolean
   /** Files that changed, if the git host told all of them. */
   changed?: string[]
   defaultBranch?: string
@@ -134,7 +138,9 @@ export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
 /** A queued run for a pushed commit. */
 export function newRun(
   from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> &
-    Partial<Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed'>>,
+    Partial<
+      Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed' | 'before' | 'forced'>
+    >,
   now: string,
 ): NewRun {
   const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))

@@ -8,6 +8,7 @@ import {
   isNewer,
   isOurs,
   type KubeObject,
+  kinds,
   type ObjectRef,
   pathOf,
   refKey,
@@ -45,10 +46,13 @@ export async function prune(
   if (!known.value) return done([])
   if (isNewer(known.value, release)) return stale(release, known.value.generation)
   const wanted = new Set(release.objects.map((object) => refKey(refOf(object))))
+  const others = known.value.objects.filter((ref) => !wanted.has(refKey(ref)))
+  // What a newer version has put there, and does not know here, is left as well.
+  const kept = others.filter(({ kind }) => dataKinds.includes(kind) || !kinds[kind])
   const found = await findLeftovers(
     cluster,
     release,
-    known.value.objects.filter((ref) => !wanted.has(refKey(ref))),
+    others.filter((ref) => !kept.includes(ref)),
     wait,
   )
   if (!found.ok) return found
@@ -63,7 +67,7 @@ export async function prune(
     if (!answer.ok) return answer
     if (answer.value.status < 300) removed.push(refKey(refOf(object)))
   }
-  const left = found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))
+  const left = [...kept, ...found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))]
   if (known.value.objects.length > wanted.size + left.length) {
     const written = await writeInventory(cluster, release, known.value, wait, left)
     if (!written.ok) return written

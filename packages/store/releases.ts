@@ -35,9 +35,12 @@ export function makeReleases(redis: Redis) {
     return text ? JSON.parse(text) : undefined
   }
   return {
-    /** Makes the run the wanted one, unless a newer one is. @returns the id of the run that is wanted now */
-    want: async (run: Run, environment: string): Promise<RunId> =>
-      (await want([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+    /**
+     * Makes the run the wanted one, unless a newer one is. @param place of the run among all: its sequence of intake, unless it
+     * was late. @returns the id of the run that is wanted now
+     */
+    want: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
+      (await want([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
 
     /** The id of the run that is wanted. */
     wanted: async (repo: RepositoryId, environment: string): Promise<RunId | null> =>

@@ -1,4 +1,5 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
+import { placeOf } from '@taxiway/domain/late-push.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
@@ -27,9 +28,10 @@ export async function holdLane(stage: StageContext, { store, environment, holder
     const newer = await patiently(() => runs.read(id))
     return newer ? `run #${newer.number} (${newer.sha.slice(0, 7)})` : id
   }
+  const place = placeOf(run, await patiently(() => runs.pushesOf(run)))
   for (let waits = 0; ; waits++) {
     signal.throwIfAborted()
-    const wanted = await patiently(() => releases.want(run, environment.name))
+    const wanted = await patiently(() => releases.want(run, environment.name, place))
     if (wanted !== run.id) throw new Superseded(await describe(wanted))
     if (await patiently(() => releases.holdLane(run.repo, environment.name, holder, leaseMs))) break
     if (waits === 0) stage.log.say('waiting for the roll-out before this one')

@@ -1,11 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Cluster } from '@taxiway/kubernetes/cluster.ts'
+import { makeCertificate } from './certificate.ts'
 import { wait } from './cluster-scene.ts'
 import { successOf } from './target.ts'
 
@@ -59,18 +56,4 @@ export async function denyIn(cluster: Cluster, denials: Denials, words: string):
     server.closeAllConnections()
     server.close()
   }
-}
-
-function makeCertificate(): { key: string; cert: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'taxiway-webhook-'))
-  const [keyFile, certFile] = [join(folder, 'key'), join(folder, 'cert')]
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  execFileSync(
-    'openssl',
-    ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-keyout', keyFile, '-out', certFile, ...subject],
-    { stdio: 'pipe' },
-  )
-  const pair = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') }
-  rmSync(folder, { recursive: true })
-  return pair
 }

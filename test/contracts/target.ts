@@ -168,7 +168,9 @@ export function targetContract(
       const order = place.order(await images.publish('fading', fading))
       expect(await roll(order)).toMatchObject({ healthy: true })
       const verdict = successOf(await target.soak(order, 20_000, makeWork(30_000)))
-      expect(!verdict.healthy && verdict.detail).toMatch(/^web: did not stay healthy: not ready any more: .*(404|/healthz)/)
+      expect(!verdict.healthy && verdict.detail).toMatch(
+        /^web: did not stay healthy: not ready any more: .*(404|healthz)/,
+      )
       expect(!verdict.healthy && verdict.explanation).toMatchObject({ cause: 'not_ready' })
       const restoring = { failed: order, previous: good, generation: place.nextGeneration() }
       expect(successOf(await target.restore(restoring, makeWork()))).toMatchObject({ complete: true })
