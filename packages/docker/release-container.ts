@@ -95,6 +95,12 @@ export async function removeContainer(engine: Engine, id: string): Promise<void>
   })
 }
 
+/** Waits until a container ends the next time. @returns its exit code */
+export async function nextExit(engine: Engine, id: string, abortSignal: AbortSignal): Promise<number> {
+  const { StatusCode } = await engine.docker.getContainer(id).wait({ condition: 'next-exit', abortSignal })
+  return StatusCode
+}
+
 /** The last lines that a container printed, both streams as they came; at most 64 KB. Empty when it is gone. */
 export async function containerLogsTail(
   engine: Engine,

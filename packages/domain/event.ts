@@ -1,3 +1,4 @@
+import type { Explanation } from './explanation.ts'
 import type { Gate } from './gate.ts'
 import type { Digest } from './ids.ts'
 import type { Plan } from './plan.ts'
@@ -39,6 +40,8 @@ export type RunEvent =
       reason?: Reason
       /** How far it is on its way: `canary 25 %`. */
       progress?: string
+      /** Why it is not healthy, in full. */
+      explanation?: Explanation
     }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
@@ -87,5 +90,5 @@ export interface RunArtifact {
 }
 
 /** How far a release has come in its environment. */
-export const releaseStates = ['applying', 'live', 'restored', 'failed', 'superseded'] as const
+export const releaseStates = ['applying', 'live', 'restoring', 'restored', 'failed', 'superseded'] as const
 export type ReleaseState = (typeof releaseStates)[number]

@@ -26,6 +26,12 @@ export interface PlannedEnvironment {
   drift?: DriftMode
   /** Default: at once. */
   strategy?: Strategy
+  /** It must stay healthy for so long to be live. Missing in plans of earlier versions, as what follows. */
+  soakMs?: number
+  /** False: what fails is left as it is. */
+  rollback?: boolean
+  /** What becomes of objects that the release has not any more. */
+  prune?: 'careful' | 'all' | 'none'
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
@@ -54,6 +60,9 @@ function planEnvironment(name: string, deploy: DeployOf, images: string[], conte
     ...(deploy.windows && { windows: deploy.windows }),
     ...(deploy.timezone && { timezone: deploy.timezone }),
     drift: deploy.drift ?? 'report',
+    soakMs: durationMs(deploy.soak, 5_000),
+    rollback: deploy.rollback ?? true,
+    prune: deploy.prune ?? 'careful',
     ...(strategy ? { strategy } : {}),
   }
 }

@@ -31,7 +31,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['values', 'components', 'before', 'after_live', 'soak', 'rollback', 'prune', 'ttl'],
+  deploy: ['values', 'components', 'before', 'after_live', 'ttl'],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */

@@ -121,8 +121,14 @@ const sentences = {
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
     `${p.object} is also managed by somebody else: ${p.detail}.`,
+  quota_exceeded: (p: { object: string; detail: string }) =>
+    `${p.object} does not fit into the namespace: ${p.detail}. Ask for less, or have the quota raised.`,
+  admission_refused: (p: { object: string; detail: string }) =>
+    `${p.object} was refused by a rule of the cluster: ${p.detail}.`,
   image_unresolved: (p: { object: string; image: string }) =>
     `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin one by digest that an admin allowed (rule images).`,
+  prune_held: (p: { count: number; all: number; names: string }) =>
+    `${p.count} of ${p.all} objects are not in this release, which is more than half, so none was removed: ${p.names}. If they shall go, write "prune: all" for a release, or delete them by hand.`,
   stale_generation: (p: { generation: number; live: number }) =>
     `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
   deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { releaseStates, testStates } from './event.ts'
+import { Explanation } from './explanation.ts'
 import { gateKinds } from './gate.ts'
 import { runStates, stageStates } from './run.ts'
 
@@ -118,6 +119,7 @@ export const RunView = Type.Object(
         state: words(releaseStates),
         reason: Type.Optional(ReasonView),
         progress: Type.Optional(Type.String({ description: 'How far it is on its way: canary 25 %.' })),
+        explanation: Type.Optional(Explanation),
       }),
     ),
   },

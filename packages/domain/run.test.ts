@@ -37,7 +37,17 @@ const fresh = (): Run => ({
 const plan = {
   images: [],
   tests: [],
-  environments: [{ name: 'production', namespace: 'shop', manifests: 'k8s', timeoutMs: 1000 }],
+  environments: [
+    {
+      name: 'production',
+      namespace: 'shop',
+      manifests: 'k8s',
+      timeoutMs: 1000,
+      soakMs: 0,
+      rollback: true,
+      prune: 'careful' as const,
+    },
+  ],
 }
 const play = (events: RunEvent[], run = fresh()): Run =>
   events.reduce((at, event) => {

@@ -1,4 +1,5 @@
 import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
+import type { Explanation } from './explanation.ts'
 import type { Gate } from './gate.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import type { Plan, PlanEvent } from './plan.ts'
@@ -67,6 +68,8 @@ export interface RunRelease {
   reason?: Reason
   /** How far it is on its way: `canary 25 %`. */
   progress?: string
+  /** Why it did not become healthy, in full. */
+  explanation?: Explanation
 }
 
 /** Who let a release begin. */
@@ -113,6 +116,10 @@ export interface Run {
   trusted?: boolean
   /** Values of a manual run. */
   inputs?: Record<string, string>
+  /** Where its push moved the branch from, */
+  before?: Sha
+  /** and whether that lost commits: the branch was set back. */
+  forced?: boolean
   /** Files that changed, if the git host told all of them. */
   changed?: string[]
   defaultBranch?: string
@@ -159,7 +166,9 @@ export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
 /** A queued run for a pushed commit. */
 export function newRun(
   from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> &
-    Partial<Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed'>>,
+    Partial<
+      Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed' | 'before' | 'forced'>
+    >,
   now: string,
 ): NewRun {
   const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))

@@ -3,7 +3,7 @@ import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import type { Measure, Strategy } from '@taxiway/domain/strategy.ts'
 import { besideOf, besideSelector } from './beside.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from './cluster.ts'
-import { explainPods } from './explain.ts'
+import { explainLoss } from './explain.ts'
 import { stillOurs } from './inventory.ts'
 import { askEveryMs, type HttpProbe, openHttpProbe, podAddress, portsAsked } from './measure-http.ts'
 import { measureJob } from './measure-job.ts'
@@ -92,7 +92,7 @@ async function pause(
       const listed = await besidePods(cluster, release, wait)
       if (!listed.ok) return listed
       pods = listed.value
-      const fault = await restarted(cluster, pods, restarts, wait)
+      const fault = await restarted(cluster, release, pods, restarts, wait)
       if (fault) return done({ pods, fault })
     }
     for (const probe of probes) probe.ask(pods)
@@ -133,6 +133,7 @@ export async function besidePods(cluster: Cluster, release: ClusterRelease, wait
 /** A program that ended while it was watched: it may be up again by now, and is no less broken. */
 async function restarted(
   cluster: Cluster,
+  release: ClusterRelease,
   pods: readonly Pod[],
   known: Map<string, number>,
   wait: Wait,
@@ -143,13 +144,20 @@ async function restarted(
       const before = known.get(key)
       if (before === undefined) known.set(key, container.restartCount)
       else if (container.restartCount > before) {
-        const seen = { ...pod, status: { ...pod.status, containerStatuses: [{ ...container, ready: false }] } }
-        const why = await explainPods(cluster, [seen], { nowMs: Date.now(), over: true }, wait)
-        return { name: besideOf(pod), text: oneLine(`it ended while it was watched: ${why?.text ?? 'restarted'}`, 500) }
+        const ended = { ...pod, status: { ...pod.status, containerStatuses: [{ ...container, ready: false }] } }
+        return { name: besideOf(pod), text: await whyEnded(cluster, release, ended, wait) }
       }
     }
   }
   return undefined
+}
+
+async function whyEnded(cluster: Cluster, release: ClusterRelease, pod: Pod, wait: Wait): Promise<string> {
+  const workload = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: besideOf(pod) ?? '' } }
+  const health = { state: 'failed' as const, detail: 'restarted' }
+  const seen = { workload, health, pods: [pod], isMakingRoom: false }
+  const words = { namespace: release.namespace, words: 'it ended while it was watched' }
+  return oneLine((await explainLoss(cluster, seen, pod, words, wait)).text, 500)
 }
 
 async function stillHealthy(

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, ensureNamespace, messageOf, type Status, type Wait } from './cluster.ts'
-import { claim, deleteObject, stale, stillOurs } from './inventory.ts'
+import { type Answer, type Cluster, ensureNamespace, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
+import { claim, stale, stillOurs } from './inventory.ts'
 import {
   besideLabel,
   type ClusterRelease,
@@ -15,6 +15,7 @@ import {
   pathOf,
   refOf,
 } from './object.ts'
+import { deleteObject } from './prune.ts'
 
 /** The name under which the API server records our fields. */
 export const fieldManager = 'taxiway'
@@ -153,7 +154,10 @@ async function create(
   wait: Wait,
 ): Promise<Outcome<boolean>> {
   const path = pathOf(release.namespace, { apiVersion: object.apiVersion, kind: object.kind })
-  const made = await cluster.call<KubeObject>({ method: 'POST', path, query: { fieldManager }, body: object }, wait)
+  const made = await cluster.call<KubeObject>(
+    { method: 'POST', path, query: { fieldManager }, body: object, may403: true },
+    wait,
+  )
   if (!made.ok) return made
   if (made.value.status === 409) return done(false)
   if (made.value.status !== 201) return refusal(object, made.value as unknown as Answer<Status>)
@@ -260,6 +264,7 @@ export const patch = (
       },
       body: object,
       contentType: applyType,
+      may403: true,
     },
     wait,
   )
@@ -268,7 +273,8 @@ const isOwnership = (status: Status): boolean =>
   status.details?.causes?.some((cause) => cause.reason === 'FieldManagerConflict') ?? false
 
 /** What the server has against an object, in one sentence. */
-function refusal(object: KubeObject, { status, body }: Answer<Status>) {
+function refusal(object: KubeObject, answer: Answer<Status>) {
+  const { status, body } = answer
   if (status === 409 && isOwnership(body)) {
     const cause = body.details?.causes?.[0]
     const owner = /conflict with "([^"]+)"/.exec(cause?.message ?? '')?.[1] ?? 'somebody'
@@ -276,11 +282,24 @@ function refusal(object: KubeObject, { status, body }: Answer<Status>) {
     return refuse('manifest_conflict', { object: describe(object), detail })
   }
   const message = messageOf(body)
+  const ruled = ruleOf(message)
+  if (ruled) return refuse(ruled.code, { object: describe(object), detail: ruled.detail })
+  if (status === 403) return refuse('cluster_forbidden', { detail: `${describe(object)}: ${forbidden(message)}` })
   const detail =
     status === 404 && /could not find the requested resource/.test(message)
       ? `this cluster does not know apiVersion ${object.apiVersion}`
       : plain(message) || `the cluster answered ${status}`
   return refuse('manifest_invalid', { object: describe(object), detail })
+}
+
+/** Whether it is not the account that may not, but a rule of the namespace or of the cluster that refuses. */
+function ruleOf(message: string): { code: 'quota_exceeded' | 'admission_refused'; detail: string } | undefined {
+  const detail = message.replace(/^[\w.]+ "[^"]*" is forbidden: /, '').replace(/\.$/, '')
+  if (/^(exceeded|failed) quota: /.test(detail)) return { code: 'quota_exceeded', detail }
+  if (/admission webhook "[^"]*" denied the request|failed calling webhook/.test(detail))
+    return { code: 'admission_refused', detail: detail.replace(/^Internal error occurred: /, '') }
+  const isRule = detail.length < message.length - 1 && !/^User "/.test(detail)
+  return isRule && / is forbidden: /.test(message) ? { code: 'admission_refused', detail } : undefined
 }
 
 /** Without the server's own preamble: `Service "web" is invalid: spec…` and `failed to create typed patch object: …`. */

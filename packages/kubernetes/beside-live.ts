@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { besideSelector } from './beside.ts'
 import { type Answer, type Cluster, messageOf, type Wait } from './cluster.ts'
-import { deleteObject, stale } from './inventory.ts'
+import { stale } from './inventory.ts'
 import { type ClusterRelease, describe, generationOf, type KubeObject, keys, pathOf } from './object.ts'
+import { deleteObject } from './prune.ts'
 
 /** Kinds that may stand beside, and the version in which they are asked for. */
 const besideKinds = [

@@ -208,15 +208,19 @@ async function callUntil<Body>(
     outageLineEveryMs,
   )
   try {
+    let unheard: Answer | undefined
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       wait.signal.throwIfAborted()
       const leftMs = wait.untilMs - performance.now()
+      // The API itself is there: it is a webhook that is not.
+      if (leftMs <= 0 && unheard) return settle<Body>(unheard as Answer<Body>, call)
       if (leftMs <= 0) return refuse('cluster_unavailable', { seconds: seconds() })
       const limitMs = Math.min(leftMs, call.method === 'GET' ? readDeadlineMs : writeDeadlineMs)
       const outcome = await attempt(AbortSignal.any([wait.signal, AbortSignal.timeout(Math.ceil(limitMs))])).catch(
         (error: NodeJS.ErrnoException) => afterError(error, wait.signal),
       )
       if (outcome && !isPassing(outcome)) return settle<Body>(outcome as Answer<Body>, call)
+      unheard = outcome && /failed calling webhook/.test(messageOf(outcome.body)) ? outcome : undefined
       const restMs = Math.max(wait.untilMs - performance.now(), 0)
       await sleep(Math.min(pauseMs, restMs), undefined, { signal: wait.signal }).catch(() => undefined)
     }
@@ -238,15 +242,25 @@ function afterError(error: NodeJS.ErrnoException, signal: AbortSignal): Answer<S
 /** Is it an answer of a server that is starting, overloaded, or cut off from its own store? */
 function isPassing({ status, body }: Answer): boolean {
   if (status === 429 || status === 502 || status === 503 || status === 504) return true
-  return status === 500 && /etcdserver|timed? ?out|connection refused|leader/i.test(messageOf(body))
+  return status === 500 && /etcdserver|timed? ?out|deadline exceeded|connection refused|leader/i.test(messageOf(body))
 }
 
 function settle<Body>(answer: Answer<Body>, call: Call): Outcome<Answer<Body>> {
   if (answer.status === 495) return refuse('cluster_forbidden', { detail: messageOf(answer.body) })
   if (answer.status === 401) return refuse('cluster_forbidden', { detail: 'the credentials are not accepted' })
   if (answer.status === 403 && !call.may403)
-    return { ok: false, reason: reason('cluster_forbidden', { detail: messageOf(answer.body) }) }
+    return { ok: false, reason: reason('cluster_forbidden', { detail: forbidden(messageOf(answer.body)) }) }
   return done(answer)
+}
+
+/** What an account may not do, in few words; anything else as it is. */
+export function forbidden(message: string): string {
+  const [, who, verb, what, group, namespace] =
+    /User "([^"]+)" cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]+)")?/.exec(
+      message,
+    ) ?? []
+  if (!who) return message
+  return `account ${who} may not ${verb} ${what}${group ? `.${group}` : ''}${namespace ? ` in namespace ${namespace}` : ''}`
 }
 
 /** The sentence in a `Status`, on one line. */

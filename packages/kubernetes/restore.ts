@@ -28,16 +28,16 @@ export const stopped = (release: ClusterRelease): ClusterRelease => ({
 export async function putBack(
   cluster: Cluster,
   release: ClusterRelease,
-  failedRunId: string,
+  failed: Pick<ClusterRelease, 'runId' | 'objects'>,
   wait: Wait,
 ): Promise<Outcome<ClusterVerdict>> {
   const applied = await applyWhole(cluster, release, wait)
   if (!applied.ok) return applied
-  const unstuck = await unstickStatefulSets(cluster, release, failedRunId, wait)
+  const unstuck = await unstickStatefulSets(cluster, release, failed.runId, wait)
   if (!unstuck.ok) return unstuck
   const verdict = await watchWhole(cluster, release, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
-  const pruned = await pruneWhole(cluster, release, wait)
+  const pruned = await pruneWhole(cluster, release, { only: failed.objects.map(refOf) }, wait)
   return pruned.ok ? verdict : pruned
 }
 

@@ -152,7 +152,7 @@ function workloadState(object: KubeObject, pods: Pod[]): WorkloadState {
   const health = healthOf(object)
   const byNumbers = conditionOf(wanted, ready)
   const condition = byNumbers === 'healthy' && health.state === 'failed' ? 'degraded' : byNumbers
-  const trouble = condition === 'healthy' ? undefined : pods.map((pod) => troubleOf(pod, Date.now())).find(Boolean)
+  const trouble = condition === 'healthy' ? undefined : pods.map(troubleOf).find(Boolean)
   const { [keys.run]: runId, [keys.sha]: sha } = object.metadata.annotations ?? {}
   return {
     kind: object.kind,

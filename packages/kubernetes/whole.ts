@@ -4,10 +4,11 @@ import { besideKeys } from './beside.ts'
 import { listBeside, removeBeside } from './beside-live.ts'
 import { pointedAsNow, pointHome } from './blue-green.ts'
 import type { Cluster, Wait } from './cluster.ts'
-import { claim, prune } from './inventory.ts'
+import { claim } from './inventory.ts'
 import { clearOthers, regrow } from './leftover.ts'
 import type { ClusterRelease } from './object.ts'
 import { readPairs } from './pairs.ts'
+import { type Pruning, prune } from './prune.ts'
 import { firstAimOf, pointedAt, pointService, readServices } from './services.ts'
 import { type ClusterVerdict, watchRelease } from './watch.ts'
 
@@ -56,10 +57,15 @@ export async function watchWhole(
 }
 
 /** Removes what earlier releases had and this one has not, and what stood beside it. @returns what went, as `Kind/name` */
-export async function pruneWhole(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<string[]>> {
+export async function pruneWhole(
+  cluster: Cluster,
+  release: ClusterRelease,
+  pruning: Pruning,
+  wait: Wait,
+): Promise<Outcome<string[]>> {
   const beside = await removeBeside(cluster, release, wait)
   if (!beside.ok) return beside
-  const pruned = await prune(cluster, release, wait)
+  const pruned = await prune(cluster, release, pruning, wait)
   return pruned.ok ? done([...beside.value, ...pruned.value]) : pruned
 }
 

@@ -49,9 +49,12 @@ export function makeReleases(redis: Redis) {
     return text ? JSON.parse(text) : undefined
   }
   return {
-    /** Makes the run the wanted one, unless a newer one is. @returns the id of the run that is wanted now */
-    want: async (run: Run, environment: string): Promise<RunId> =>
-      (await want([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+    /**
+     * Makes the run the wanted one, unless a newer one is. @param place of the run among all: its sequence of intake, unless it
+     * was late. @returns the id of the run that is wanted now
+     */
+    want: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
+      (await want([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
 
     /** Notes that the run has come to the gate, unless a newer one has, or is wanted. @returns the id of the newest run there */
     reachGate: async (run: Run, environment: string): Promise<RunId> =>
@@ -94,7 +97,7 @@ export function makeReleases(redis: Redis) {
       await change.exec()
     },
 
-    /** A kept release. */
+    /** The release of that generation, as long as it is kept. */
     read,
 
     /** The last release that was healthy, if there is one. */

@@ -124,6 +124,11 @@ export function makeRuns(redis: Redis, now: () => Date) {
       return (await readAll(redis, ids as RunId[])).reverse()
     },
 
+    /** The newest runs of the branch that a run was pushed to, itself among them, a hundred at most; none for one that was not pushed. */
+    async pushesOf({ event, repo, branch }: Run): Promise<Run[]> {
+      return event === 'push' ? (await listRuns(redis, { repo, branch, limit: 100 })).runs : []
+    },
+
     list: (filter: RunFilter) => listRuns(redis, filter),
   }
 }

@@ -1,10 +1,8 @@
-import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
-import { done, isInfrastructure, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { strategyMs, withReferences } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { Fenced, Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import { checkAnalysis } from './analysis-policy.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { gateBefore } from './gates.ts'
@@ -12,9 +10,11 @@ import { holdLane, type Lane } from './lane.ts'
 import { readManifests } from './manifests.ts'
 import { choosePlace, type Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
+import { claimGeneration, save, tell } from './release-record.ts'
 import { render, stamp } from './render.ts'
+import { failureOf, giveWay, restore, takenBack } from './restore-release.ts'
 import { storedOrder } from './stored-order.ts'
-import type { ReleaseOrder, Restored, Target, Work } from './target.ts'
+import type { ReleaseOrder, Target, Verdict, Work } from './target.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined
@@ -23,7 +23,7 @@ export interface ReleaseDeps extends DeployerDeps {
   holder: string
 }
 /** Everything one roll-out works with. */
-interface RollOut {
+export interface RollOut {
   stage: StageContext
   deps: ReleaseDeps
   target: Target
@@ -34,10 +34,9 @@ interface RollOut {
   told: Promise<unknown>
 }
 
-/** What a single question to the target may take; an apply of all objects; a restore. */
+/** What a single question to the target may take; an apply of all objects. */
 const callMs = 60_000
 const applyMs = 3 * 60_000
-const restoreMs = 5 * 60_000
 
 /** Rolls one release out to one environment: render, check, apply, watch, and restore what was before when it fails. */
 export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<void>> {
@@ -52,6 +51,8 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     if (!place.ok) return place
     const { target, cluster, namespace } = place.value
     stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
+    const ended = await goOn({ stage, deps, target, lane, work, told: Promise.resolve() })
+    if (ended) return ended
     const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
     const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work, told: Promise.resolve() })
@@ -82,6 +83,20 @@ async function noteOutcome({ run, log }: StageContext, deps: ReleaseDeps, outcom
   const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
   const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
   if (isHeld) log.say(`${environment.name} is on hold now: later releases wait until a person lifts it`)
+}
+
+/** A release that an earlier attempt of this run was taking back is taken back to the end; one that was, stays so. */
+async function goOn(rest: Omit<RollOut, 'order'>): Promise<Outcome<void> | undefined> {
+  const { stage, deps } = rest
+  const last = takenBack(stage.run, deps.environment.name)
+  if (last?.state === 'restored' && last.reason) return { ok: false, reason: last.reason }
+  const kept =
+    last && (await patiently(() => deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation)))
+  if (!last || !kept) return undefined
+  stage.log.say(`going on to take back release ${last.generation}`)
+  const rollOut = { ...rest, order: kept.order as ReleaseOrder }
+  const isBeside = rollOut.order.strategy !== undefined
+  return restore(rollOut, failureOf(last)).catch((error) => closeBroken(rollOut, error, isBeside))
 }
 
 /** Manifests of the commit, with digests put in, under the next generation; checked against what is allowed here. */
@@ -131,179 +146,83 @@ async function makeRollback(
   return done(stamp(order.value, await claimGeneration(stage, deps, live.value?.generation ?? 0)))
 }
 
-/** @throws Fenced when another attempt rolls out to the environment by now */
-async function claimGeneration(
-  { run }: StageContext,
-  { store, environment, holder }: ReleaseDeps,
-  live: number,
-): Promise<number> {
-  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
-  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
-  return generation
-}
-
-/** Apply and watch, with the record of the release kept at every step. */
+/** Steps if there are any, apply, watch and soak, with the record of the release kept all the way. */
 async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
-  const { target, order, work, deps, lane, stage } = rollOut
+  const { target, order, work, stage } = rollOut
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
-  let isBeside = false
+  let isBeside = order.strategy !== undefined
   try {
-    if (order.strategy) {
-      isBeside = true
-      const advanced = await target.advance(order, {
-        ...work(strategyMs(order.strategy)),
-        tell: (progress) => tell(rollOut, progress),
-      })
-      if (!advanced.ok) return await refused(rollOut, advanced.reason)
-      if (!advanced.value.healthy) return await restore(rollOut, advanced.value.detail)
-      tell(rollOut, 'taking over')
-      isBeside = false
-    }
+    const advanced = await throughSteps(rollOut)
+    if (!advanced.ok) return await refused(rollOut, advanced.reason)
+    if (!advanced.value.healthy) return await restore(rollOut, advanced.value)
+    isBeside = false
     stage.log.say(
       `applying release ${order.generation}: ${order.objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`).join(', ')}`,
     )
     const applied = await target.apply(order, work(applyMs))
     if (!applied.ok) return await refused(rollOut, applied.reason)
-    const verdict = await target.watch(order, work(deps.environment.timeoutMs))
-    if (!verdict.ok) return failed(rollOut, verdict.reason)
-    if (!verdict.value.healthy) return await restore(rollOut, verdict.value.detail)
-    stage.log.say(`healthy: ${verdict.value.ready}`)
+    const verdict = await becomeHealthy(rollOut)
+    if (!verdict.ok) return await failed(rollOut, verdict.reason)
+    if (!verdict.value.healthy) return await restore(rollOut, verdict.value)
   } catch (error) {
-    // A newer release is about to be applied over this one; whoever cancels wants what was before.
-    if (lane.supersededBy()) await giveWay(rollOut, isBeside)
-    else if (stage.signal.reason === 'cancelled') await restore(rollOut, 'cancelled while it was rolled out')
-    throw error
+    await closeBroken(rollOut, error, isBeside)
   }
   await save(rollOut, 'live')
-  const pruned = await target.prune(order, work(callMs))
-  if (!pruned.ok) stage.log.say(`what earlier releases left could not be removed: ${pruned.reason.message}`)
+  await removeLeftovers(rollOut)
   return done(undefined)
 }
 
-/** Puts how far it has come on the run. */
-function tell(rollOut: RollOut, progress: string): void {
-  const { stage, deps, order } = rollOut
-  const place = { environment: deps.environment.name, generation: order.generation, state: 'applying' as const }
-  // A run that is another attempt's by now is met again at the next write.
-  rollOut.told = stage.record({ type: 'release_changed', ...place, progress }).catch(() => {})
+/** The new version beside the old one, measured, where the pipeline wants that. */
+async function throughSteps(rollOut: RollOut): Promise<Outcome<Verdict>> {
+  const { target, order, work } = rollOut
+  if (!order.strategy) return done({ healthy: true, ready: 'it has no steps' })
+  const advanced = await target.advance(order, {
+    ...work(strategyMs(order.strategy)),
+    tell: (progress) => tell(rollOut, progress),
+  })
+  if (advanced.ok && advanced.value.healthy) tell(rollOut, 'taking over')
+  return advanced
+}
+
+/** Healthy, and so for as long as the pipeline asks. */
+async function becomeHealthy({ target, order, work, deps, stage }: RollOut): Promise<Outcome<Verdict>> {
+  const { timeoutMs, soakMs } = deps.environment
+  const verdict = await target.watch(order, work(timeoutMs))
+  if (!verdict.ok || !verdict.value.healthy) return verdict
+  stage.log.say(`healthy: ${verdict.value.ready}`)
+  if (!soakMs) return verdict
+  stage.log.say(`it must stay so for ${soakMs / 1000} s`)
+  return target.soak(order, soakMs, work(soakMs + timeoutMs))
 }
 
 /** What was begun in the target can't go on; unless somebody newer is there, what was before is restored. */
 const refused = (rollOut: RollOut, why: Reason): Promise<Outcome<void>> =>
-  why.code === 'stale_generation' ? failed(rollOut, why) : restore(rollOut, why.message.replace(/\.$/, ''), why)
+  why.code === 'stale_generation'
+    ? failed(rollOut, why)
+    : restore(rollOut, { detail: why.message.replace(/\.$/, ''), fault: why })
 
-/**
- * Leaves the environment to a newer release. What stands beside goes first: the newer one may yet be found not to be valid,
- * and then nobody would take it away.
- */
-async function giveWay(rollOut: RollOut, isBeside: boolean): Promise<void> {
-  if (isBeside) {
-    rollOut.stage.log.say('a newer release is wanted; taking back what stands beside')
-    await putBack(rollOut, AbortSignal.timeout(restoreMs))
-  }
-  await save(rollOut, 'superseded')
+/** What was left in the middle by a wish or a newer release. @throws the error again */
+async function closeBroken(rollOut: RollOut, error: unknown, isBeside: boolean): Promise<never> {
+  const { lane, stage } = rollOut
+  // A newer release is about to be applied over this one; whoever cancels wants what was before.
+  if (lane.supersededBy()) await giveWay(rollOut, isBeside)
+  else if (stage.signal.reason === 'cancelled') await restore(rollOut, { detail: 'cancelled while it was rolled out' })
+  throw error
 }
 
-/** Gives the environment its last healthy release again, under a new generation, and says how that went. */
-async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promise<Outcome<void>> {
-  const { stage } = rollOut
-  stage.log.say(`not healthy: ${detail}; restoring`)
-  // The wish to cancel must not stop the way back.
-  const own = stage.signal.reason === 'cancelled' ? AbortSignal.timeout(restoreMs) : undefined
-  const unhealthy = (restored: string) => refuse('deploy_unhealthy', { detail, restored })
-  const restored = await putBack(rollOut, own, (words) => unhealthy(words).reason)
-  const reason = unhealthy(
-    restored.ok ? restored.value.detail : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`,
-  )
-  await save(rollOut, restored.ok && restored.value.complete ? 'restored' : 'failed', fault ?? reason.reason).catch(
-    (error) => {
-      if (!own) throw error
-    },
-  )
-  return fault && !restored.ok ? { ok: false, reason: fault } : reason
-}
-
-/** What was live in another namespace or cluster is still there, and is nothing to put here. */
-const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
-  one?.namespace === other.namespace && one.cluster === other.cluster
-
-/**
- * @param own ends it, instead of what ends the roll-out
- * @param why says in the history why the earlier release is there again, given how that went
- */
-async function putBack(
-  rollOut: RollOut,
-  own: AbortSignal | undefined,
-  why?: (restored: string) => Reason,
-): Promise<Outcome<Restored>> {
-  const { stage, deps, target, order, work } = rollOut
-  const { releases } = deps.store
-  const [repo, environment] = [stage.run.repo, deps.environment.name]
-  const lastLive = await patiently(() => releases.live(repo, environment))
-  const previous = isSamePlace(lastLive?.order as ReleaseOrder | undefined, order) ? lastLive : undefined
-  const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order as ReleaseOrder | undefined
-  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
-  if (restored.ok && restored.value.complete && previous)
-    await patiently(() =>
-      releases.save(repo, environment, {
-        ...previous,
-        generation,
-        state: 'live',
-        at: deps.store.now().toISOString(),
-        event: 'restore',
-        ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
-        repeats: previous.repeats ?? previous.generation,
-      }),
-    )
-  return restored
+/** Removes what earlier releases had. That it went wrong, or was held, makes no release worse. */
+async function removeLeftovers({ target, order, work, deps, stage }: RollOut): Promise<void> {
+  const { prune: how = 'careful' } = deps.environment
+  if (how === 'none') return
+  const pruned = await target.prune(order, work(callMs), how)
+  if (pruned.ok) return
+  stage.log.say(`what earlier releases left was not removed: ${pruned.reason.message}`)
+  if (pruned.reason.code === 'prune_held') await stage.record({ type: 'noted', reason: pruned.reason })
 }
 
 async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
-  await save(rollOut, 'failed', why)
+  await save(rollOut, 'failed', { reason: why })
   return { ok: false, reason: why }
-}
-
-/** Keeps the release, and tells the run. */
-async function save(rollOut: RollOut, state: ReleaseState, why?: Reason): Promise<void> {
-  const { stage, deps, target, order } = rollOut
-  const { run } = stage
-  await rollOut.told
-  const environment = deps.environment.name
-  await stage.record({
-    type: 'release_changed',
-    environment,
-    generation: order.generation,
-    state,
-    ...(why ? { reason: why } : {}),
-  })
-  await patiently(() =>
-    deps.store.releases.save(run.repo, environment, {
-      runId: run.id,
-      sequence: run.sequence,
-      sha: run.sha,
-      generation: order.generation,
-      state,
-      target: target.kind,
-      at: deps.store.now().toISOString(),
-      ...historyOf(run, environment),
-      ...(why ? { reason: stage.hide(why) } : {}),
-      ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
-      order,
-    }),
-  )
-}
-
-/** What the list of releases tells of where one came from. */
-function historyOf(run: Run, environment: string) {
-  const approval = run.approvals?.find((one) => one.environment === environment)
-  return {
-    event: run.event,
-    runNumber: run.number,
-    who: run.asked?.who ?? run.author,
-    ...(approval ? { approvedBy: approval.who } : {}),
-    ...(run.event === 'rollback' && run.asked?.generation ? { repeats: run.asked.generation } : {}),
-  }
 }

@@ -1,4 +1,5 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
+import { placeOf } from '@taxiway/domain/late-push.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -29,11 +30,12 @@ export async function describeRun({ runs }: Store, id: RunId): Promise<string> {
  */
 export async function holdLane(stage: StageContext, { store, environment, holder }: ReleaseDeps): Promise<Lane> {
   const { run, signal } = stage
-  const { releases } = store
+  const { releases, runs } = store
   const describe = (id: RunId) => describeRun(store, id)
+  const place = placeOf(run, await patiently(() => runs.pushesOf(run)))
   for (let waits = 0; ; waits++) {
     signal.throwIfAborted()
-    const wanted = await patiently(() => releases.want(run, environment.name))
+    const wanted = await patiently(() => releases.want(run, environment.name, place))
     if (wanted !== run.id) throw new Superseded(await describe(wanted))
     if (await patiently(() => releases.holdLane(run.repo, environment.name, holder, leaseMs))) break
     if (waits === 0) stage.log.say('waiting for the roll-out before this one')

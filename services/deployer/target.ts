@@ -1,3 +1,4 @@
+import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { Strategy } from '@taxiway/domain/strategy.ts'
 import type { LiveTarget } from './live-target.ts'
@@ -48,8 +49,11 @@ export interface Work {
   tell?: (progress: string) => void
 }
 
-/** What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`. */
-export type Verdict = { healthy: true; ready: string } | { healthy: false; detail: string }
+/**
+ * What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`; the
+ * explanation holds all that is known. Neither is masked yet.
+ */
+export type Verdict = { healthy: true; ready: string } | { healthy: false; detail: string; explanation?: Explanation }
 
 /** What restoring came to. `detail` fits behind the reason: `rolled back to abc1234`, `scaled to 0: there was no earlier release`. */
 export interface Restored {
@@ -82,8 +86,17 @@ export interface Target extends LiveTarget {
   /** Waits until what runs is healthy and runs exactly the digests. Ends early when it can't become so. */
   watch(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>
 
-  /** After a healthy release: removes what earlier releases of this environment had and this one has not. */
-  prune(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+  /**
+   * Keeps an eye on a release that just became healthy for `forMs`: it is not healthy after all when something of it restarts
+   * or stops being ready in that time. `work.deadlineMs` is longer than `forMs`: what is replaced meanwhile may take its time.
+   */
+  soak(order: ReleaseOrder, forMs: number, work: Work): Promise<Outcome<Verdict>>
+
+  /**
+   * After a healthy release: removes what earlier releases of this environment had and this one has not. `careful` (so unless
+   * told otherwise) removes nothing when that is more than half of all (`prune_held`). Data is never removed.
+   */
+  prune(order: ReleaseOrder, work: Work, how?: 'careful' | 'all'): Promise<Outcome<void>>
 
   /**
    * Gives the environment its previous release again (the order as it was stored) under the new `generation`, and waits

@@ -9,7 +9,7 @@ import { checkPolicy } from '../../services/deployer/policy.ts'
 import type { ReleaseOrder, RenderedObject, Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
 import { type Account, makeAccount } from '../contracts/account.ts'
-import { clusterScene, configMap, wait, webPath } from '../contracts/cluster-scene.ts'
+import { clusterScene, configMap, failureOf, wait, webPath } from '../contracts/cluster-scene.ts'
 import { serving } from '../contracts/images.ts'
 import { deployment, makeWork, service, successOf } from '../contracts/target.ts'
 
@@ -167,6 +167,18 @@ test('with the rights of the manifest a release takes over by a canary, and by b
     expect(successOf(await target.watch(order, makeWork(60_000)))).toMatchObject({ healthy: true })
     successOf(await target.prune(order, makeWork()))
   }
+})
+
+test('what the account may not do is told: which account, what, and where', async () => {
+  const elsewhere = scene.open('rights-elsewhere')
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: elsewhere.namespace } }
+  successOf(await scene.cluster.call({ method: 'POST', path: '/api/v1/namespaces', body: namespace }, wait()))
+  const order = elsewhere.order(await scene.images.publish('rights', serving('rights')))
+  const reason = failureOf(await target.dryRun(order, makeWork()))
+  expect(reason).toEqual({
+    code: 'cluster_forbidden',
+    message: `The cluster refused: account system:serviceaccount:taxiway-rights-${process.pid}:taxiway-deployer may not get configmaps in namespace ${elsewhere.namespace}.`,
+  })
 })
 
 test.each([

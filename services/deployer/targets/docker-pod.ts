@@ -31,6 +31,8 @@ export interface Probe {
   timeoutMs: number
   /** So many times in a row. */
   successes: number
+  /** So many times in a row once it has been ready, and it is not any more. */
+  failures: number
 }
 
 /** Untrusted JSON: any field may be missing or of any type. */
@@ -182,6 +184,7 @@ function readProbe(probe: Json, ports: Workload['ports'], findings: Findings): P
     periodMs: Math.min(seconds('periodSeconds', 10) || longestPeriodMs, longestPeriodMs),
     timeoutMs: seconds('timeoutSeconds', 1) || 1000,
     successes: Math.max(1, seconds('successThreshold', 1) / 1000),
+    failures: Math.max(1, seconds('failureThreshold', 3) / 1000),
   }
   if (!probe) return { ...times, ...(ports[0] ? { tcp: ports[0].number } : {}) }
   if (probe.exec) return { ...times, exec: textsOf(probe.exec.command) }

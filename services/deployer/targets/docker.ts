@@ -18,6 +18,7 @@ import {
 } from './docker-release.ts'
 import { restore } from './docker-restore.ts'
 import { makeRoutes } from './docker-routes.ts'
+import { soak } from './docker-soak.ts'
 import { openState } from './docker-state.ts'
 import { type Plan, readObjects } from './docker-workload.ts'
 
@@ -49,6 +50,11 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
     apply: (order, work) => guarded(work, 0, (bounded) => apply(machine, order, bounded)),
     // These two judge by the deadline themselves; a call that hangs then still ends.
     watch: (order, work) => guarded(work, callDeadlineMs, (bounded) => watch(machine, order, bounded)),
+    soak: (order, forMs, work) =>
+      guarded(work, callDeadlineMs, async (bounded) => {
+        const plan = readObjects(order.objects)
+        return plan.ok ? soak(machine, order, plan.value, forMs, bounded) : plan
+      }),
     restore: (release, work) => guarded(work, callDeadlineMs, (bounded) => restore(machine, release, bounded)),
     prune: (order, work) => guarded(work, 0, (bounded) => prune(machine, order, bounded)),
     live: (place, work) =>

@@ -4,6 +4,7 @@ import { dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
 import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
+import { soakRelease } from '@taxiway/kubernetes/soak.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/whole.ts'
 import { stamp } from '../render.ts'
@@ -71,9 +72,10 @@ export function makeKubernetesTarget(
       }),
     apply: (order, work) => using(work, (cluster, wait) => applyWhole(cluster, order, wait)),
     watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, order, wait)),
-    prune: (order, work) =>
+    soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
+    prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {
-        const pruned = await pruneWhole(cluster, order, wait)
+        const pruned = await pruneWhole(cluster, order, { how }, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
@@ -115,7 +117,7 @@ async function restore(
     if (left.value !== undefined)
       return done({ complete: left.value, detail: left.value ? words : `${words}, which is not ready` })
   }
-  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed.runId, wait)
+  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed, wait)
   if (!verdict.ok) return verdict
   const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
   if (verdict.value.healthy) return done({ complete: true, detail: words })

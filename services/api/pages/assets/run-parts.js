@@ -170,4 +170,29 @@ function fillRelease(entry, release, run) {
     element('span', { class: 'faint' }, `generation ${release.generation}`),
   )
   if (release.reason) entry.append(element('p', { class: 'stage-why' }, release.reason.message))
+  if (release.explanation) entry.append(explanation(release.explanation))
+}
+
+/** All that is known of what failed: where, the container's last lines, and what the cluster told. */
+function explanation({ workload, pod, container, cause, exitCode, log = [], events = [] }) {
+  const fact = (name, value) =>
+    value === undefined ? [] : [element('dt', {}, name), element('dd', {}, element('code', {}, String(value)))]
+  const told = ({ reason, message, count, at }) =>
+    element('li', {}, `${at ? `${at} ` : ''}${reason}${count > 1 ? ` (${count} times)` : ''}: ${message}`)
+  return element(
+    'details',
+    { class: 'account' },
+    element('summary', {}, 'What failed, in full'),
+    element(
+      'dl',
+      {},
+      ...fact('Workload', workload),
+      ...fact('Pod', pod),
+      ...fact('Container', container),
+      ...fact('Cause', cause),
+      ...fact('Exit code', exitCode),
+    ),
+    ...(log.length > 0 ? [element('p', {}, 'Its last lines'), element('pre', {}, log.join('\n'))] : []),
+    ...(events.length > 0 ? [element('p', {}, 'What the cluster told'), element('ul', {}, ...events.map(told))] : []),
+  )
 }
