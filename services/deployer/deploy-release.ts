@@ -61,7 +61,7 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
       await lane.look()
       signal.throwIfAborted()
     }
-    await noteOutcome(stage, deps, outcome)
+    await noteOutcome(stage, deps, order.value.generation, outcome)
     return outcome
   } catch (error) {
     const by = lane.supersededBy()
@@ -76,10 +76,19 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
  * Releases that fail one after another put a hold on the environment. What never reached it doesn't count, nor what the
  * infrastructure did; a rollback says nothing about what is pushed.
  */
-async function noteOutcome({ run, log }: StageContext, deps: ReleaseDeps, outcome: Outcome<void>): Promise<void> {
+async function noteOutcome(
+  { run, log }: StageContext,
+  { store, environment }: ReleaseDeps,
+  generation: number,
+  outcome: Outcome<void>,
+): Promise<void> {
   if (run.event === 'rollback') return
-  if (!outcome.ok && (isInfrastructure(outcome.reason.code) || outcome.reason.code.startsWith('manifest_'))) return
-  const { store, environment } = deps
+  if (!outcome.ok) {
+    // The release knows what began it: a fault of the engine that was made good is told as `deploy_unhealthy`.
+    const release = await patiently(() => store.releases.read(run.repo, environment.name, generation))
+    const { code } = release?.reason ?? outcome.reason
+    if (isInfrastructure(code) || code.startsWith('manifest_')) return
+  }
   const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
   const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
   if (isHeld) log.say(`${environment.name} is on hold now: later releases wait until a person lifts it`)

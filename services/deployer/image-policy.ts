@@ -4,7 +4,7 @@ const pinned =
 
 /**
  * Why a pod may not run this image, or undefined. One without a digest is a name of the pipeline's, or nothing: rendering
- * finds out. One with a digest must begin like one that a rule lists, by whole parts of its name.
+ * finds out. One with a digest must begin like one that a rule lists, by whole parts of its name, or be listed as it is.
  */
 export function imageObjection(image: unknown, allowed: readonly string[] = []): string | undefined {
   if (typeof image !== 'string' || !image.includes('@')) return undefined
@@ -13,7 +13,7 @@ export function imageObjection(image: unknown, allowed: readonly string[] = []):
   const isListed = allowed.some((prefix) =>
     prefix.endsWith('/')
       ? name.startsWith(prefix)
-      : name === prefix || [':', '/'].some((end) => name.startsWith(prefix + end)),
+      : image === prefix || name === prefix || [':', '/'].some((end) => name.startsWith(prefix + end)),
   )
   return isListed ? undefined : `image ${image} not allowed: the pipeline did not build it, and no rule lists it`
 }

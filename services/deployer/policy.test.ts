@@ -219,6 +219,13 @@ test('a rule for images ends at the parts of a name', () => {
   expect(message(container({ image: outside }), rules)).toMatch(/^manifest_forbidden/)
 })
 
+test('an image that is listed with its digest is allowed, and no other digest of it', () => {
+  const rules = { images: [pinned] }
+  expect(message(container({ image: pinned }), rules)).toBe('allowed')
+  const other = `${pinned.slice(0, pinned.indexOf('@'))}@sha256:${'c'.repeat(64)}`
+  expect(message(container({ image: other }), rules)).toMatch(/^manifest_forbidden/)
+})
+
 test("another repository's namespace shows none of its Secrets", () => {
   const naming = container({ envFrom: [{ secretRef: { name: 'db' } }] })
   expect(message(naming)).toBe('allowed')

@@ -22,7 +22,9 @@ export async function storedOrder(
   if (!release) return refuse('release_not_found', { environment, generation })
   const { cluster: _, ...stored } = release.order as ReleaseOrder
   const order = { ...stored, ...(cluster ? { cluster } : {}) }
-  const allowed = checkPolicy(order.objects, namespace, { ...rules, isShared })
+  // Its digests are what its pipeline built: this very image, and no other of that name.
+  const images = [...(rules.images ?? []), ...order.digests]
+  const allowed = checkPolicy(order.objects, namespace, { ...rules, images, isShared })
   if (!allowed.ok) return allowed
   return done(stamp({ ...order, objects: order.objects.filter(({ kind }) => kind !== 'Job') }, generation))
 }

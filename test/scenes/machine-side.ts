@@ -27,7 +27,7 @@ export const machineSide = (options: MachineSideOptions): Promise<MachineSide> =
 
 async function dockerSide({ repositoryId, dataFolder, environment }: MachineSideOptions): Promise<MachineSide> {
   const docker = new Docker({ socketPath: (environment.DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })
-  const filters = { label: [`taxiway.role=release`] }
+  const filters = { label: ['taxiway.role=release', `taxiway.repository=${repositoryId}`] }
   const address = (environment = 'production') => {
     const text = readFileSync(join(dataFolder, 'docker-target.json'), 'utf8')
     const port = JSON.parse(text).services[`${repositoryId}/${environment}/web`]?.port
@@ -38,13 +38,14 @@ async function dockerSide({ repositoryId, dataFolder, environment }: MachineSide
     address,
     visit: (environment) => get(address(environment), {}),
     async runningDigests(environment = 'production') {
-      const own = [...filters.label, `taxiway.repository=${repositoryId}`, `taxiway.environment=${environment}`]
+      const own = [...filters.label, `taxiway.environment=${environment}`]
       const containers = await docker.listContainers({ filters: { label: own } })
       return containers.map(({ Image }) => Image.split('@')[1] ?? Image)
     },
     async clean() {
       for (const { Id } of await docker.listContainers({ all: true, filters }))
         await docker.getContainer(Id).remove({ force: true, v: true })
+      for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove()
     },
   }
 }
