@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { besideSelector } from './beside.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { besideKeys, besideSelector } from './beside.ts'
 import { type Answer, type Cluster, messageOf, type Wait } from './cluster.ts'
 import { stale } from './inventory.ts'
 import { type ClusterRelease, describe, generationOf, type KubeObject, keys, pathOf } from './object.ts'
@@ -14,6 +14,7 @@ const besideKinds = [
 ] as const
 const removeTries = 20
 const retryMs = 100
+const settleMs = 500
 
 type Place = Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'generation' | 'runId'>
 
@@ -67,6 +68,39 @@ export async function removeBeside(
     }
   }
   throw new Error(`what stands beside the release in ${release.namespace} changes faster than it can be removed`)
+}
+
+/**
+ * Waits until no pod of a Deployment beside serves any more, once it was removed: they go after it, and until then a Service
+ * that selects them would send to them. @param ofOthers only those that other runs left
+ */
+export async function awaitBesideGone(
+  cluster: Cluster,
+  release: Place,
+  { ofOthers = false },
+  wait: Wait,
+): Promise<Outcome<void>> {
+  const path = `/api/v1/namespaces/${release.namespace}/pods`
+  for (let isFirst = true; ; isFirst = false) {
+    const query = { labelSelector: besideSelector(release) }
+    const answer = await cluster.call<{ items?: KubeObject[] }>({ method: 'GET', path, query }, wait)
+    if (!answer.ok) return answer
+    if (answer.value.status !== 200) throw unexpected('read pods', answer.value)
+    const left = (answer.value.body.items ?? []).filter(
+      ({ metadata }) =>
+        !metadata.deletionTimestamp &&
+        metadata.annotations?.[besideKeys.of] !== undefined &&
+        !(ofOthers && metadata.annotations[keys.run] === release.runId),
+    )
+    if (left.length === 0) {
+      // What the cluster knows of pods reaches the one who keeps a Service's list of them a little later.
+      if (!isFirst) await sleep(settleMs, undefined, { signal: wait.signal })
+      return done(undefined)
+    }
+    if (performance.now() > wait.untilMs)
+      return refuse('manifest_conflict', { object: `Pod/${left[0]?.metadata.name}`, detail: 'it does not go away' })
+    await sleep(retryMs, undefined, { signal: wait.signal })
+  }
 }
 
 const unexpected = (what: string, answer: Answer) =>

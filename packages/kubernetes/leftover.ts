@@ -1,6 +1,6 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { besideCount, besideOf } from './beside.ts'
-import { listBeside, removeBeside } from './beside-live.ts'
+import { awaitBesideGone, listBeside, removeBeside } from './beside-live.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { type ClusterRelease, keys } from './object.ts'
 import { awaitScaled, setReplicas } from './scale.ts'
@@ -47,6 +47,8 @@ async function pointBack(cluster: Cluster, release: ClusterRelease, wait: Wait):
   if (pointed.some((one) => pointedAt(one) === 'old')) {
     const removed = await removeBeside(cluster, release, wait, { ofOthers: true })
     if (!removed.ok) return removed
+    const gone = await awaitBesideGone(cluster, release, { ofOthers: true }, wait)
+    if (!gone.ok) return gone
   }
   for (const { metadata } of pointed) {
     const back = await pointService(cluster, release, metadata.name, firstAimOf, { isOwn: true }, wait)

@@ -1,7 +1,7 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyRelease } from './apply.ts'
 import { besideKeys } from './beside.ts'
-import { listBeside, removeBeside } from './beside-live.ts'
+import { awaitBesideGone, listBeside, removeBeside } from './beside-live.ts'
 import { pointedAsNow, pointHome } from './blue-green.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { claim } from './inventory.ts'
@@ -37,6 +37,8 @@ async function freeServices(cluster: Cluster, release: ClusterRelease, wait: Wai
   if (services.value.some((one) => pointedAt(one) === 'green')) return done(undefined)
   const removed = await removeBeside(cluster, release, wait)
   if (!removed.ok) return removed
+  const gone = await awaitBesideGone(cluster, release, {}, wait)
+  if (!gone.ok) return gone
   for (const one of services.value.filter((service) => pointedAt(service) === 'old')) {
     const freed = await pointService(cluster, release, one.metadata.name, firstAimOf, { isOwn: true }, wait)
     if (!freed.ok) return freed

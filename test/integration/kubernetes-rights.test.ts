@@ -154,6 +154,8 @@ test.each<[string, object]>([
 
 test('with the rights of the manifest a release takes over by a canary, and by blue-green', async () => {
   const reference = await scene.images.publish('rights', serving('rights'))
+  // Whatever the tests before have left.
+  expect(await roll(target, place.order(reference))).toMatchObject({ healthy: true })
   const rest = { analysis: [{ kind: 'http' as const, path: '/', success: 100 }], timeoutMs: 60_000 }
   const job = { kind: 'job' as const, image: reference, run: ['true'], env: {}, timeoutMs: 30_000 }
   for (const strategy of [
