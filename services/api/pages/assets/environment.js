@@ -62,7 +62,7 @@ export function fillEnvironment(entry, item, { state, changes, releases }, repo)
     item.state ? element('span', { class: 'faint' }, 'since ', ago(item.state.since)) : '',
   ])
   setText(part(entry, 'detail'), item.state?.detail ? sentence(item.state.detail) : '')
-  if (item.live) fillFacts(part(entry, 'facts'), item.live, state)
+  if (item.live) fillFacts(part(entry, 'facts'), item, state)
   fillList(part(entry, 'rules'), rulesOf(item.rules), (row, { name, text }) =>
     row.replaceChildren(element('strong', {}, name), element('code', {}, text)),
   )
@@ -97,10 +97,11 @@ function fillList(list, items, fill) {
   )
 }
 
-function fillFacts(list, live, state) {
+function fillFacts(list, { live, hold }, state) {
   const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
-  fillOnce(list, [live, state?.seenAt], () => [
+  fillOnce(list, [live, hold, state?.seenAt], () => [
     fact('Commit', element('code', { title: live.sha }, live.sha.slice(0, 12)), ' ', runLink(live.runId, 'its run')),
+    hold ? fact('On hold', hold.reason, ' ', ago(hold.since)) : '',
     live.at ? fact('Live', ago(live.at)) : '',
     fact('Target', `${live.target}, namespace ${live.namespace}`),
     state ? fact('Looked at', ago(state.seenAt)) : '',
