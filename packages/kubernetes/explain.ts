@@ -89,14 +89,17 @@ async function whyNotMounted(
 /** The time is over, and nothing is broken: what the probes last answered, or where it stands. */
 async function whyNotReady(
   cluster: Cluster,
-  { workload, health, pods }: Seen,
+  { workload, health, pods, isMakingRoom }: Seen,
   { namespace }: Question,
   wait: Wait,
 ): Promise<Found> {
   const isJob = workload.kind === 'Job'
   const pod = pods.find((one) => !isReady(one))
-  if (!pod || isJob)
-    return { cause: health.state === 'failed' && isJob ? 'job_failed' : 'slow', text: health.detail, final: false }
+  if (!pod || isJob) {
+    const leaving = isMakingRoom && !isJob ? ', earlier pods are still on their way out' : ''
+    const cause = health.state === 'failed' && isJob ? 'job_failed' : 'slow'
+    return { cause, text: `${health.detail}${leaving}`, final: false }
+  }
   const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
   const last = probeAnswer(pod, events, ['Readiness', 'Startup', 'Liveness'])
   const found = { pod: pod.metadata.name, events, final: false }
