@@ -206,24 +206,29 @@ export const Deploy = Type.Object(
           "A namespace with lower-case letters, digits and dashes. Default: the repository's own, else <repository>-<environment>.",
       }),
     ),
-    manifests: Type.Optional(
-      text(
-        500,
-        'Folder or file of Kubernetes manifests, a kustomization or a Helm chart in the repository. Default: k8s.',
-      ),
-    ),
+    manifests: Type.Optional(text(500, 'Folder or file of Kubernetes manifests in the repository. Default: k8s.')),
     values: Type.Optional(
       Type.Array(text(500, 'A file of the repository.'), {
         minItems: 1,
         maxItems: 20,
-        description: 'Files of values for the Helm chart, later ones over earlier.',
+        description: 'Refused: not supported yet. Files of values for the Helm chart, later ones over earlier.',
       }),
     ),
-    components: Type.Optional(named(Component, 'The parts of the application, in the place of manifests.')),
-    before: Type.Optional(
-      named(Job, 'Jobs that run one after another before anything is switched; one that fails stops the release.'),
+    components: Type.Optional(
+      named(Component, 'Refused: not supported yet. The parts of the application, in the place of manifests.'),
     ),
-    after_live: Type.Optional(named(Job, 'Jobs that run once the release is healthy; one that fails rolls it back.')),
+    before: Type.Optional(
+      named(
+        Job,
+        'Refused: not supported yet. Jobs that run one after another before anything is switched; one that fails stops the release.',
+      ),
+    ),
+    after_live: Type.Optional(
+      named(
+        Job,
+        'Refused: not supported yet. Jobs that run once the release is healthy; one that fails rolls it back.',
+      ),
+    ),
     after: Type.Optional(
       Type.String({
         pattern: name,
@@ -307,13 +312,6 @@ export const Deploy = Type.Object(
         },
         { ...strict, description: 'The new version is started whole beside the old, then takes over at once.' },
       ),
-    ),
-    ttl: Type.Optional(
-      Type.String({
-        pattern: '^[1-9][0-9]{0,3}(h|d)$',
-        description:
-          'A duration like 12h or 7d. How long the environment of a pull request outlives its last push. Default: 7d.',
-      }),
     ),
   },
   { ...strict, description: 'An environment: where the release goes.' },

@@ -31,7 +31,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['values', 'components', 'before', 'after_live', 'ttl'],
+  deploy: ['values', 'components', 'before', 'after_live'],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */
