@@ -1,19 +1,21 @@
-import { type Right, rightsFor } from './cluster-rights.ts'
+import { type Right, rightOfSecrets, rightsFor } from './cluster-rights.ts'
 
 export interface RbacOrder {
   /** Where environments are deployed to. */
   namespaces: readonly string[]
   /** Kinds that their rules allow; all, when there is no such rule. */
   kinds?: readonly string[] | undefined
+  /** Components or jobs are given secrets. */
+  secrets?: boolean | undefined
   /** The service account that deployers act as, and its own namespace. */
   account: { name: string; namespace: string }
 }
 
 /** The account, and in each namespace the role it needs there, as YAML to apply. Nothing in it reaches beyond a namespace. */
-export function rbacText({ namespaces, kinds, account }: RbacOrder): string {
-  const rights = rightsFor(kinds)
+export function rbacText({ namespaces, kinds, secrets, account }: RbacOrder): string {
+  const rights = [...rightsFor(kinds), ...(secrets ? [rightOfSecrets] : [])]
   return [
-    '# What a deployer may do, and nothing more: no secrets, no exec, no roles, nothing outside of these namespaces.',
+    '# What a deployer may do, and nothing more: no reading of secrets, no exec, no roles, nothing outside of these namespaces.',
     '# The namespaces must be there: with these rights nobody makes them.',
     'apiVersion: v1',
     'kind: ServiceAccount',

@@ -33,6 +33,9 @@ const always: readonly Right[] = [
   { group: '', resource: 'events', verbs: ['list'] },
 ]
 
+/** To give components and jobs secrets of their repository: made and removed by name, never read or changed. */
+export const rightOfSecrets: Right = { group: '', resource: 'secrets', verbs: ['create', 'delete'] }
+
 /** All that releases of these kinds need in their namespace, each resource once; of every kind, when none is named. */
 export function rightsFor(kinds: readonly string[] = Object.keys(rightsOfKinds)): Right[] {
   const wanted = kinds.flatMap((kind) => (Object.hasOwn(rightsOfKinds, kind) ? [rightsOfKinds[kind] as Right] : []))

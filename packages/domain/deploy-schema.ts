@@ -16,16 +16,19 @@ import { windowPattern, zonePattern } from './windows.ts'
 const cpu = Type.String({ pattern: '^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$', description: 'Processors like 500m or 2.' })
 const memory = Type.String({ pattern: '^[1-9][0-9]{0,6}(Mi|Gi)$', description: 'Memory like 256Mi or 1Gi.' })
 
+const partImage = Type.String({
+  pattern: '^([a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?|[A-Za-z0-9][A-Za-z0-9._:/-]{0,180}@sha256:[0-9a-f]{64})$',
+  description: 'An image of this pipeline, or a reference by digest like redis@sha256:1f2e…. Default: its only one.',
+})
+
 const Component = Type.Object(
   {
-    image: Type.Optional(
-      Type.String({ pattern: name, description: 'An image of this pipeline. Default: its only one.' }),
-    ),
+    image: Type.Optional(partImage),
     command: Type.Optional(
       Type.Array(Type.String({ maxLength: 4096 }), {
         minItems: 1,
         maxItems: 100,
-        description: "What the container runs. Default: the image's own command.",
+        description: "What the container runs, after its image's entrypoint. Default: the image's own command.",
       }),
     ),
     port: Type.Optional(
@@ -63,7 +66,9 @@ const Component = Type.Object(
         { description: 'A path or a command that tells whether it is well. Default: that its port takes connections.' },
       ),
     ),
-    host: Type.Optional(hostName('A host name like shop.example.com. Makes an Ingress for it.')),
+    host: Type.Optional(
+      hostName('A host name like shop.example.com. Makes an Ingress for it; {branch} and {number} are filled in.'),
+    ),
     autoscaling: Type.Optional(
       Type.Object(
         {
@@ -108,9 +113,7 @@ const Component = Type.Object(
 )
 const Job = Type.Object(
   {
-    image: Type.Optional(
-      Type.String({ pattern: name, description: 'An image of this pipeline. Default: its only one.' }),
-    ),
+    image: Type.Optional(partImage),
     run: Type.Array(text(65536, 'A shell command.'), {
       minItems: 1,
       maxItems: 100,

@@ -18,11 +18,13 @@ export type RunEvent =
   | { type: 'stage_started'; stage: string }
   | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
   | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest; reusedRun?: number; bases?: RunBase[] }
-  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest }
+  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest; user?: string }
   /** A test began, ended, or was tried again; the latest of its name counts. */
   | { type: 'test_changed'; test: RunTest }
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
+  /** A job of a release began or ended. */
+  | { type: 'job_changed'; job: RunJob }
   /** A release may not begin yet: the run is given back, and waits. */
   | { type: 'gate_closed'; gate: Gate }
   /** What a run waits at is another gate by now, or tells something else. */
@@ -87,6 +89,19 @@ export interface RunArtifact {
   name?: string
   bytes: number
   expiresAt: string
+}
+
+/** How a job of a release stands; one that has ended is never run again by the same run. */
+export const jobStates = ['running', 'passed', 'failed'] as const
+export const jobTurns = ['before', 'after_live'] as const
+export type JobTurn = (typeof jobTurns)[number]
+export interface RunJob {
+  environment: string
+  when: JobTurn
+  name: string
+  state: (typeof jobStates)[number]
+  durationMs?: number
+  reason?: Reason
 }
 
 /** How far a release has come in its environment. */

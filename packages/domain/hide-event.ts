@@ -29,5 +29,7 @@ export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEve
     const explanation = keptExplanation(event.explanation, hide)
     return { ...event, ...(reason ? { reason: hideReason(secrets, reason) } : {}), explanation }
   }
+  if (event.type === 'job_changed' && event.job.reason)
+    return { ...event, job: { ...event.job, reason: hideReason(secrets, event.job.reason) } }
   return 'reason' in event && event.reason ? { ...event, reason: hideReason(secrets, event.reason) } : event
 }

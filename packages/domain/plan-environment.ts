@@ -1,6 +1,8 @@
 import type { DriftMode } from './drift.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { PlanContext } from './plan.ts'
+import { type PlannedComponent, planComponents } from './plan-component.ts'
+import { type PlannedJob, planJobs } from './plan-job.ts'
 import { durationMs, slug } from './plan-parts.ts'
 import { planStrategy, type Strategy } from './strategy.ts'
 import { matchesBranch } from './trigger.ts'
@@ -14,6 +16,8 @@ export interface PlannedEnvironment {
   /** The cluster that the file names. */
   cluster?: string
   manifests: string
+  /** Files of values for a Helm chart. */
+  values?: string[]
   timeoutMs: number
   /** The environment that a release was healthy in before. */
   after?: string
@@ -32,22 +36,35 @@ export interface PlannedEnvironment {
   rollback?: boolean
   /** What becomes of objects that the release has not any more. */
   prune?: 'careful' | 'all' | 'none'
+  /** In the place of manifests. */
+  components?: PlannedComponent[]
+  /** Run before anything is switched, */
+  before?: PlannedJob[]
+  /** and once all is healthy. */
+  afterLive?: PlannedJob[]
 }
 
 type DeployOf = NonNullable<Pipeline['deploy']>[string]
 
 /** The environments that this event is deployed to, in the pipeline's order. */
-export const planEnvironments = (
-  { deploy, images }: Pick<Pipeline, 'deploy' | 'images'>,
-  context: PlanContext,
-): PlannedEnvironment[] =>
-  Object.entries(deploy ?? {})
+export const planEnvironments = (pipeline: Deployable, context: PlanContext): PlannedEnvironment[] =>
+  Object.entries(pipeline.deploy ?? {})
     .filter(([, environment]) => isDeployedFrom(context, environment.on))
-    .map(([name, environment]) => planEnvironment(name, environment, Object.keys(images ?? {}), context))
+    .map(([name, environment]) => planEnvironment(pipeline, name, environment, context))
 
-function planEnvironment(name: string, deploy: DeployOf, images: string[], context: PlanContext): PlannedEnvironment {
+type Deployable = Pick<Pipeline, 'images' | 'deploy'>
+
+function planEnvironment(
+  pipeline: Deployable,
+  name: string,
+  deploy: DeployOf,
+  context: PlanContext,
+): PlannedEnvironment {
+  const components = planComponents(pipeline, deploy, context)
+  const before = planJobs(pipeline, deploy.before)
+  const afterLive = planJobs(pipeline, deploy.after_live)
   const timeoutMs = durationMs(deploy.timeout, 5 * 60_000)
-  const strategy = planStrategy(deploy, images, timeoutMs)
+  const strategy = planStrategy(deploy, Object.keys(pipeline.images ?? {}), timeoutMs)
   return {
     name,
     namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
@@ -64,6 +81,10 @@ function planEnvironment(name: string, deploy: DeployOf, images: string[], conte
     rollback: deploy.rollback ?? true,
     prune: deploy.prune ?? 'careful',
     ...(strategy ? { strategy } : {}),
+    ...(deploy.values && { values: deploy.values }),
+    ...(components && { components }),
+    ...(before && { before }),
+    ...(afterLive && { afterLive }),
   }
 }
 

@@ -1,4 +1,5 @@
 import Value from 'typebox/value'
+import { deployProblem } from './deploy-problem.ts'
 import { nearest } from './nearest.ts'
 import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
@@ -31,7 +32,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['values', 'components', 'before', 'after_live'],
+  deploy: [] as readonly string[],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */
@@ -96,7 +97,8 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
       )
     if (environment.timezone !== undefined && !isTimeZone(environment.timezone))
       return refusal(['deploy', key, 'timezone'], `${environment.timezone} is no time zone like Europe/Berlin`)
-    const problem = strategyProblem(environment, Object.keys(pipeline.images ?? {}))
+    const problem =
+      deployProblem(pipeline, environment) ?? strategyProblem(environment, Object.keys(pipeline.images ?? {}))
     if (problem) return refusal(['deploy', key, ...problem.path], problem.detail)
     seen.add(key)
   }

@@ -117,6 +117,8 @@ const sentences = {
   manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
   manifest_forbidden: (p: { object: string; detail: string; hint?: string }) =>
     `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out, or see which rules of the environment an admin can change'}.`,
+  program_missing: (p: { folder: string; program: string }) =>
+    `${p.folder} is built by ${p.program}, which this deployer does not have. Install it where the deployer finds it (PATH).`,
   manifest_unsupported: (p: { object: string; detail: string }) =>
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
@@ -131,6 +133,8 @@ const sentences = {
     `${p.count} of ${p.all} objects are not in this release, which is more than half, so none was removed: ${p.names}. If they shall go, write "prune: all" for a release, or delete them by hand.`,
   stale_generation: (p: { generation: number; live: number }) =>
     `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
+  job_failed: (p: { job: string; when: 'before' | 'after_live'; detail: string }) =>
+    `Job ${p.job} failed${p.when === 'before' ? ', so nothing was switched' : ''}: ${p.detail}.`,
   deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,
   target_unavailable: (p: { detail: string }) => `No place to deploy to: ${p.detail}.`,
   cluster_not_allowed: (p: { environment: string; cluster: string; detail: string }) =>
@@ -226,6 +230,7 @@ const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'redis_unavailable',
   'out_of_memory',
   'secrets_unreadable',
+  'program_missing',
   'unknown_error',
   'stale_generation',
 ])
@@ -236,6 +241,7 @@ const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'registry_auth_failed',
   'cluster_forbidden',
   'secrets_unreadable',
+  'program_missing',
   'stale_generation',
   'target_unavailable',
 ])

@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { releaseStates, testStates } from './event.ts'
+import { jobStates, jobTurns, releaseStates, testStates } from './event.ts'
 import { Explanation } from './explanation.ts'
 import { gateKinds } from './gate.ts'
 import { runStates, stageStates } from './run.ts'
@@ -121,6 +121,18 @@ export const RunView = Type.Object(
         progress: Type.Optional(Type.String({ description: 'How far it is on its way: canary 25 %.' })),
         explanation: Type.Optional(Explanation),
       }),
+    ),
+    jobs: Type.Optional(
+      Type.Array(
+        Type.Object({
+          environment: Type.String(),
+          when: words(jobTurns),
+          name: Type.String(),
+          state: words(jobStates),
+          durationMs: Type.Optional(Type.Number()),
+          reason: Type.Optional(ReasonView),
+        }),
+      ),
     ),
   },
   { $id: 'Run' },

@@ -1,4 +1,4 @@
-import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunJob, RunTest } from './event.ts'
 import type { Explanation } from './explanation.ts'
 import type { Gate } from './gate.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
@@ -59,6 +59,8 @@ export interface RunImage {
   reusedRun?: number
   /** Digest of its provenance statement in the registry. */
   provenance?: string
+  /** Who its containers run as, as the image says it; empty for root. */
+  user?: string
   bases?: RunBase[]
 }
 export interface RunRelease {
@@ -155,6 +157,7 @@ export interface Run {
   tests?: RunTest[]
   artifacts?: RunArtifact[]
   releases: RunRelease[]
+  jobs?: RunJob[]
   createdAt: string
   startedAt?: string
   finishedAt?: string
@@ -230,7 +233,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   // Work is told only by who holds the run.
   if (
     run.state === 'queued' &&
-    /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out|gate_closed)/.test(event.type)
+    /^(stage_|handed_|test_|artifact_|image_|job_|attempt_drained|worker_lost|timed_out|gate_closed)/.test(event.type)
   )
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
@@ -266,6 +269,8 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'artifact_kept':
       next.artifacts = changed(run.artifacts, event.artifact, ({ id }) => id)
       return done(next)
+    case 'job_changed':
+      return done(changeJob(next, event.job))
     case 'release_changed':
       return done(changeRelease(next, event))
     case 'gate_closed':
@@ -446,10 +451,16 @@ function noteBuilt(run: Run, event: Extract<RunEvent, { type: 'image_built' }>):
 }
 
 function notePublished(run: Run, event: Extract<RunEvent, { type: 'image_published' }>): Run {
-  const { digest, reference, provenance } = event
-  Object.assign(imageOf(run, event.image), { digest, reference, ...(provenance ? { provenance } : {}) })
+  const { digest, reference, provenance, user } = event
+  const more = { ...(provenance ? { provenance } : {}), ...(user === undefined ? {} : { user }) }
+  Object.assign(imageOf(run, event.image), { digest, reference, ...more })
   return run
 }
+
+const changeJob = (run: Run, job: RunJob): Run => ({
+  ...run,
+  jobs: changed(run.jobs, job, ({ environment, when, name }) => `${environment} ${when} ${name}`),
+})
 
 function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {
   const { type: _, ...release } = event

@@ -9,7 +9,7 @@ export const isSecretLike = (name: string): boolean => secretWords.test(name.rep
  * pull it reads its value.
  */
 export const secretLikeArguments = (args: Readonly<Record<string, string>>, secrets: readonly string[]): string[] =>
-  Object.keys(args).filter((name) => secrets.includes(name) || secretWords.test(name))
+  Object.keys(args).filter((name) => secrets.includes(name) || isSecretLike(name))
 
 /** What is told about such an argument. */
 export const secretArgumentWarning = (image: string, argument: string): string =>

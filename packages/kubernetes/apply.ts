@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, type Cluster, ensureNamespace, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
+import { handOverReplicas } from './hand-over.ts'
 import { claim, stale, stillOurs } from './inventory.ts'
 import {
   besideLabel,
@@ -201,6 +202,8 @@ async function update(
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
+  const handed = await handOverReplicas(cluster, object, { live, manager: fieldManager }, release, wait)
+  if (!handed.ok || handed.value) return handed.ok ? done(false) : handed
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
   const body = { ...object, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject

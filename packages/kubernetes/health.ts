@@ -94,7 +94,8 @@ function daemonSetHealth(spec: Spec, status: WorkloadStatus): Health {
     : healthy(`${numberAvailable}/${wanted}`)
 }
 
-function jobHealth(status: WorkloadStatus): Health {
+/** Is a Job through? */
+export function jobHealth(status: WorkloadStatus): Health {
   if (conditionOf(status, 'Complete')?.status === 'True') return healthy('complete')
   const failure = conditionOf(status, 'Failed')
   if (failure?.status === 'True') return failed(failure.message ?? failure.reason ?? 'failed')

@@ -11,6 +11,7 @@ import {
   recordPrefix,
   refKey,
   refOf,
+  secretPath,
 } from './object.ts'
 
 const claimTries = 20
@@ -23,6 +24,8 @@ export interface Inventory {
   generation: number
   runId: string
   objects: ObjectRef[]
+  /** Names of Secrets that it may have. */
+  secrets: string[]
   resourceVersion: string
 }
 
@@ -49,6 +52,7 @@ export async function readInventory(
     generation: Number(data?.generation) || 0,
     runId: data?.run ?? '',
     objects: JSON.parse(data?.objects ?? '[]'),
+    secrets: JSON.parse(data?.secrets ?? '[]'),
     resourceVersion: metadata.resourceVersion ?? '',
   })
 }
@@ -68,8 +72,11 @@ export async function claim(cluster: Cluster, release: ClusterRelease, wait: Wai
   throw new Error(`the inventory of ${release.namespace} changes faster than it can be claimed`)
 }
 
+/** Names of the Secrets of a release. */
+export const secretsOf = ({ secrets = [] }: ClusterRelease): string[] => secrets.map(({ name }) => name)
+
 /**
- * Writes down the release with its objects and those of `earlier` releases that are not removed yet.
+ * Writes down the release with its objects and Secrets, and those of `earlier` releases that are not removed yet.
  * @returns false when somebody else wrote in between
  */
 export async function writeInventory(
@@ -78,8 +85,10 @@ export async function writeInventory(
   known: Inventory | undefined,
   wait: Wait,
   earlier: readonly ObjectRef[] = known?.objects ?? [],
+  earlierSecrets: readonly string[] = known?.secrets ?? [],
 ): Promise<Outcome<boolean>> {
   const refs = new Map([...earlier, ...release.objects.map(refOf)].map((ref) => [refKey(ref), ref]))
+  const secrets = new Set([...earlierSecrets, ...secretsOf(release)])
   const name = recordName(release)
   const body = {
     apiVersion: 'v1',
@@ -94,7 +103,12 @@ export async function writeInventory(
       },
       ...(known ? { resourceVersion: known.resourceVersion } : {}),
     },
-    data: { generation: String(release.generation), run: release.runId, objects: JSON.stringify([...refs.values()]) },
+    data: {
+      generation: String(release.generation),
+      run: release.runId,
+      objects: JSON.stringify([...refs.values()]),
+      ...(secrets.size > 0 ? { secrets: JSON.stringify([...secrets]) } : {}),
+    },
   }
   const answer = await cluster.call(
     known
@@ -114,6 +128,10 @@ export async function stillOurs(cluster: Cluster, release: ClusterRelease, wait:
   if (!known.ok) return known
   return known.value && isNewer(known.value, release) ? stale(release, known.value.generation) : done(undefined)
 }
+
+/** Removes a Secret of ours by its name, which no other release has. Gone is success. */
+export const deleteSecret = (cluster: Cluster, namespace: string, name: string, wait: Wait): Promise<Outcome<Answer>> =>
+  cluster.call({ method: 'DELETE', path: secretPath(namespace, name) }, wait)
 
 /** The refusal of an older release. */
 export const stale = (release: Pick<ClusterRelease, 'generation'>, live: number) =>

@@ -1,6 +1,6 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Wait } from './cluster.ts'
-import { readInventory, stale, writeInventory } from './inventory.ts'
+import { deleteSecret, readInventory, secretsOf, stale, writeInventory } from './inventory.ts'
 import {
   type ClusterRelease,
   describe,
@@ -67,12 +67,31 @@ export async function prune(
     if (!answer.ok) return answer
     if (answer.value.status < 300) removed.push(refKey(refOf(object)))
   }
+  // Whoever removes things by hand means these things.
+  const secrets =
+    'how' in pruning ? await removeSecrets(cluster, release, known.value.secrets, wait) : done(known.value.secrets)
+  if (!secrets.ok) return secrets
   const left = [...kept, ...found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))]
-  if (known.value.objects.length > wanted.size + left.length) {
-    const written = await writeInventory(cluster, release, known.value, wait, left)
+  if (known.value.objects.length > wanted.size + left.length || known.value.secrets.length > secrets.value.length) {
+    const written = await writeInventory(cluster, release, known.value, wait, left, secrets.value)
     if (!written.ok) return written
   }
   return done(removed)
+}
+
+/** Removes Secrets that earlier releases had. @returns those that are left */
+async function removeSecrets(
+  cluster: Cluster,
+  release: ClusterRelease,
+  known: readonly string[],
+  wait: Wait,
+): Promise<Outcome<string[]>> {
+  const own = secretsOf(release)
+  for (const name of known.filter((one) => !own.includes(one))) {
+    const gone = await deleteSecret(cluster, release.namespace, name, wait)
+    if (!gone.ok) return gone
+  }
+  return done(own)
 }
 
 function someNames(objects: readonly KubeObject[]): string {

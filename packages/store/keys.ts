@@ -26,6 +26,8 @@ export const keys = {
   lease: (id: RunId) => `taxiway:run:${id}:lease`,
   /** Stream: the run's log. */
   log: (id: RunId) => `taxiway:run:${id}:log`,
+  /** Hash: environment -> what the run's release there changes. */
+  diffs: (id: RunId) => `taxiway:run:${id}:diffs`,
   /** Hash: image -> what is stated about its origin. */
   provenance: (id: RunId) => `taxiway:run:${id}:provenance`,
   /** Hash: the delivery as it came, and the run it made. */

@@ -1,7 +1,7 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { Gate } from '@taxiway/domain/gate.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
-import { hideError } from '@taxiway/domain/mask.ts'
+import { hideError, hideSecrets } from '@taxiway/domain/mask.ts'
 import { isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { findStage, type Run, stageKey } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
@@ -17,6 +17,8 @@ export interface StageContext {
   signal: AbortSignal
   /** A reason without what it quotes of secrets, for what is kept elsewhere. */
   hide(why: Reason): Reason
+  /** Text without what it quotes of secrets. */
+  hideText(text: string): string
   /** Writes an event of this run, as long as the attempt is ours. */
   record(event: RunEvent): Promise<void>
 }
@@ -86,6 +88,7 @@ export async function runStage<T>(
     log,
     signal: attempt.signal,
     hide: (why) => hideReason(secrets, why),
+    hideText: (text) => hideSecrets(secrets, text),
     record: (event) => record(context, event),
   }
   const found = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {

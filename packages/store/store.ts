@@ -3,6 +3,7 @@ import { makeCaches } from './caches.ts'
 import { makeChanges } from './changes.ts'
 import { makeClusters } from './clusters.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeDiffs } from './diffs.ts'
 import { makeEnvironmentStates } from './environment-states.ts'
 import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
@@ -49,6 +50,7 @@ export function openStore(options: {
     retention: makeRetention(redis, runs),
     imageKeys: makeImageKeys(redis, now),
     provenance: makeProvenance(redis),
+    diffs: makeDiffs(redis),
     pulledImages: makePulledImages(redis, now),
     caches: makeCaches(redis, now),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),

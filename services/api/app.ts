@@ -21,6 +21,7 @@ import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { diffRoute } from './routes/diff.ts'
 import { environmentStateRoutes } from './routes/environment-state.ts'
 import { environmentRoutes } from './routes/environments.ts'
 import { gateRoutes } from './routes/gates.ts'
@@ -118,6 +119,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       logRoutes(api as unknown as Api, deps)
       artifactRoutes(api as unknown as Api, deps)
       provenanceRoute(api as unknown as Api, deps)
+      diffRoute(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       environmentRoutes(api as unknown as Api, deps)

@@ -1,20 +1,19 @@
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
-import { strategyMs, withReferences } from '@taxiway/domain/strategy.ts'
+import { strategyMs } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
-import { checkAnalysis } from './analysis-policy.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { gateBefore } from './gates.ts'
+import { runJobs } from './jobs.ts'
 import { holdLane, type Lane } from './lane.ts'
-import { readManifests } from './manifests.ts'
-import { choosePlace, type Place } from './place.ts'
-import { checkPolicy } from './policy.ts'
-import { claimGeneration, save, tell } from './release-record.ts'
-import { render, stamp } from './render.ts'
+import { makeOrder, type Ordered } from './make-order.ts'
+import { choosePlace } from './place.ts'
+import { save, tell } from './release-record.ts'
 import { failureOf, giveWay, restore, takenBack } from './restore-release.ts'
-import { storedOrder } from './stored-order.ts'
 import type { ReleaseOrder, Target, Verdict, Work } from './target.ts'
+import { tellDiff } from './tell-diff.ts'
+import { inWaves } from './waves.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined
@@ -23,11 +22,10 @@ export interface ReleaseDeps extends DeployerDeps {
   holder: string
 }
 /** Everything one roll-out works with. */
-export interface RollOut {
+export interface RollOut extends Ordered {
   stage: StageContext
   deps: ReleaseDeps
   target: Target
-  order: ReleaseOrder
   lane: Lane
   work(deadlineMs: number, signal?: AbortSignal): Work
   /** What was told of its way is written before what it came to. */
@@ -42,7 +40,14 @@ const applyMs = 3 * 60_000
 export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<void>> {
   const lane = await holdLane(stage, deps)
   const signal = AbortSignal.any([stage.signal, lane.signal])
-  const work = (deadlineMs: number, own = signal): Work => ({ deadlineMs, signal: own, say: stage.log.say })
+  const secretValues = (names: readonly string[]) =>
+    patiently(() => deps.store.repositorySecrets.some(stage.run.repo, names))
+  const work = (deadlineMs: number, own = signal): Work => ({
+    deadlineMs,
+    signal: own,
+    say: stage.log.say,
+    secretValues,
+  })
   try {
     // A hold or freeze may have come while it waited for the lane.
     const gate = await gateBefore(deps.store, stage.run, deps.environment)
@@ -55,13 +60,15 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     if (ended) return ended
     const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
-    const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work, told: Promise.resolve() })
+    await tellDiff(stage, deps, order.value.order)
+    const rest = { stage, deps, target: inWaves(target), lane, work, told: Promise.resolve() }
+    const outcome = await rollOut({ ...rest, ...order.value })
     // Stale in the target is what being superseded looks like from there.
     if (!outcome.ok && outcome.reason.code === 'stale_generation') {
       await lane.look()
       signal.throwIfAborted()
     }
-    await noteOutcome(stage, deps, order.value.generation, outcome)
+    await noteOutcome(stage, deps, order.value.order.generation, outcome)
     return outcome
   } catch (error) {
     const by = lane.supersededBy()
@@ -87,7 +94,7 @@ async function noteOutcome(
     // The release knows what began it: a fault of the engine that was made good is told as `deploy_unhealthy`.
     const release = await patiently(() => store.releases.read(run.repo, environment.name, generation))
     const { code } = release?.reason ?? outcome.reason
-    if (isInfrastructure(code) || code.startsWith('manifest_')) return
+    if (isInfrastructure(code) || /^(manifest_|job_failed)/.test(code)) return
   }
   const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
   const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
@@ -95,7 +102,7 @@ async function noteOutcome(
 }
 
 /** A release that an earlier attempt of this run was taking back is taken back to the end; one that was, stays so. */
-async function goOn(rest: Omit<RollOut, 'order'>): Promise<Outcome<void> | undefined> {
+async function goOn(rest: Omit<RollOut, keyof Ordered>): Promise<Outcome<void> | undefined> {
   const { stage, deps } = rest
   const last = takenBack(stage.run, deps.environment.name)
   if (last?.state === 'restored' && last.reason) return { ok: false, reason: last.reason }
@@ -103,56 +110,9 @@ async function goOn(rest: Omit<RollOut, 'order'>): Promise<Outcome<void> | undef
     last && (await patiently(() => deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation)))
   if (!last || !kept) return undefined
   stage.log.say(`going on to take back release ${last.generation}`)
-  const rollOut = { ...rest, order: kept.order as ReleaseOrder }
+  const rollOut = { ...rest, order: kept.order as ReleaseOrder, jobs: [] }
   const isBeside = rollOut.order.strategy !== undefined
   return restore(rollOut, failureOf(last)).catch((error) => closeBroken(rollOut, error, isBeside))
-}
-
-/** Manifests of the commit, with digests put in, under the next generation; checked against what is allowed here. */
-async function makeOrder(
-  stage: StageContext,
-  deps: ReleaseDeps,
-  place: Place,
-  work: Work,
-): Promise<Outcome<ReleaseOrder>> {
-  const { run } = stage
-  const { environment } = deps
-  const { target, namespace, cluster, rules, isShared } = place
-  if (run.event === 'rollback') return makeRollback(stage, deps, place, work)
-  const documents = await readManifests(stage, deps)
-  if (!documents.ok) return documents
-  const where = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
-  const live = await target.live(where, work)
-  if (!live.ok) return live
-  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
-  const release = { ...where, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
-  const references = Object.fromEntries(
-    run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
-  )
-  const allowed = checkPolicy(documents.value, namespace, { ...rules, isShared })
-  if (!allowed.ok) return allowed
-  const rendered = render(allowed.value, { ...release, references })
-  if (!rendered.ok) return rendered
-  const order = { ...release, ...rendered.value }
-  if (!environment.strategy) return done(order)
-  const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
-  if (!analysis.ok) return analysis
-  const strategy = withReferences(environment.strategy, references)
-  return strategy.ok ? done({ ...order, strategy: strategy.value }) : strategy
-}
-
-/** What an earlier release had, under the next generation. */
-async function makeRollback(
-  stage: StageContext,
-  deps: ReleaseDeps,
-  place: Place,
-  work: Work,
-): Promise<Outcome<ReleaseOrder>> {
-  const order = await storedOrder(stage, deps, place)
-  if (!order.ok) return order
-  const live = await place.target.live(order.value, work)
-  if (!live.ok) return live
-  return done(stamp(order.value, await claimGeneration(stage, deps, live.value?.generation ?? 0)))
 }
 
 /** Steps if there are any, apply, watch and soak, with the record of the release kept all the way. */
@@ -161,6 +121,8 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
+  const before = await runBefore(rollOut)
+  if (!before.ok) return failed(rollOut, before.reason)
   let isBeside = order.strategy !== undefined
   try {
     const advanced = await throughSteps(rollOut)
@@ -175,6 +137,8 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
     const verdict = await becomeHealthy(rollOut)
     if (!verdict.ok) return await failed(rollOut, verdict.reason)
     if (!verdict.value.healthy) return await restore(rollOut, verdict.value)
+    const after = await runJobs(rollOut, 'after_live')
+    if (!after.ok) return await restore(rollOut, { detail: after.reason.message.replace(/\.$/, '') })
   } catch (error) {
     await closeBroken(rollOut, error, isBeside)
   }
@@ -182,6 +146,14 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   await removeLeftovers(rollOut)
   return done(undefined)
 }
+
+/** What runs before anything is switched; whatever ends it, there is nothing to restore. */
+const runBefore = (rollOut: RollOut): Promise<Outcome<void>> =>
+  runJobs(rollOut, 'before').catch(async (error) => {
+    if (rollOut.lane.supersededBy()) await save(rollOut, 'superseded')
+    else if (rollOut.stage.signal.reason === 'cancelled') await save(rollOut, 'failed')
+    throw error
+  })
 
 /** The new version beside the old one, measured, where the pipeline wants that. */
 async function throughSteps(rollOut: RollOut): Promise<Outcome<Verdict>> {

@@ -4,10 +4,14 @@ import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { first, isSet, type Loose, list, shown } from './loose.ts'
 import { podObjection } from './pod-policy.ts'
 import { type SecretRules, secretObjection } from './secret-policy.ts'
-import type { RenderedObject } from './target.ts'
+import type { RenderedObject, SecretSet } from './target.ts'
 
 /** What admins rule for the environment, and whether another repository owns its namespace. */
-export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & { isShared?: boolean }
+export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {
+  isShared?: boolean
+  /** Secrets that are made for the release. */
+  given?: readonly SecretSet[] | undefined
+}
 
 const objectLimit = 200
 const listDepthLimit = 3
@@ -29,7 +33,8 @@ export function checkPolicy(
 ): Outcome<RenderedObject[]> {
   const objects = flatten(documents)
   if (!objects.ok) return objects
-  const brought = new Set(objects.value.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name))
+  const own = objects.value.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name)
+  const brought = new Set([...own, ...(rules.given ?? []).map(({ name }) => name)])
   for (const object of objects.value) {
     const name = `${object.kind}/${object.metadata.name}`
     const known = Object.keys(kinds).filter((kind) => rules.kinds?.includes(kind) ?? true)

@@ -71,7 +71,7 @@ export async function giveWay(rollOut: RollOut, isBeside: boolean): Promise<void
 }
 
 /** What was live in another namespace or cluster is still there, and is nothing to put here. */
-const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
+export const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
   one?.namespace === other.namespace && one.cluster === other.cluster
 
 /**

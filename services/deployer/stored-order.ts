@@ -24,7 +24,7 @@ export async function storedOrder(
   const order = { ...stored, ...(cluster ? { cluster } : {}) }
   // Its digests are what its pipeline built: this very image, and no other of that name.
   const images = [...(rules.images ?? []), ...order.digests]
-  const allowed = checkPolicy(order.objects, namespace, { ...rules, images, isShared })
+  const allowed = checkPolicy(order.objects, namespace, { ...rules, images, isShared, given: order.secrets })
   if (!allowed.ok) return allowed
   return done(stamp({ ...order, objects: order.objects.filter(({ kind }) => kind !== 'Job') }, generation))
 }

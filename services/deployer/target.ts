@@ -1,3 +1,4 @@
+import type { JobTurn } from '@taxiway/domain/event.ts'
 import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { Strategy } from '@taxiway/domain/strategy.ts'
@@ -35,7 +36,32 @@ export interface ReleaseOrder {
   digests: string[]
   /** By which steps it takes over; a target that can't carry them refuses it. Default: at once, as the target does. */
   strategy?: Strategy
+  /** What pods are given of the repository's secrets: names only, values are asked for when they are needed. */
+  secrets?: SecretSet[]
+  /** Only the objects whose turn has come by then (see waves.ts); all without it. Not stored. */
+  upTo?: number
 }
+
+/** Commands that run once for a release: a Job as the cluster would have it, with a name that no other run's has. */
+export interface ReleaseJob {
+  name: string
+  when: JobTurn
+  object: RenderedObject
+  timeoutMs: number
+}
+/** How a job ended. `detail` is half a sentence: `exit 3`, `it ran longer than 60 s`. */
+export type JobEnd = { passed: true } | { passed: false; detail: string }
+/** Takes the output of a job as it comes; a promise holds it back. */
+export type OnOutput = (chunk: Buffer) => void | Promise<void>
+
+/** Some secrets of the repository under a name of their own, which no other run has. */
+export interface SecretSet {
+  name: string
+  keys: string[]
+}
+
+/** What objects are made for: one machine, or a cluster by the second number of its version (20 for 1.20). */
+export type Ground = { kind: 'docker' } | { kind: 'kubernetes'; minor: number }
 
 /** What every call is given. */
 export interface Work {
@@ -47,6 +73,8 @@ export interface Work {
   say: (line: string) => void
   /** How far it has come, for people who look at the run: `canary 25 %`. */
   tell?: (progress: string) => void
+  /** Values of the repository's secrets as they are now; a name that has none is left out. */
+  secretValues?: (names: readonly string[]) => Promise<Record<string, string>>
 }
 
 /**
@@ -71,6 +99,9 @@ export interface Target extends LiveTarget {
   /** The address of the cluster: whose a namespace is, is kept by it. On one machine environments share nothing. */
   where?(work: Work): Promise<Outcome<string>>
 
+  /** What objects must be made for. */
+  ground(work: Work): Promise<Outcome<Ground>>
+
   /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
   dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
 
@@ -82,6 +113,15 @@ export interface Target extends LiveTarget {
 
   /** Puts all objects in place. `stale_generation` when something newer is live, or became so in between. */
   apply(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
+
+  /**
+   * Runs a job of the release to its end, or waits for the one that an earlier try of the same run began. It stays there, ended,
+   * until `endJob`; what other runs left of theirs is ended first. `stale_generation` when something newer is live.
+   */
+  runJob(order: ReleaseOrder, job: ReleaseJob, work: Work, onOutput: OnOutput): Promise<Outcome<JobEnd>>
+
+  /** Ends a job, if it still runs, and removes it. */
+  endJob(order: ReleaseOrder, job: ReleaseJob, work: Work): Promise<Outcome<void>>
 
   /** Waits until what runs is healthy and runs exactly the digests. Ends early when it can't become so. */
   watch(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>

@@ -6,6 +6,7 @@ import { readStatic, sendStatic } from './static.ts'
 const assets = [
   'api.js',
   'approval.js',
+  'diff.js',
   'drift.js',
   'environment.js',
   'environments.js',

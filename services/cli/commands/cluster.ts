@@ -10,6 +10,7 @@ Prints the account, roles and bindings that a deployer needs to roll out to thes
 
   --namespace NAME           a namespace that environments are deployed to; may be given several times
   --kinds KIND,KIND          only these kinds of objects, as the environment's rule "kinds" says (all)
+  --secrets                  as well to make and remove Secrets, for components and jobs that are given secrets
   --account NAME             the service account of the deployer (taxiway-deployer)
   --account-namespace NAME   where that account lives (taxiway)
   --kubeconfig               print instead how to make a kubeconfig for that account, to register the cluster with
@@ -18,6 +19,7 @@ const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 const options = {
   namespace: { type: 'string', multiple: true },
   kinds: { type: 'string' },
+  secrets: { type: 'boolean' },
   account: { type: 'string', default: 'taxiway-deployer' },
   'account-namespace': { type: 'string', default: 'taxiway' },
   kubeconfig: { type: 'boolean' },
@@ -34,13 +36,16 @@ export async function cluster(args: string[]): Promise<number> {
   const { namespace: namespaces = [], account: name, 'account-namespace': namespace } = values
   const kinds = values.kinds?.split(',').map((kind) => kind.trim())
   const account = { name, namespace }
+  const { secrets } = values
   const wrong =
     positionals.join(' ') === 'rbac' ? wrongWith([...namespaces, name, namespace], kinds) : 'the only command is rbac'
   if (wrong || (namespaces.length === 0 && !values.kubeconfig)) {
     process.stderr.write(`taxiway cluster: ${wrong ?? 'name a namespace'}.\n\n${usage}`)
     return exitCodes.usage
   }
-  process.stdout.write(values.kubeconfig ? kubeconfigSteps({ account }) : rbacText({ namespaces, kinds, account }))
+  process.stdout.write(
+    values.kubeconfig ? kubeconfigSteps({ account }) : rbacText({ namespaces, kinds, secrets, account }),
+  )
   return exitCodes.good
 }
 

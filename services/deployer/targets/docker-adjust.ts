@@ -65,7 +65,7 @@ async function prepare(
   if (object.kind === 'DaemonSet' && live.byHand[workload] !== undefined)
     return refuse('change_refused', { workload, detail: 'a DaemonSet has no replicas to choose' })
   const order = chosen(live)
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   return plan.ok ? done({ order, plan: plan.value, name: object.metadata.name }) : plan
 }
 
@@ -77,7 +77,7 @@ export async function drift(
   { signal }: Work,
 ): Promise<Outcome<Map<string, ObjectDrift | null>>> {
   const order = chosen(live)
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const there = new Set((await servingOf(machine, order, signal)).map(({ name }) => name))
   const found = new Map<string, ObjectDrift | null>(names.map((name) => [name, null]))
@@ -96,7 +96,7 @@ export async function correct(machine: Machine, live: LiveRelease, work: Work): 
   const newest = await checkNewest(machine, live.order, live.generation)
   if (!newest.ok) return newest
   const order = chosen(live)
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const started = await startAll(machine, order, plan.value, work)
   if (started.ok) await machine.routes.reconcile()

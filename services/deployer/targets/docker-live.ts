@@ -18,7 +18,7 @@ export async function readState(
   order: ReleaseOrder,
   signal: AbortSignal,
 ): Promise<Outcome<Observed>> {
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const { generation, runId } = await newest(machine, order, signal)
   const containers = await servingOf(machine, order, signal)

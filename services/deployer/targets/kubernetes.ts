@@ -3,12 +3,16 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
 import { readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { runClusterJob } from '@taxiway/kubernetes/job.ts'
+import { endClusterJob } from '@taxiway/kubernetes/job-end.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
+import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
 import { soakRelease } from '@taxiway/kubernetes/soak.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/whole.ts'
 import { stamp } from '../render.ts'
 import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
+import { waveOf } from '../waves.ts'
 import { liveCalls } from './kubernetes-live.ts'
 
 /** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
@@ -62,16 +66,33 @@ export function makeKubernetesTarget(
   return {
     kind: 'kubernetes',
     where: (work) => using(work, async (cluster) => done(cluster.where)),
+    ground: (work) =>
+      using(work, async (cluster, wait) => {
+        const version = await clusterVersion(cluster, wait)
+        return version.ok ? done({ kind: 'kubernetes', minor: minorOf(version.value) }) : version
+      }),
+    runJob: (order, job, work, onOutput) =>
+      using(work, async (cluster, wait) => {
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        return given.ok ? runClusterJob(cluster, order, job.object, onOutput, wait) : given
+      }),
+    endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
     ...liveCalls(using, reach),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, allowedOrigins, wait)),
     advance: (order, work) =>
       using(work, async (cluster, wait) => {
         const { strategy } = order
         if (!strategy) return done({ healthy: true, ready: 'it has no steps' })
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        if (!given.ok) return given
         return advance(cluster, order, { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
       }),
-    apply: (order, work) => using(work, (cluster, wait) => applyWhole(cluster, order, wait)),
-    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, order, wait)),
+    apply: (order, work) =>
+      using(work, async (cluster, wait) => {
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        return given.ok ? applyWhole(cluster, onlyWave(order), wait) : given
+      }),
+    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, untilWave(order), wait)),
     soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
     prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {
@@ -80,7 +101,8 @@ export function makeKubernetesTarget(
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
       }),
-    restore: (release, work) => using(work, (cluster, wait) => restore(cluster, release, wait)),
+    restore: (release, work) =>
+      using(work, (cluster, wait) => restore(cluster, { ...release, valuesOf: work.secretValues }, wait)),
     live: (place, work) =>
       using(work, async (cluster, wait) => {
         const known = await readInventory(cluster, place, wait)
@@ -88,6 +110,15 @@ export function makeKubernetesTarget(
         return done({ generation: known.value.generation, runId: known.value.runId })
       }),
   }
+}
+
+/** What is applied at a turn: what came before it stands. */
+const onlyWave = (order: ReleaseOrder): ReleaseOrder =>
+  order.upTo === undefined ? order : { ...order, objects: order.objects.filter((one) => waveOf(one) === order.upTo) }
+/** What must be healthy at a turn. */
+const untilWave = (order: ReleaseOrder): ReleaseOrder => {
+  const { upTo = Number.POSITIVE_INFINITY } = order
+  return { ...order, objects: order.objects.filter((one) => waveOf(one) <= upTo) }
 }
 
 async function dryRun(
@@ -100,16 +131,27 @@ async function dryRun(
   if (!version.ok) return version
   wait.say(`Kubernetes ${version.value} at ${cluster.where}`)
   const taken = await dryRunRelease(cluster, order, wait)
-  if (!taken.ok || !order.strategy) return taken
+  if (!taken.ok) return taken
+  const secrets = await dryRunSecrets(cluster, order, wait)
+  if (!secrets.ok || !order.strategy) return secrets
   return checkStrategy(cluster, order, order.strategy, { allowedOrigins }, wait)
 }
 
+/** 20 of `v1.20.2`; a cluster that tells no such version is taken for a new one. */
+const minorOf = (version: string): number => Number(/^v1\.([0-9]+)/.exec(version)?.[1] ?? Number.POSITIVE_INFINITY)
+
+type Restoring = Parameters<Target['restore']>[0] & { valuesOf: SecretValues | undefined }
+
 async function restore(
   cluster: Cluster,
-  { failed, previous, generation }: Parameters<Target['restore']>[0],
+  { failed, previous, generation, valuesOf }: Restoring,
   wait: Wait,
 ): Promise<Outcome<Restored>> {
   const order = stamp(previous ?? failed, generation)
+  if (previous) {
+    const given = await giveSecrets(cluster, order, valuesOf, wait)
+    if (!given.ok) return given
+  }
   if (!previous && failed.strategy) {
     const left = await backOut(cluster, order, wait)
     if (!left.ok) return left

@@ -1,5 +1,6 @@
 import { keepFresh, read, tell } from './api.js'
 import { armApproval, showApproval } from './approval.js'
+import { showDiff } from './diff.js'
 import { makeLogView } from './log.js'
 import { moveBars, showRun } from './run-parts.js'
 import { byId, isOver, setText, tick } from './show.js'
@@ -17,6 +18,7 @@ async function refresh() {
   if (!run) return false
   showRun(run)
   showApproval(run)
+  await showDiff(run)
   if (!source) followLog()
   return !isOver(run.state)
 }
