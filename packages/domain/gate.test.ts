@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { EnvironmentRules } from './environment.ts'
-import { closedGate, type GateFacts, isExpired } from './gate.ts'
+import { releaseStates } from './event.ts'
+import { closedGate, type GateFacts, hasBegun, isExpired } from './gate.ts'
 import type { PlannedEnvironment } from './plan-environment.ts'
 
 const nowMs = Date.parse('2026-11-25T10:00:00Z')
@@ -68,6 +69,19 @@ test('windows of the pipeline and of the admin both hold, and the next time for 
     message: 'Waiting for the next window of production: Thu 11:00 Europe/Berlin.',
   })
   expect(gate({ windows: ['Mon 09:00-10:00'] }, { windows: ['Tue 09:00-10:00'] })?.message).toContain('leave no time')
+})
+
+test('a roll-out that was cut short goes on, one that failed and is tried again asks at the gate', () => {
+  const after = (...states: (typeof releaseStates)[number][]) =>
+    hasBegun(
+      { releases: states.map((state, index) => ({ environment: 'production', generation: index + 1, state })) },
+      'production',
+    )
+  expect(after()).toBe(false)
+  expect(releaseStates.filter((state) => !after(state))).toEqual(['failed', 'superseded'])
+  expect(after('failed', 'restoring')).toBe(true)
+  expect(after('restored', 'failed')).toBe(false)
+  expect(hasBegun({ releases: [{ environment: 'staging', generation: 1, state: 'live' }] }, 'production')).toBe(false)
 })
 
 test('no message is longer than a git host takes', () => {

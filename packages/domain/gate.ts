@@ -72,6 +72,12 @@ function gate({ run, environment, nowMs }: GateFacts, kind: Gate['kind'], messag
   return { environment: environment.name, kind, message: oneLine(message, 140), since, ...until }
 }
 
+/** Has the run changed the environment already, and not ended that? Then it goes on to its end, whatever is closed by now. */
+export function hasBegun({ releases }: Pick<Run, 'releases'>, environment: string): boolean {
+  const last = releases.findLast((release) => release.environment === environment)
+  return last !== undefined && last.state !== 'failed' && last.state !== 'superseded'
+}
+
 /** Has nobody approved in time? */
 export const isExpired = (gate: Gate, nowMs: number): boolean =>
   gate.kind === 'approval' && gate.until !== undefined && nowMs >= Date.parse(gate.until)

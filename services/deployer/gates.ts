@@ -1,5 +1,5 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
-import { closedGate, type Gate, isExpired } from '@taxiway/domain/gate.ts'
+import { closedGate, type Gate, hasBegun, isExpired } from '@taxiway/domain/gate.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
@@ -14,8 +14,7 @@ import { describeRun } from './lane.ts'
  * @throws Superseded when a newer run has come as far
  */
 export async function gateBefore(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
-  const hasBegun = run.releases.some((one) => one.environment === environment.name && one.state === 'applying')
-  if (run.event === 'rollback' || hasBegun) return undefined
+  if (run.event === 'rollback' || hasBegun(run, environment.name)) return undefined
   const newest = await patiently(() => store.releases.reachGate(run, environment.name))
   if (newest !== run.id) throw new Superseded(await describeRun(store, newest))
   return patiently(() => closed(store, run, environment))
