@@ -52,7 +52,10 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     const { target, cluster, namespace } = place.value
     stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
     const ended = await goOn({ stage, deps, target, lane, work, told: Promise.resolve() })
-    if (ended) return ended
+    if (ended) {
+      await noteOutcome(stage, deps, stage.run.releases.at(-1)?.generation ?? 0, ended)
+      return ended
+    }
     const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
     const outcome = await rollOut({ stage, deps, target, order: order.value, lane, work, told: Promise.resolve() })

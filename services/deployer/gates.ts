@@ -1,4 +1,4 @@
-import type { RunEvent } from '@taxiway/domain/event.ts'
+import type { ReleaseState, RunEvent } from '@taxiway/domain/event.ts'
 import { closedGate, type Gate, isExpired } from '@taxiway/domain/gate.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run.ts'
@@ -6,7 +6,10 @@ import { patiently } from '@taxiway/store/connection.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { describeRun } from './lane.ts'
+import { describeRun, placeAmong } from './lane.ts'
+
+/** States of a release that has begun, and must be brought to its end: a rollback that was cut off, too. */
+const begun: readonly ReleaseState[] = ['applying', 'restoring', 'restored']
 
 /**
  * The gate that keeps the run from its next environment; undefined when it may begin there. A rollback waits at none, and a
@@ -14,9 +17,12 @@ import { describeRun } from './lane.ts'
  * @throws Superseded when a newer run has come as far
  */
 export async function gateBefore(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
-  const hasBegun = run.releases.some((one) => one.environment === environment.name && one.state === 'applying')
+  const hasBegun = run.releases.some(
+    ({ environment: name, state }) => name === environment.name && begun.includes(state),
+  )
   if (run.event === 'rollback' || hasBegun) return undefined
-  const newest = await patiently(() => store.releases.reachGate(run, environment.name))
+  const place = await placeAmong(store, run)
+  const newest = await patiently(() => store.releases.reachGate(run, environment.name, place))
   if (newest !== run.id) throw new Superseded(await describeRun(store, newest))
   return patiently(() => closed(store, run, environment))
 }
@@ -57,7 +63,7 @@ async function whatNext(store: Store, run: Run, gate: Gate): Promise<RunEvent | 
   if (run.cancelRequestedBy) return { type: 'cancelled', who: run.cancelRequestedBy }
   const environment = run.plan?.environments.find(({ name }) => name === gate.environment)
   if (!environment) return undefined
-  const newest = await store.releases.reachGate(run, environment.name)
+  const newest = await store.releases.reachGate(run, environment.name, await placeAmong(store, run))
   if (newest !== run.id) return { type: 'superseded', by: await describeRun(store, newest) }
   const now = await closed(store, run, environment)
   if (!now) return { type: 'gate_opened', environment: environment.name }
