@@ -1,16 +1,14 @@
-import type { Cause, Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { creationTrouble } from './creation.ts'
 import { eventsOf, happeningsIn, isAbout } from './events.ts'
 import type { Finding, Found, Question, Seen } from './finding.ts'
 import { describe } from './object.ts'
-import { endingOf, isReady, missingForMs, type Pod } from './pod.ts'
+import { endingOf, isReady, type Pod } from './pod.ts'
 import { lastLines } from './pod-log.ts'
 import { probeAnswer, readinessOf } from './probe-answer.ts'
+import { whyNotMounted } from './volumes.ts'
 import { whyKilled, whyPodsFail } from './why-pods.ts'
-
-/** A pod may be in the making for so long before its events are asked for what holds it up. */
-const startingForMs = 4_000
 
 /**
  * Explains from status, events and logs why a workload is not healthy. Undefined while there is nothing to tell. The whole
@@ -55,37 +53,6 @@ async function whyNoPods(
   return final || over ? { cause: trouble.cause, text: trouble.text, final } : undefined
 }
 
-/** A volume that can't be mounted stands in no status, only in events. */
-async function whyNotMounted(
-  cluster: Cluster,
-  { pods }: Seen,
-  { namespace, lasting, over }: Question,
-  wait: Wait,
-): Promise<Found | undefined> {
-  const pod = pods.find(({ metadata, status }) => {
-    const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
-    const isCreating = all.some(({ state }) =>
-      /^(ContainerCreating|PodInitializing)$/.test(state?.waiting?.reason ?? ''),
-    )
-    return (
-      isCreating && !all.some(({ state }) => state?.running) && lasting(`${metadata.name}/creating`) >= startingForMs
-    )
-  })
-  if (!pod) return undefined
-  const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
-  const failure = events.findLast(({ reason }) => reason === 'FailedMount' || reason === 'FailedAttachVolume')
-  if (!failure) return undefined
-  // The later and longer wait "timed out waiting for the condition" hides the cause.
-  const telling = events.findLast(({ message }) => /^MountVolume\.\w+ failed/.test(message)) ?? failure
-  const [, volume, said] = /for volume "([^"]+)" : (.*)$/s.exec(telling.message) ?? []
-  const cause: Cause = /configmap|secret|non-existent config key/i.test(said ?? '')
-    ? 'config_missing'
-    : 'volume_unavailable'
-  const isLost = cause === 'config_missing' && /not found|non-existent/.test(said ?? '')
-  const text = `can't mount ${volume ? `volume ${volume}` : 'a volume'}: ${said ?? telling.message}`
-  const final = isLost && lasting(`${pod.metadata.name}/creating`) >= missingForMs
-  return final || over ? { pod: pod.metadata.name, cause, text, final, events } : undefined
-}
 /** The time is over, and nothing is broken: what the probes last answered, or where it stands. */
 async function whyNotReady(
   cluster: Cluster,

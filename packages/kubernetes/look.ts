@@ -84,10 +84,11 @@ async function readPods(cluster: Cluster, release: ClusterRelease, wait: Wait): 
   return done(answer.value.body.items)
 }
 
-/** The pods that count; one that is on its way out does not, nor does any of a workload scaled to 0. */
+/** The pods that count; one that is on its way out does not (but for a Job's: it ended), nor does any of a workload scaled to 0. */
 function podsOf(workload: KubeObject, pods: Pod[], release: ClusterRelease): Pod[] {
   if ((workload.spec as { replicas?: number } | undefined)?.replicas === 0) return []
-  return pods.filter((pod) => isPodOf(pod, workload, release) && !pod.metadata.deletionTimestamp)
+  const isKept = (pod: Pod) => workload.kind === 'Job' || !pod.metadata.deletionTimestamp
+  return pods.filter((pod) => isPodOf(pod, workload, release) && isKept(pod))
 }
 
 const unreadable = (what: string, answer: Answer) =>

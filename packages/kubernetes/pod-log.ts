@@ -5,15 +5,15 @@ const tailLines = 20
 const limitBytes = 256 * 1024
 
 /**
- * The last lines of a container that are not empty, oldest first: of the one before its restart if it is asked for and there
- * is such a log. None when it can't be read.
+ * The last lines of a container that are not empty, oldest first: of the one before its restart, or of this one, and of the
+ * other where that has said nothing (it may have restarted just now). None when it can't be read.
  */
 export async function lastLines(
   cluster: Cluster,
   { namespace, pod, container, previous }: { namespace: string; pod: string; container?: string; previous: boolean },
   wait: Wait,
 ): Promise<string[]> {
-  for (const before of previous ? ['true', 'false'] : ['false']) {
+  for (const before of previous ? ['true', 'false'] : ['false', 'true']) {
     const answer = await cluster.call<string>(
       {
         method: 'GET',

@@ -23,7 +23,11 @@ export interface Pod extends KubeObject {
     containers: PodContainer[]
     initContainers?: PodContainer[]
     nodeSelector?: Record<string, string>
-    volumes?: { name: string; persistentVolumeClaim?: { claimName: string } }[]
+    volumes?: {
+      name: string
+      persistentVolumeClaim?: { claimName: string }
+      configMap?: { name?: string; optional?: boolean }
+    }[]
   }
   status?: {
     phase?: string

@@ -56,9 +56,12 @@ export function makeReleases(redis: Redis) {
     want: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
       (await want([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
 
-    /** Notes that the run has come to the gate, unless a newer one has, or is wanted. @returns the id of the newest run there */
-    reachGate: async (run: Run, environment: string): Promise<RunId> =>
-      (await reach([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+    /**
+     * Notes that the run has come to the gate, unless a newer one has, or is wanted. @param place as for `want`. @returns the id of
+     * the newest run there
+     */
+    reachGate: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
+      (await reach([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
 
     /** The id of the run that is wanted. */
     wanted: async (repo: RepositoryId, environment: string): Promise<RunId | null> =>

@@ -6,7 +6,7 @@ import { patiently } from '@taxiway/store/connection.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
 import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { describeRun } from './lane.ts'
+import { describeRun, placeAmong } from './lane.ts'
 
 /**
  * The gate that keeps the run from its next environment; undefined when it may begin there. A rollback waits at none, and a
@@ -15,7 +15,8 @@ import { describeRun } from './lane.ts'
  */
 export async function gateBefore(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
   if (run.event === 'rollback' || hasBegun(run, environment.name)) return undefined
-  const newest = await patiently(() => store.releases.reachGate(run, environment.name))
+  const place = await placeAmong(store, run)
+  const newest = await patiently(() => store.releases.reachGate(run, environment.name, place))
   if (newest !== run.id) throw new Superseded(await describeRun(store, newest))
   return patiently(() => closed(store, run, environment))
 }
@@ -56,7 +57,7 @@ async function whatNext(store: Store, run: Run, gate: Gate): Promise<RunEvent | 
   if (run.cancelRequestedBy) return { type: 'cancelled', who: run.cancelRequestedBy }
   const environment = run.plan?.environments.find(({ name }) => name === gate.environment)
   if (!environment) return undefined
-  const newest = await store.releases.reachGate(run, environment.name)
+  const newest = await store.releases.reachGate(run, environment.name, await placeAmong(store, run))
   if (newest !== run.id) return { type: 'superseded', by: await describeRun(store, newest) }
   const now = await closed(store, run, environment)
   if (!now) return { type: 'gate_opened', environment: environment.name }

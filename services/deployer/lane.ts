@@ -1,5 +1,6 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { placeOf } from '@taxiway/domain/late-push.ts'
+import type { Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -24,15 +25,19 @@ export async function describeRun({ runs }: Store, id: RunId): Promise<string> {
   return run ? `run #${run.number} (${run.sha.slice(0, 7)})` : id
 }
 
+/** The place of a run in the order of intake, among those that want an environment. */
+export const placeAmong = async ({ runs }: Store, run: Run): Promise<number> =>
+  placeOf(run, await patiently(() => runs.pushesOf(run)))
+
 /**
  * Waits for the environment to be free and takes it. Order comes from the sequence of intake, never from who arrives first.
  * @throws Superseded when a newer run wants the environment
  */
 export async function holdLane(stage: StageContext, { store, environment, holder }: ReleaseDeps): Promise<Lane> {
   const { run, signal } = stage
-  const { releases, runs } = store
+  const { releases } = store
   const describe = (id: RunId) => describeRun(store, id)
-  const place = placeOf(run, await patiently(() => runs.pushesOf(run)))
+  const place = await placeAmong(store, run)
   for (let waits = 0; ; waits++) {
     signal.throwIfAborted()
     const wanted = await patiently(() => releases.want(run, environment.name, place))

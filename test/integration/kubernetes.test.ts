@@ -78,7 +78,7 @@ test('a crash loop is explained by its last line and undone, while the old pods 
 
 test('a program that is never ready is given up at the deadline, with what its probe says', async () => {
   const order = scene.open('never-ready').order(await scene.images.publish('never-ready', 'sleep 600'))
-  const verdict = await scene.roll(order, 10_000)
+  const verdict = await scene.roll(order, 20_000)
   expect(!verdict.healthy && verdict.detail).toBe('web: never ready: nothing listens on port 8080')
 })
 

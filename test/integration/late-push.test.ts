@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import { newRun, type Run } from '@taxiway/domain/run.ts'
 import { waitReady } from '@taxiway/store/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { ReleaseDeps } from '../../services/deployer/deploy-release.ts'
+import { gateBefore } from '../../services/deployer/gates.ts'
 import { holdLane } from '../../services/deployer/lane.ts'
 
 const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
@@ -77,4 +79,22 @@ test('a person who runs an old commit again has it deployed', async () => {
   expect(await deploy(await push('a', 'b'))).toBeUndefined()
   expect(await deploy(await push('0', 'a'))).toMatch(/bbbbbbb/)
   expect(await deploy(await push('0', 'a', { event: 'rerun' }))).toBeUndefined()
+})
+
+test('one that was overtaken does not take the place of the newer one at a gate', async () => {
+  const environment = { name: 'production' } as PlannedEnvironment
+  const newer = await push('b', 'c')
+  await gateBefore(store, newer, environment)
+  await expect(gateBefore(store, await push('a', 'b'), environment)).rejects.toThrow(Superseded)
+  await expect(gateBefore(store, newer, environment)).resolves.toBeUndefined()
+})
+
+test('a rollback that was cut off goes on, whatever gate has been closed meanwhile', async () => {
+  const environment = { name: 'production' } as PlannedEnvironment
+  const run = await push('a', 'b')
+  for (let failures = 0; failures < 2; failures++)
+    await store.environments.noteOutcome(repo, 'production', `run_${failures}` as RunId, 'a release')
+  expect(await gateBefore(store, run, environment)).toBeDefined()
+  const releases = [{ environment: 'production', generation: 1, state: 'restoring' as const }]
+  expect(await gateBefore(store, { ...run, releases }, environment)).toBeUndefined()
 })

@@ -1,5 +1,5 @@
 -- Notes that a run has come to the gate of an environment, unless a newer one has, or rolls out already (order of intake).
--- KEYS 1 environment; ARGV 1 run id, 2 sequence
+-- KEYS 1 environment; ARGV 1 run id, 2 its place in that order
 -- Returns the id of the newest run there.
 local rolling = tonumber(redis.call('HGET', KEYS[1], 'sequence') or '0')
 local newest = tonumber(redis.call('HGET', KEYS[1], 'gateSequence') or '0')
