@@ -125,7 +125,7 @@ async function account(
       : []
   const line = found.cause === 'not_ready' || found.cause === 'not_alive' ? undefined : lines.at(-1)?.trim()
   const isFailedJob = workload.kind === 'Job' && health.state === 'failed'
-  const text = `${isFailedJob ? 'job failed, ' : ''}${found.text.replace(/\.$/, '')}${line ? `: ${line}` : ''}`
+  const text = `${found.text.replace(/\.$/, '')}${line ? `: ${line}` : ''}`
   const happenings = happeningsIn(
     events.filter((event) => !container || !event.involvedObject?.fieldPath || isAbout(event, container)),
   )
