@@ -62,9 +62,10 @@ const stateOf = (run: any, environment = 'production') =>
 
 /** A version of the application; with `staging` before production where its rules are given. */
 async function push(version: string, production = '', staging?: string) {
-  const before = staging === undefined ? '' : `  staging: { namespace: gates-staging, timeout: 8s, ${staging} }\n`
+  const before =
+    staging === undefined ? '' : `  staging: { namespace: gates-staging, timeout: 8s, soak: 1s, ${staging} }\n`
   const after = staging === undefined ? '' : 'after: staging, '
-  const pipeline = `version: 1\nimages: { web: {} }\ndeploy:\n${before}  production: { namespace: gates, timeout: 8s, ${after}${production} }\n`
+  const pipeline = `version: 1\nimages: { web: {} }\ndeploy:\n${before}  production: { namespace: gates, timeout: 8s, soak: 1s, ${after}${production} }\n`
   writeFileSync(join(world.tree, '.taxiway.yaml'), pipeline)
   return world.push({ 'www/index.html': `version ${version}\n`, 'www/healthz': 'ok\n' }, `Say version ${version}`)
 }

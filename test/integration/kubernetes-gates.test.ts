@@ -35,7 +35,7 @@ const waits = (id: string, kind: string) => world.taxiway.waitRun(id, ({ waiting
 
 /** A Deployment of one pod, a Service, and what else a version has. */
 function push(version: string, { rules = '', more = '' } = {}) {
-  const environment = `{ namespace: ${world.namespace}, timeout: 30s, ${rules} }`
+  const environment = `{ namespace: ${world.namespace}, timeout: 30s, soak: 1s, ${rules} }`
   writeFileSync(
     join(world.tree, '.taxiway.yaml'),
     `version: 1\nimages: { web: {} }\ndeploy: { production: ${environment} }\n`,

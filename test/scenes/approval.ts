@@ -62,7 +62,7 @@ images:
 test:
   unit: { image: web, run: [sh /app/test.sh], timeout: 1m }
 deploy:
-  staging: { on: { branch: main }, namespace: ${namespace}-staging, manifests: k8s/, timeout: 60s }
-  production: { on: { branch: main }, after: staging, approval: required, namespace: ${namespace}, manifests: k8s/, timeout: 60s }
+  staging: { on: { branch: main }, namespace: ${namespace}-staging, manifests: k8s/, timeout: 60s, soak: 1s }
+  production: { on: { branch: main }, after: staging, approval: required, namespace: ${namespace}, manifests: k8s/, timeout: 60s, soak: 1s }
 `,
 })
