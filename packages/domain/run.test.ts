@@ -187,3 +187,18 @@ test('an image that is another one than before has not been published yet', () =
   const built = moveRun(same, { type: 'image_built', image: 'web', imageId: 'two', bases }, now)
   expect(built.ok && built.value.images).toEqual([{ name: 'web', imageId: 'two', bases }])
 })
+
+test('images stand in the order of the plan, whichever is built first', () => {
+  const planned = (name: string) => ({ name, context: '.', dockerfile: 'Dockerfile', args: {} })
+  const events: RunEvent[] = [
+    { type: 'attempt_started', holder: 'h', worker: 'w' },
+    { type: 'planned', plan: { ...plan, images: ['tools', 'server', 'docs'].map(planned) } },
+    ...['docs', 'server', 'tools'].map((image) => ({ type: 'image_built' as const, image, imageId: image })),
+  ]
+  const built = events.reduce<Run>((run, event) => {
+    const moved = moveRun(run, event, now)
+    if (!moved.ok) throw new Error(moved.reason.message)
+    return moved.value
+  }, fresh())
+  expect(built.images.map(({ name }) => name)).toEqual(['tools', 'server', 'docs'])
+})

@@ -326,11 +326,13 @@ function changed<T>(list: T[] = [], item: T, keyOf: (item: T) => string): T[] {
   return isKnown ? list.map((known) => (keyOf(known) === keyOf(item) ? item : known)) : [...list, item]
 }
 
+/** In the order of the plan, whichever was built first. */
 const imageOf = (run: Run, name: string): RunImage => {
   const known = run.images.find((image) => image.name === name)
   if (known) return known
   const image: RunImage = { name }
-  run.images.push(image)
+  const order = run.plan?.images.map((planned) => planned.name) ?? []
+  run.images = [...run.images, image].sort((one, other) => order.indexOf(one.name) - order.indexOf(other.name))
   return image
 }
 
