@@ -63,6 +63,14 @@ test.each(Object.keys(walls))('%s imports only what the table of walls allows', 
   expect(broken).toEqual([])
 })
 
+test("only the deployer's code opens what clusters are reached with", () => {
+  const opening = globSync('{packages,services}/**/*.ts', { cwd: root }).filter(
+    (file) => !file.includes('node_modules') && specifiers(file).some((name) => name.endsWith('/cluster-access.ts')),
+  )
+  expect(opening.length).toBeGreaterThan(1)
+  expect(opening.filter((file) => !file.startsWith('services/deployer/'))).toEqual([])
+})
+
 test('the check itself sees a service that reaches into another', () => {
   expect(isAllowed('services/api', 'services/api/app.ts', '../builder/main.ts')).toBe(false)
   expect(isAllowed('packages/domain', 'packages/domain/run.ts', '@taxiway/store/runs.ts')).toBe(false)

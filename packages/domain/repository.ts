@@ -4,7 +4,19 @@ import type { RepositoryId } from './ids.ts'
 /** Where a repository's releases go: a context of the kubeconfig, and the namespace when the pipeline names none. */
 export const DeployDefaults = Type.Object(
   {
-    cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'A context of the kubeconfig.' })),
+    cluster: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 253,
+        description: "A registered cluster, or a context of the deployer's kubeconfig.",
+      }),
+    ),
+    clusters: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+        maxItems: 50,
+        description: 'Further clusters that its pipeline files may name. Without it, they may name only that one.',
+      }),
+    ),
     namespace: Type.Optional(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' })),
     target: Type.Optional(Type.Union([Type.Literal('kubernetes'), Type.Literal('docker')])),
   },

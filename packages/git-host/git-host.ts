@@ -10,6 +10,8 @@ export interface PushDelivery {
   ref: string
   branch?: string
   before?: Sha
+  /** The branch lost commits by it. */
+  forced?: boolean
   sha?: Sha
   deleted: boolean
   tag: boolean

@@ -24,6 +24,11 @@ export interface Fence {
   attempt: number
   holder: string
 }
+/** Writes only while nobody holds the run, at this attempt. */
+export interface Unheld {
+  attempt: number
+  holder?: undefined
+}
 /** An open run at a glance. */
 export interface OpenRun {
   id: RunId
@@ -34,8 +39,8 @@ export interface OpenRun {
   isLeased: boolean
   repo: RepositoryId
   sequence: number
-  /** Which worker it needs. */
-  work: 'build' | 'deploy'
+  /** Which worker it needs; none while it waits at a gate. */
+  work: 'build' | 'deploy' | undefined
 }
 export type Accepted =
   | { kind: 'accepted'; run: Run }
@@ -91,6 +96,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
           deliveryMs,
           JSON.stringify({ type: 'accepted' }),
           run.repo,
+          neededWork(run) ?? '',
         ],
       )) as [number, string | number, number]
       if (answer[0] === 0) return { kind: 'duplicate', runId: answer[1] as RunId }
@@ -116,6 +122,11 @@ export function makeRuns(redis: Redis, now: () => Date) {
     async after(repo: RepositoryId, sequence: number): Promise<Run[]> {
       const ids = await redis.zrevrangebyscore(keys.runsOf(repo), '+inf', `(${sequence}`, 'LIMIT', 0, 100)
       return (await readAll(redis, ids as RunId[])).reverse()
+    },
+
+    /** The newest runs of the branch that a run was pushed to, itself among them, a hundred at most; none for one that was not pushed. */
+    async pushesOf({ event, repo, branch }: Run): Promise<Run[]> {
+      return event === 'push' ? (await listRuns(redis, { repo, branch, limit: 100 })).runs : []
     },
 
     list: (filter: RunFilter) => listRuns(redis, filter),
@@ -179,7 +190,7 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
  */
 function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
   const write = loadScript(redis, 'move-run')
-  return async function move(id: RunId, event: RunEvent, fence?: Fence, known?: Run): Promise<Outcome<Run>> {
+  return async function move(id: RunId, event: RunEvent, fence?: Fence | Unheld, known?: Run): Promise<Outcome<Run>> {
     for (let tries = 0; tries < 50; tries++) {
       const run = tries === 0 && known ? known : await read(id)
       if (!run) return refuse('not_found', { what: 'run' })
@@ -237,7 +248,7 @@ async function readOpen(redis: Redis): Promise<OpenRun[]> {
         isLeased: answers[index * 2 + 1] === 1,
         repo: repo as RepositoryId,
         sequence: Number(sequence),
-        work: work === 'deploy' ? work : 'build',
+        work: work === '' ? undefined : work === 'deploy' ? work : 'build',
       })
     })
   }

@@ -111,8 +111,15 @@ function cause(delivery: RunDelivery): Pick<NewRun, 'event' | 'branch'> & Partia
     const { number, base, fork, branch } = delivery
     return { event: 'pull_request', branch, pullRequest: { number, base, fork }, trusted: !fork }
   }
-  const { branch, tagName, changed } = delivery
-  if (branch !== undefined) return { event: 'push', branch, ...(changed ? { changed } : {}) }
+  const { branch, tagName, changed, before, forced } = delivery
+  if (branch !== undefined)
+    return {
+      event: 'push',
+      branch,
+      ...(changed ? { changed } : {}),
+      ...(before ? { before } : {}),
+      ...(forced ? { forced } : {}),
+    }
   return { event: 'tag', branch: '', ...(tagName ? { tag: tagName } : {}) }
 }
 
