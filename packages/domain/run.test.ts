@@ -213,7 +213,6 @@ test('an image that is another one than before has not been published yet', () =
   expect(built.ok && built.value.images).toEqual([{ name: 'web', imageId: 'two', bases }])
 })
 
-<<<<<<< 1f8d9f97314799ccec73ab0951af34c3124ac355
 test('images stand in the order of the plan, whichever is built first', () => {
   const planned = (name: string) => ({ name, context: '.', dockerfile: 'Dockerfile', args: {} })
   const events: RunEvent[] = [
@@ -227,7 +226,8 @@ test('images stand in the order of the plan, whichever is built first', () => {
     return moved.value
   }, fresh())
   expect(built.images.map(({ name }) => name)).toEqual(['tools', 'server', 'docs'])
-=======
+})
+
 const atGate = () =>
   play([
     started,
@@ -282,5 +282,4 @@ test('the time at gates does not count as time of the run', () => {
   const opened = moveRun(limited, { type: 'gate_opened', environment: 'production' }, hour)
   expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 59_000)).toBeUndefined()
   expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 61_000)).toBe(60)
->>>>>>> 374d350
 })
