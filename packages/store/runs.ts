@@ -4,6 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { isTerminal, moveRun, type NewRun, neededWork, type Run, type RunState } from '@taxiway/domain/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
+import { makeLanes } from './lanes.ts'
 import { loadScript } from './script.ts'
 
 /** How long a delivery id is remembered: GitHub redelivers for 3 days. */
@@ -59,7 +60,7 @@ const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
 export function makeRuns(redis: Redis, now: () => Date) {
   const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
-  const accept = loadScript(redis, 'accept-delivery')
+  const accept = makeLanes(redis, 'accept-delivery')
   const move = makeMove(redis, read, now)
   const renew = loadScript(redis, 'renew-lease')
 
@@ -69,7 +70,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
 
     /** Takes a delivery and the run it makes into the record, once, in one atomic step. */
     async accept(run: NewRun, delivery: Delivery): Promise<Accepted> {
-      const answer = (await accept(
+      const answer = (await accept.call(
         [
           keys.delivery(run.repo, delivery.id),
           keys.repository(run.repo),
@@ -119,6 +120,8 @@ export function makeRuns(redis: Redis, now: () => Date) {
     },
 
     list: (filter: RunFilter) => listRuns(redis, filter),
+
+    close: () => accept.close(),
   }
 }
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import examples from '@octokit/webhooks-examples' with { type: 'json' }
 import autocannon from 'autocannon'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { freePort, makeTaxiway } from '../taxiway.ts'
 import { sign } from '../webhooks.ts'
