@@ -7,7 +7,8 @@ const deepest = 64
 export function parsePayload(raw: Buffer): Outcome<Record<string, unknown>> {
   if (depthOf(raw) > deepest) return refuse('body_invalid', { detail: `it is nested deeper than ${deepest} levels` })
   try {
-    const value: unknown = JSON.parse(raw.toString('utf8'), mayReachPrototypes(raw) ? refusePrototypes : undefined)
+    const text = raw.toString('utf8')
+    const value: unknown = JSON.parse(text, mayReachPrototypes(text) ? refusePrototypes : undefined)
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return refuse('body_invalid', { detail: 'it is not a JSON object' })
     return done(value as Record<string, unknown>)
@@ -18,8 +19,8 @@ export function parsePayload(raw: Buffer): Outcome<Record<string, unknown>> {
 }
 
 /** Looking at every key is slow, and no honest payload names these; an escape might spell them. */
-const mayReachPrototypes = (raw: Buffer): boolean =>
-  raw.includes('__proto__') || raw.includes('"prototype"') || raw.includes('\\u00')
+const mayReachPrototypes = (text: string): boolean =>
+  text.includes('__proto__') || text.includes('"prototype"') || text.includes('\\u00')
 
 function refusePrototypes(key: string, inner: unknown): unknown {
   if (key === '__proto__') throw new SyntaxError('it has a key __proto__')

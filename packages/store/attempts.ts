@@ -1,6 +1,7 @@
+import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import { findStage, type Run } from '@taxiway/domain/run.ts'
 import type { Fence, Runs } from './runs.ts'
 
 /** A run in this worker's hands. */
@@ -18,7 +19,7 @@ export interface Attempt {
 const renewMs = 1000
 
 /**
- * Takes a run: the lease and the fence in one step, and one trip if it is known. Refused while another worker's lease is
+ * Takes a run: the lease, the fence and, if the run is known, the start of its first stage in one step. Refused while another worker's lease is
  * good; the same holder may ask again, should Redis have answered too late.
  */
 export async function beginAttempt(
@@ -26,9 +27,12 @@ export async function beginAttempt(
   runId: RunId,
   worker: string,
   holder: string,
-  known?: Run,
+  known?: { run: Run; first: string },
 ): Promise<Outcome<Attempt>> {
-  const begun = await runs.move(runId, { type: 'attempt_started', holder, worker }, undefined, known)
+  const events: RunEvent[] = [{ type: 'attempt_started', holder, worker }]
+  if (known && findStage(known.run, known.first)?.state === 'pending')
+    events.push({ type: 'stage_started', stage: known.first })
+  const begun = await runs.move(runId, events, undefined, known?.run)
   if (!begun.ok) return begun
   const fence = { attempt: begun.value.attempt, holder }
   const controller = new AbortController()

@@ -4,6 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { isTerminal, moveRun, type NewRun, neededWork, type Run, type RunState } from '@taxiway/domain/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
+import { makeLanes } from './lanes.ts'
 import { loadScript } from './script.ts'
 
 /** How long a delivery id is remembered: GitHub redelivers for 3 days. */
@@ -64,7 +65,7 @@ const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
 export function makeRuns(redis: Redis, now: () => Date) {
   const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
-  const accept = loadScript(redis, 'accept-delivery')
+  const accept = makeLanes(redis, 'accept-delivery')
   const move = makeMove(redis, read, now)
   const renew = loadScript(redis, 'renew-lease')
 
@@ -74,7 +75,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
 
     /** Takes a delivery and the run it makes into the record, once, in one atomic step. */
     async accept(run: NewRun, delivery: Delivery): Promise<Accepted> {
-      const answer = (await accept(
+      const answer = (await accept.call(
         [
           keys.delivery(run.repo, delivery.id),
           keys.repository(run.repo),
@@ -130,6 +131,8 @@ export function makeRuns(redis: Redis, now: () => Date) {
     },
 
     list: (filter: RunFilter) => listRuns(redis, filter),
+
+    close: () => accept.close(),
   }
 }
 
@@ -185,21 +188,28 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
 }
 
 /**
- * Reads, moves by `event`, and sets if nobody wrote meanwhile; with a fence, only while the writer still holds the run.
- * Who knows the run already saves the first reading: what is known is tried, and read anew only if it is out of date.
+ * Reads, moves by `event`, or by several in one step, and sets if nobody wrote meanwhile; with a fence, only while the
+ * writer still holds the run. Who knows the run already saves the first reading: what is known is tried, and read anew only
+ * if it is out of date.
  */
 function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
   const write = loadScript(redis, 'move-run')
-  return async function move(id: RunId, event: RunEvent, fence?: Fence | Unheld, known?: Run): Promise<Outcome<Run>> {
+  return async function move(
+    id: RunId,
+    event: RunEvent | readonly RunEvent[],
+    fence?: Fence | Unheld,
+    known?: Run,
+  ): Promise<Outcome<Run>> {
+    const events = [event].flat()
     for (let tries = 0; tries < 50; tries++) {
       const run = tries === 0 && known ? known : await read(id)
       if (!run) return refuse('not_found', { what: 'run' })
       if (fence && (run.attempt !== fence.attempt || run.holder !== fence.holder))
         return refuse('fenced', { attempt: fence.attempt, current: run.attempt })
-      const moved = moveRun(run, event, now().toISOString())
+      const moved = moveThrough(run, events, now().toISOString())
       if (!moved.ok) return moved
       const next = moved.value
-      const lease = event.type === 'attempt_started' ? 'take' : run.holder && !next.holder ? 'drop' : 'keep'
+      const lease = events[0]?.type === 'attempt_started' ? 'take' : run.holder && !next.holder ? 'drop' : 'keep'
       const written = await write(
         [keys.run(id), keys.events, keys.openRuns, keys.statusDue, keys.lease(id)],
         [
@@ -208,19 +218,30 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
           JSON.stringify(next),
           next.state,
           fenceText(next),
-          JSON.stringify(event),
           isTerminal(next.state) ? '1' : '0',
           lease,
           next.holder ?? '',
           leaseMs,
           neededWork(next) ?? '',
+          ...events.map((one) => JSON.stringify(one)),
         ],
       )
-      if (written === 1) return done({ ...next, version: run.version + 1 })
+      if (written === 1) return done({ ...next, version: run.version + events.length })
       if (written === -1) return refuse('fenced', { attempt: run.attempt, current: run.attempt })
     }
     throw new Error(`run ${id} is written by too many at a time`)
   }
+}
+
+/** Where the events lead, or why one of them is refused. */
+function moveThrough(run: Run, events: readonly RunEvent[], at: string): Outcome<Run> {
+  let next = run
+  for (const event of events) {
+    const moved = moveRun(next, event, at)
+    if (!moved.ok) return moved
+    next = moved.value
+  }
+  return done(next)
 }
 
 /** Runs asked about in one go. */

@@ -78,8 +78,10 @@ export async function runStage<T>(
   work: (stage: StageContext) => Promise<Outcome<T>>,
 ): Promise<Outcome<T>> {
   const { attempt, logger } = context
-  const isRepeated = findStage(attempt.run, key)?.state === 'succeeded'
-  if (!isRepeated) await record(context, { type: 'stage_started', stage: key })
+  const before = findStage(attempt.run, key)?.state
+  const isRepeated = before === 'succeeded'
+  // The first stage may have begun with the attempt.
+  if (!isRepeated && before !== 'running') await record(context, { type: 'stage_started', stage: key })
   const secrets = await context.secrets
   const log = openLog(context, key, secrets)
   const startedMs = performance.now()

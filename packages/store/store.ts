@@ -25,7 +25,7 @@ import { makeTurns } from './turn.ts'
 
 export type Store = ReturnType<typeof openStore>
 
-/** Everything kept in Redis, over one connection. */
+/** Everything kept in Redis, over one connection, and a few more where many deliveries come in. */
 export function openStore(options: {
   redisUrl: string
   secretKey: Uint8Array
@@ -67,6 +67,7 @@ export function openStore(options: {
     queue,
     async close(): Promise<void> {
       await queue.close()
+      runs.close()
       redis.disconnect()
     },
   }

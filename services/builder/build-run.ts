@@ -3,7 +3,6 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { removeRun } from '@taxiway/docker/labels.ts'
 import type { StepLimiter } from '@taxiway/docker/step-limits.ts'
-import type { RunId } from '@taxiway/domain/ids.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import { buildStages, findStage, isPassed, isTerminal, type Run } from '@taxiway/domain/run.ts'
@@ -37,14 +36,15 @@ export interface BuilderDeps {
 }
 
 /** Takes a run from its commit to published images: checkout, build, then test beside publish. */
-export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Promise<void> {
+export async function buildRun(deps: BuilderDeps, run: Run): Promise<void> {
   const { store, config, logger } = deps
   const holder = newId('holder', store.random)
-  const begun = await patiently(() => beginAttempt(store.runs, runId, config.worker, holder, known))
+  const known = { run, first: 'checkout' }
+  const begun = await patiently(() => beginAttempt(store.runs, run.id, config.worker, holder, known))
   // Somebody else has it, or it is over: then there is nothing to do here.
   if (!begun.ok) return
   const attempt = begun.value
-  const log = logger.child({ run: runId, attempt: attempt.fence.attempt })
+  const log = logger.child({ run: run.id, attempt: attempt.fence.attempt })
   const token = patiently(() => store.repositories.token(attempt.run.repo))
   const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
   for (const early of [token, secrets]) early.catch(() => {})
@@ -66,8 +66,8 @@ export async function buildRun(deps: BuilderDeps, runId: RunId, known?: Run): Pr
       () => {},
     )
   }
-  const run = await patiently(() => store.runs.read(runId))
-  if (run) await afterwards(deps, run)
+  const after = await patiently(() => store.runs.read(run.id))
+  if (after) await afterwards(deps, after)
 }
 
 async function throughStages(

@@ -11,6 +11,6 @@ export async function takeTurns(deps: BuilderDeps, stopping: AbortSignal, isPaus
     if (!next) return
     // Runs that came in together had one job: whoever wakes wakes the next.
     if (next.moreWait) deps.store.queue.wake(next.run).catch(() => {})
-    await buildRun(deps, next.run.id, next.run)
+    await buildRun(deps, next.run)
   }
 }
