@@ -292,7 +292,9 @@ test('what can not be done is refused with its reason', async () => {
     join(world.tree, '.taxiway.yaml'),
     'version: 1\non: { pull_request: {} }\nimages: { web: {} }\ndeploy: { production: { namespace: gates } }\n',
   )
-  const { sha } = await world.push({ 'www/index.html': 'proposal\n' }, 'Propose')
+  const pushed = await world.push({ 'www/index.html': 'proposal\n' }, 'Propose')
+  expect(await over(pushed.runId)).toMatchObject({ state: 'succeeded' })
+  const { sha } = pushed
   await world.host.pullRequest(world.repository.name, { number: 3, sha, branch: 'main', from: 'mallory/web' })
   const { runId } = JSON.parse(world.host.deliveries().at(-1)?.responseBody ?? '{}')
   await over(runId)

@@ -89,7 +89,7 @@ test('with these rights all kinds are rolled out, changed, pruned, explained and
   const good = place.order(next, [configMap('web', { a: '2' }), deployment(), service()])
   expect(await roll(target, good)).toMatchObject({ healthy: true })
   const work = makeWork()
-  successOf(await target.prune(good, work))
+  successOf(await target.prune(good, work, 'all'))
   expect(work.lines).toEqual(expect.arrayContaining(['StatefulSet/more removed', 'Ingress/web removed']))
 
   const bad = place.order(await scene.images.publish('rights-crash', 'echo PORT missing; exit 3'))
@@ -167,7 +167,7 @@ test('with the rights of the manifest a release takes over by a canary, and by b
     expect(successOf(await target.advance(order, makeWork(60_000)))).toMatchObject({ healthy: true })
     successOf(await target.apply(order, makeWork()))
     expect(successOf(await target.watch(order, makeWork(60_000)))).toMatchObject({ healthy: true })
-    successOf(await target.prune(order, makeWork()))
+    successOf(await target.prune(order, makeWork(), 'all'))
   }
 })
 
