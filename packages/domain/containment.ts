@@ -1,5 +1,7 @@
 import Type from 'typebox'
 import { ClusterName, NamespaceName } from './cluster.ts'
+import type { PlannedEnvironment } from './plan-environment.ts'
+import { previewNamespace } from './preview.ts'
 import { done, type Outcome, refuse } from './reason.ts'
 import type { DeployDefaults } from './repository.ts'
 
@@ -43,7 +45,7 @@ export const ruleObjection = ({ namespace }: Containment): string | undefined =>
 
 /** What an environment is deployed by: the file, the admin's rules for it, and the admin's settings for its repository. */
 export interface PlaceSources {
-  environment: { name: string; namespace: string; isNamespaceGiven?: boolean; cluster?: string }
+  environment: Pick<PlannedEnvironment, 'name' | 'namespace' | 'isNamespaceGiven' | 'cluster' | 'preview'>
   rules: Containment
   repository: DeployDefaults
   /** The namespace that Taxiway itself runs in, if it runs in a cluster. */
@@ -67,17 +69,20 @@ export function decidePlace({ environment, rules, repository, own }: PlaceSource
   if (!namespace.ok) return namespace
   const cluster = decideCluster(environment, rules, repository)
   if (!cluster.ok) return cluster
-  const isRuled = [rules.namespace, repository.namespace].includes(namespace.value)
+  // A preview's namespace goes with it, so it is never shared.
+  const isRuled = !environment.preview && [rules.namespace, repository.namespace].includes(namespace.value)
   return done({ namespace: namespace.value, isRuled, ...(cluster.value ? { cluster: cluster.value } : {}) })
 }
 
 function decideNamespace({ environment, rules, repository, own }: PlaceSources): Outcome<string> {
-  const { name, namespace: planned, isNamespaceGiven } = environment
+  const { name, namespace: planned, isNamespaceGiven, preview } = environment
+  const ruled =
+    rules.namespace !== undefined && preview ? previewNamespace(rules.namespace, preview.number) : rules.namespace
   const refused = (namespace: string, detail: string) =>
     refuse('namespace_not_allowed', { environment: name, namespace, detail })
-  if (rules.namespace !== undefined && isNamespaceGiven && planned !== rules.namespace)
-    return refused(planned, `an admin ruled ${rules.namespace}; leave the namespace out of the file`)
-  const namespace = rules.namespace ?? planned
+  if (ruled !== undefined && isNamespaceGiven && planned !== ruled)
+    return refused(planned, `an admin ruled ${ruled}; leave the namespace out of the file`)
+  const namespace = ruled ?? planned
   if (closed.test(namespace) || namespace === own) return refused(namespace, 'nothing is deployed there; name another')
   if (namespace === 'default' && ![rules.namespace, repository.namespace].includes('default'))
     return refused(namespace, "it is everybody's; name another, or have an admin rule it for this environment")

@@ -11,6 +11,8 @@ interface Problem {
 
 /** What does not go together in an environment of the file, where its schema has nothing against it. */
 export function deployProblem(pipeline: Pipeline, environment: DeployOf): Problem | undefined {
+  if (environment.preview && environment.on)
+    return { path: ['preview'], detail: 'is for pull requests, and on for pushes; leave out one of them' }
   for (const when of ['before', 'after_live'] as const)
     for (const [name, job] of Object.entries(environment[when] ?? {})) {
       const problem = imageProblem(pipeline, job) ?? doubleProblem(job)

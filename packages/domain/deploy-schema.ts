@@ -199,6 +199,37 @@ export const Deploy = Type.Object(
         },
       ),
     ),
+    preview: Type.Optional(
+      Type.Object(
+        {
+          ttl: Type.Optional(
+            Type.String({
+              pattern: '^[1-9][0-9]{0,4}(s|m|h|d)$',
+              description: 'A duration like 12h or 7d. It is removed when it was not deployed for so long. Default: 7d.',
+            }),
+          ),
+          most: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100,
+              description: 'So many of its previews may stand at a time; one more is refused. Default: 10.',
+            }),
+          ),
+          url: Type.Optional(
+            Type.String({
+              pattern: '^https?://[!-~]+$',
+              maxLength: 500,
+              description: 'An address like https://pr-{number}.example.com, shown to people; {number} is filled in.',
+            }),
+          ),
+        },
+        {
+          ...strict,
+          description:
+            'Each pull request of this repository has this environment for itself, named <environment>-<number> in a namespace named likewise, until it is closed; pushes do not go there. {number} is filled in in hosts of components and Ingresses.',
+        },
+      ),
+    ),
     cluster: Type.Optional(
       Type.String({ pattern: name, description: "The name of a registered cluster. Default: the repository's own." }),
     ),

@@ -4,6 +4,7 @@ import type { PlanContext } from './plan.ts'
 import { type PlannedComponent, planComponents } from './plan-component.ts'
 import { type PlannedJob, planJobs } from './plan-job.ts'
 import { durationMs, slug } from './plan-parts.ts'
+import { type PlannedPreview, planPreview, previewName, previewNamespace } from './preview.ts'
 import { planStrategy, type Strategy } from './strategy.ts'
 import { matchesBranch } from './trigger.ts'
 
@@ -38,6 +39,8 @@ export interface PlannedEnvironment {
   prune?: 'careful' | 'all' | 'none'
   /** In the place of manifests. */
   components?: PlannedComponent[]
+  /** It is that of one pull request. */
+  preview?: PlannedPreview
   /** Run before anything is switched, */
   before?: PlannedJob[]
   /** and once all is healthy. */
@@ -49,7 +52,7 @@ type DeployOf = NonNullable<Pipeline['deploy']>[string]
 /** The environments that this event is deployed to, in the pipeline's order. */
 export const planEnvironments = (pipeline: Deployable, context: PlanContext): PlannedEnvironment[] =>
   Object.entries(pipeline.deploy ?? {})
-    .filter(([, environment]) => isDeployedFrom(context, environment.on))
+    .filter(([, environment]) => isDeployedFrom(context, environment))
     .map(([name, environment]) => planEnvironment(pipeline, name, environment, context))
 
 type Deployable = Pick<Pipeline, 'images' | 'deploy'>
@@ -60,14 +63,18 @@ function planEnvironment(
   deploy: DeployOf,
   context: PlanContext,
 ): PlannedEnvironment {
-  const components = planComponents(pipeline, deploy, context)
+  const { pull } = context
+  const number = deploy.preview ? pull : undefined
+  const namespace =
+    deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`)
+  const components = planComponents(pipeline, deploy, number === undefined ? context : { ...context, number })
   const before = planJobs(pipeline, deploy.before)
   const afterLive = planJobs(pipeline, deploy.after_live)
   const timeoutMs = durationMs(deploy.timeout, 5 * 60_000)
   const strategy = planStrategy(deploy, Object.keys(pipeline.images ?? {}), timeoutMs)
   return {
-    name,
-    namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
+    name: number === undefined ? name : previewName(name, number),
+    namespace: number === undefined ? namespace : previewNamespace(namespace, number),
     manifests: deploy.manifests ?? 'k8s',
     timeoutMs,
     ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
@@ -80,6 +87,7 @@ function planEnvironment(
     soakMs: durationMs(deploy.soak, 5_000),
     rollback: deploy.rollback ?? true,
     prune: deploy.prune ?? 'careful',
+    ...(deploy.preview && number !== undefined ? { preview: planPreview(name, deploy.preview, number) } : {}),
     ...(strategy ? { strategy } : {}),
     ...(deploy.values && { values: deploy.values }),
     ...(components && { components }),
@@ -88,9 +96,14 @@ function planEnvironment(
   }
 }
 
-/** Without a rule only the default branch is deployed. */
-function isDeployedFrom(context: PlanContext, rule: DeployOf['on']): boolean {
-  if (context.trusted === false || context.event === 'pull_request') return false
+/**
+ * Without a rule only the default branch is deployed. Pull requests go to previews and nowhere else, and nothing else goes there;
+ * code that no member has approved goes nowhere.
+ */
+function isDeployedFrom(context: PlanContext, { on, preview }: DeployOf): boolean {
+  if (context.trusted === false) return false
+  if (context.event === 'pull_request') return preview !== undefined && context.pull !== undefined
+  if (preview) return false
   const fallback = context.defaultBranch ? [context.defaultBranch] : ['main', 'master']
-  return matchesBranch(context.branch, rule === undefined ? fallback : [rule.branch].flat())
+  return matchesBranch(context.branch, on === undefined ? fallback : [on.branch].flat())
 }

@@ -80,7 +80,10 @@ export interface PlanContext {
   /** Branch that the pull request wants into. */
   base?: string
   sha?: string
+  /** Of the run. */
   number?: number
+  /** Of the pull request. */
+  pull?: number
   defaultBranch?: string
   namespace?: string
   /** Code that a member has not approved gets no secrets and is never deployed. Default: trusted. */

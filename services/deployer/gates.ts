@@ -1,6 +1,7 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
 import { closedGate, type Gate, hasBegun, isExpired } from '@taxiway/domain/gate.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
+import { ruledAs } from '@taxiway/domain/preview.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
@@ -23,7 +24,7 @@ export async function gateBefore(store: Store, run: Run, environment: PlannedEnv
 
 async function closed(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
   const [rules, hold] = await Promise.all([
-    store.environments.rules(run.repo, environment.name),
+    store.environments.rules(run.repo, ruledAs(environment)),
     store.environments.hold(run.repo, environment.name),
   ])
   return closedGate({ run, environment, rules, hold, nowMs: store.now().getTime() })

@@ -3,6 +3,7 @@ import { decidePlace } from '@taxiway/domain/containment.ts'
 import type { EnvironmentRules } from '@taxiway/domain/environment.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
+import { ruledAs } from '@taxiway/domain/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -32,7 +33,7 @@ export async function choosePlace(
 ): Promise<Outcome<Place>> {
   const [repository, rules, own] = await Promise.all([
     patiently(() => store.repositories.read(repo)),
-    patiently(() => store.environments.rules(repo, environment.name)),
+    patiently(() => store.environments.rules(repo, ruledAs(environment))),
     readFile(ownNamespaceFile, 'utf8').catch(() => undefined),
   ])
   const planned = decidePlace({ environment, rules, repository: repository?.deploy ?? {}, own: own?.trim() })
