@@ -14,7 +14,7 @@ const walls: Record<string, string[]> = {
   'packages/yaml': ['domain'],
   'services/api': ['domain', 'chassis', 'store', 'git-host', 'yaml'],
   'services/builder': ['domain', 'chassis', 'store', 'git', 'docker', 'yaml'],
-  'services/deployer': ['domain', 'chassis', 'store', 'git', 'docker', 'kubernetes', 'yaml'],
+  'services/deployer': ['domain', 'chassis', 'store', 'git', 'git-host', 'docker', 'kubernetes', 'yaml'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
   'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }

@@ -205,7 +205,8 @@ export const Deploy = Type.Object(
           ttl: Type.Optional(
             Type.String({
               pattern: '^[1-9][0-9]{0,4}(s|m|h|d)$',
-              description: 'A duration like 12h or 7d. It is removed when it was not deployed for so long. Default: 7d.',
+              description:
+                'A duration like 12h or 7d. It is removed when it was not deployed for so long. Default: 7d.',
             }),
           ),
           most: Type.Optional(

@@ -67,6 +67,7 @@ export const ReleaseView = Type.Object(
     who: Type.Optional(Type.String({ description: 'Who asked for it, or wrote the commit.' })),
     approvedBy: Type.Optional(Type.String()),
     reason: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+    url: Type.Optional(Type.String({ description: 'Of a preview: where people find it.' })),
     repeats: Type.Optional(Type.Integer({ description: 'The generation whose objects it has.' })),
   },
   { $id: 'Release' },
@@ -80,6 +81,24 @@ export const EnvironmentView = Type.Object(
     live: Type.Optional(ReleaseView),
     hold: Type.Optional(Hold),
     state: Type.Optional(EnvironmentCondition),
+    preview: Type.Optional(
+      Type.Object(
+        {
+          of: Type.String({ description: 'The environment of the pipeline file; its rules hold here.' }),
+          number: Type.Integer({ description: 'Of the pull request.' }),
+          url: Type.Optional(Type.String()),
+          updatedAt: Type.String({ format: 'date-time' }),
+          expiresAt: Type.String({ format: 'date-time', description: 'Unless it is deployed again before.' }),
+          trouble: Type.Optional(
+            Type.Object(
+              { code: Type.String(), message: Type.String() },
+              { description: 'Why it could not be removed when that was last tried.' },
+            ),
+          ),
+        },
+        { description: 'It is that of a pull request, and goes with it.' },
+      ),
+    ),
   },
   { $id: 'Environment' },
 )

@@ -65,8 +65,7 @@ function planEnvironment(
 ): PlannedEnvironment {
   const { pull } = context
   const number = deploy.preview ? pull : undefined
-  const namespace =
-    deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`)
+  const namespace = deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`)
   const components = planComponents(pipeline, deploy, number === undefined ? context : { ...context, number })
   const before = planJobs(pipeline, deploy.before)
   const afterLive = planJobs(pipeline, deploy.after_live)

@@ -173,6 +173,14 @@ const sentences = {
     'Another release went live before this was done, so it was not. Look at that one, and ask again if need be.',
   change_expired: (p: { minutes: number; detail: string }) =>
     `This could not be done within ${p.minutes} minutes: ${p.detail}. Ask again when that is over.`,
+  preview_quota: (p: { environment: string; most: number }) =>
+    `${p.most} previews of ${p.environment} stand already, and no more may. Close a pull request, or raise deploy.${p.environment}.preview.most.`,
+  preview_stuck: (p: { environment: string; detail: string; next: string }) =>
+    `Preview ${p.environment} could not be removed: ${p.detail}. It is tried again at ${p.next}; what holds it must be taken away by hand.`,
+  removal_unfinished: (p: { what: string; seconds: number; detail: string }) =>
+    `${p.what} was still there ${p.seconds} s after it was removed: ${p.detail}.`,
+  removal_overtaken: (p: { what: string }) =>
+    `${p.what} was not removed, because somebody deployed there meanwhile. Look at it again.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status

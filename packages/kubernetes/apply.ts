@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, ensureNamespace, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
+import { type Answer, type Cluster, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
 import { handOverReplicas } from './hand-over.ts'
 import { claim, stale, stillOurs } from './inventory.ts'
+import { ensureNamespace } from './namespace.ts'
 import {
   besideLabel,
   type ClusterRelease,
@@ -31,7 +32,7 @@ const gonePollMs = 200
  * quota. Makes the namespace if it is missing, changes nothing else. The first object that would fail is named.
  */
 export async function dryRunRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
-  const namespace = await ensureNamespace(cluster, release.namespace, wait)
+  const namespace = await ensureNamespace(cluster, release, wait)
   if (!namespace.ok) return namespace
   const current = await stillOurs(cluster, release, wait)
   if (!current.ok) return current

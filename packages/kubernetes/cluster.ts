@@ -272,31 +272,3 @@ export async function clusterVersion(cluster: Cluster, wait: Wait): Promise<Outc
   const answer = await cluster.call<{ gitVersion: string }>({ method: 'GET', path: '/version' }, wait)
   return answer.ok ? done(answer.value.body.gitVersion) : answer
 }
-
-/** Makes the namespace if it is missing. An account that may not even look is taken to have been given one. */
-export async function ensureNamespace(cluster: Cluster, name: string, wait: Wait): Promise<Outcome<void>> {
-  const path = '/api/v1/namespaces'
-  const found = await cluster.call<{ status?: { phase?: string } }>(
-    { method: 'GET', path: `${path}/${encodeURIComponent(name)}`, may403: true },
-    wait,
-  )
-  if (!found.ok) return found
-  if (found.value.body.status?.phase === 'Terminating')
-    return refuse('cluster_forbidden', { detail: `namespace ${name} is being deleted` })
-  if (found.value.status !== 404) return done(undefined)
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'taxiway' } },
-  }
-  const made = await cluster.call({ method: 'POST', path, body, may403: true }, wait)
-  if (!made.ok) return made
-  if (made.value.status === 403)
-    return refuse('cluster_forbidden', {
-      detail: `namespace ${name} does not exist and this account may not make it; make it with "kubectl create namespace ${name}"`,
-    })
-  if (made.value.status === 201) wait.say(`namespace ${name} made`)
-  return made.value.status === 201 || made.value.status === 409
-    ? done(undefined)
-    : refuse('cluster_forbidden', { detail: messageOf(made.value.body) })
-}

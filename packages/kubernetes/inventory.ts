@@ -133,6 +133,14 @@ export async function stillOurs(cluster: Cluster, release: ClusterRelease, wait:
 export const deleteSecret = (cluster: Cluster, namespace: string, name: string, wait: Wait): Promise<Outcome<Answer>> =>
   cluster.call({ method: 'DELETE', path: secretPath(namespace, name) }, wait)
 
+/** Forgets what the cluster remembers of an environment. Gone is success. */
+export async function deleteInventory(cluster: Cluster, place: Place, wait: Wait): Promise<Outcome<void>> {
+  const answer = await cluster.call({ method: 'DELETE', path: recordPath(place, recordName(place)) }, wait)
+  if (!answer.ok) return answer
+  if (answer.value.status === 404 || answer.value.status < 300) return done(undefined)
+  throw unexpected('forget the inventory', answer.value)
+}
+
 /** The refusal of an older release. */
 export const stale = (release: Pick<ClusterRelease, 'generation'>, live: number) =>
   refuse('stale_generation', { generation: release.generation, live })

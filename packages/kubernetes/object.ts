@@ -35,6 +35,8 @@ export interface ClusterRelease {
   objects: KubeObject[]
   /** References with digest that this run built. */
   digests: string[]
+  /** Number of the pull request that the environment is the preview of. */
+  preview?: number
   /** Secrets that its pods are given, by name; their values are asked for when they are made. */
   secrets?: SecretSet[]
 }

@@ -80,6 +80,13 @@ export const keys = {
   changes: (repo: RepositoryId, environment: string) => `taxiway:changes:${repo}:${environment}`,
   /** Set: `<repository id>/<environment>` with changes that wait for a deployer. */
   openChanges: 'taxiway:changes:open',
+  /** Hash: environment -> the preview that it is; and environment -> why that could not be removed. */
+  previews: (repo: RepositoryId) => `taxiway:previews:of:${repo}`,
+  previewTroubles: (repo: RepositoryId) => `taxiway:previews:troubles:${repo}`,
+  /** Sorted set: `<repository id>/<environment>` of previews by when to hold them against their pull request (ms). */
+  previewsDue: 'taxiway:previews:due',
+  /** Set: repositories and clusters that previews were ever deployed to. */
+  previewClusters: 'taxiway:previews:clusters',
   /** Hash: token id -> record; hash of the token -> id. */
   tokens: 'taxiway:tokens',
   /** Prefix of the queue library's own keys. */

@@ -30,6 +30,8 @@ export interface Release<Order = unknown> {
   who?: string
   approvedBy?: string
   reason?: Reason
+  /** Where people find it, as the pipeline file says. */
+  url?: string
   /** The earlier generation whose objects it has. */
   repeats?: number
 }

@@ -9,6 +9,7 @@ import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
 import { makeNamespaces } from './namespaces.ts'
+import { makePreviews } from './previews.ts'
 import { makeProvenance } from './provenance.ts'
 import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
@@ -59,6 +60,7 @@ export function openStore(options: {
     tokens: makeTokens(redis, now, random),
     namespaces: makeNamespaces(redis),
     environments: makeEnvironments(redis, now),
+    previews: makePreviews(redis, now),
     changes: makeChanges(redis),
     environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),

@@ -3,6 +3,7 @@ import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/doma
 import { strategyMs } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { claimPreview } from './claim-preview.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { gateBefore } from './gates.ts'
 import { runJobs } from './jobs.ts'
@@ -54,6 +55,8 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     if (gate) throw new Gated(gate)
     const place = await choosePlace(deps, stage.run.repo, deps.environment, work(callMs))
     if (!place.ok) return place
+    const claimed = await claimPreview(stage, deps, place.value)
+    if (!claimed.ok) return claimed
     const { target, cluster, namespace } = place.value
     stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
     const ended = await goOn({ stage, deps, target, lane, work, told: Promise.resolve() })

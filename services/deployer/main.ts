@@ -12,6 +12,7 @@ import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
 import { makeFulfil } from './fulfil-changes.ts'
 import { makeGatekeeper } from './gates.ts'
+import { sweepPreviews } from './sweep-previews.ts'
 import { makeTargets } from './targets.ts'
 import { watchEnvironments } from './watch-environments.ts'
 
@@ -53,6 +54,7 @@ export async function startDeployer({
   const gates = startReconciler(makeGatekeeper(store), { name: 'gates', everyMs: gatesMs, logger })
   const changes = startReconciler(makeFulfil(deps), { name: 'changes', everyMs: changesMs, logger })
   const watching = watchEnvironments(deps)
+  const previews = sweepPreviews(deps)
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -62,7 +64,7 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch, checks, gates, changes, watching].map((loop) => loop.stop()))
+      await Promise.all([redispatch, checks, gates, changes, watching, previews].map((loop) => loop.stop()))
       await opening
       await targets.close()
     },

@@ -7,6 +7,7 @@ import { renderJobs } from './jobs.ts'
 import { readSource } from './objects.ts'
 import type { Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
+import { fillHosts } from './preview-hosts.ts'
 import { claimGeneration } from './release-record.ts'
 import { render, stamp } from './render.ts'
 import { storedOrder } from './stored-order.ts'
@@ -32,12 +33,21 @@ export async function makeOrder(
   if (run.event === 'rollback') return makeRollback(stage, deps, place, work)
   const source = await readSource(stage, deps, target, work)
   if (!source.ok) return source
-  const { documents, secrets } = source.value
+  const { secrets } = source.value
+  const documents = fillHosts(source.value.documents, environment.preview?.number)
   const where = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
+  const preview = environment.preview?.number
   const live = await target.live(where, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
-  const release = { ...where, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
+  const release = {
+    ...where,
+    repositoryName: run.repository,
+    runId: run.id,
+    sha: run.sha,
+    generation,
+    ...(preview === undefined ? {} : { preview }),
+  }
   const references = Object.fromEntries(
     run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
   )

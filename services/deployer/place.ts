@@ -47,7 +47,11 @@ export async function choosePlace(
   if (!where.ok) return where
   const asking = { repo, environment: environment.name }
   const owner = await patiently(() => store.namespaces.own(where.value, namespace, asking))
-  if (owner.repo === repo) return done(place)
+  // What is removed as a whole is shared with nobody, not even within the repository.
+  const isPreview = async () =>
+    environment.preview !== undefined ||
+    (await patiently(() => store.previews.read(repo, owner.environment))) !== undefined
+  if (owner.repo === repo && (owner.environment === environment.name || !(await isPreview()))) return done(place)
   if (isRuled) return done({ ...place, isShared: true })
   return refuse('namespace_taken', {
     namespace,

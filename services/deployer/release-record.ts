@@ -35,6 +35,7 @@ export async function save(
       at: deps.store.now().toISOString(),
       ...historyOf(run, environment),
       ...(told.reason ? { reason: stage.hide(told.reason) } : {}),
+      ...(deps.environment.preview?.url ? { url: deps.environment.preview.url } : {}),
       ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
       order,
     }),

@@ -27,6 +27,8 @@ export interface ReleaseOrder {
   namespace: string
   /** The cluster that was named for it, if one was. */
   cluster?: string
+  /** Number of the pull request that it is the preview of. */
+  preview?: number
   runId: string
   sha: string
   /** Larger than that of every release before it in this environment. */
@@ -148,8 +150,17 @@ export interface Target extends LiveTarget {
   ): Promise<Outcome<Restored>>
 
   /** Which release was applied last, healthy or not. Undefined: none. */
-  live(
-    place: Pick<ReleaseOrder, 'repositoryId' | 'environment' | 'namespace'>,
-    work: Work,
-  ): Promise<Outcome<{ generation: number; runId: string } | undefined>>
+  live(place: TargetPlace, work: Work): Promise<Outcome<{ generation: number; runId: string } | undefined>>
+
+  /**
+   * Removes a preview with all that belongs to it, and waits until it is gone: `removal_unfinished` when it is not within the
+   * deadline. Nothing is begun unless `stillHeld` says that the environment is the caller's. What is gone already is success.
+   */
+  remove(place: TargetPlace, stillHeld: () => Promise<boolean>, work: Work): Promise<Outcome<void>>
+
+  /** Previews that it bears by its own marks, whatever the record says. */
+  previews?(work: Work): Promise<Outcome<TargetPlace[]>>
 }
+
+/** An environment in a target. */
+export type TargetPlace = Pick<ReleaseOrder, 'repositoryId' | 'environment' | 'namespace'>

@@ -19,7 +19,13 @@ export interface Targets {
    * The target of a repository: its own setting, else the configuration's, else the cluster that KUBECONFIG names, else the
    * engine. A cluster that is named is a registered one, else a context of KUBECONFIG. A cluster that is away is waited for.
    */
-  choose(repo: RepositoryId, cluster: string | undefined, work: Work): Promise<Outcome<Target>>
+  choose(
+    repo: RepositoryId,
+    cluster: string | undefined,
+    work: Work,
+    /** Of a target that was chosen before, whatever is set by now. */
+    kind?: Target['kind'],
+  ): Promise<Outcome<Target>>
   /** Serves again what the docker target had live; tries until the engine is there. */
   open(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -59,7 +65,8 @@ export function makeTargets({
     return refuse('target_unavailable', { detail })
   }
   return {
-    async choose(repo, cluster) {
+    async choose(repo, cluster, _work, kind) {
+      if (kind !== undefined) return kind === 'docker' ? done(await docker()) : kubernetes(cluster)
       const repository = await patiently(() => store.repositories.read(repo))
       if (cluster && repository?.deploy.target === 'docker')
         return refuse('target_unavailable', {

@@ -2,8 +2,10 @@ import { ruleObjection } from '@taxiway/domain/containment.ts'
 import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
 import { stateAt } from '@taxiway/domain/environment-state.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import { ruledAs } from '@taxiway/domain/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { isTimeZone } from '@taxiway/domain/windows.ts'
+import type { Preview, PreviewTrouble } from '@taxiway/store/previews.ts'
 import type { Release } from '@taxiway/store/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
@@ -48,11 +50,13 @@ export const viewRelease = (url: string, environment: string, release: Release) 
 
 /** An environment as the API answers it. */
 export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryId, name: string) {
-  const [rules, live, hold, seen] = await Promise.all([
-    store.environments.rules(repo, name),
+  const preview = await store.previews.read(repo, name)
+  const [rules, live, hold, seen, trouble] = await Promise.all([
+    store.environments.rules(repo, ruledAs({ name, preview })),
     store.releases.live(repo, name),
     store.environments.hold(repo, name),
     store.environmentStates.read({ repo, name }),
+    preview && store.previews.trouble(repo, name),
   ])
   return {
     name,
@@ -60,8 +64,18 @@ export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryI
     ...(live ? { live: viewRelease(url, name, live) } : {}),
     ...(hold ? { hold } : {}),
     ...(live && seen ? { state: stateAt(seen, store.now().getTime()) } : {}),
+    ...(preview ? { preview: viewPreview(preview, trouble) } : {}),
   }
 }
+
+const viewPreview = ({ of, number, url, updatedAt, ttlMs }: Preview, trouble: PreviewTrouble | undefined) => ({
+  of,
+  number,
+  updatedAt,
+  expiresAt: new Date(Date.parse(updatedAt) + ttlMs).toISOString(),
+  ...(url === undefined ? {} : { url }),
+  ...(trouble ? { trouble: trouble.reason } : {}),
+})
 
 function readRoutes(app: Api, deps: ApiDeps): void {
   const { store, url } = deps

@@ -18,6 +18,7 @@ import {
   newest,
   putServices,
 } from './docker-release.ts'
+import { remove } from './docker-remove.ts'
 import { restore } from './docker-restore.ts'
 import { makeRoutes } from './docker-routes.ts'
 import { soak } from './docker-soak.ts'
@@ -68,6 +69,7 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
         const { generation, runId } = await newest(machine, place, signal)
         return done(generation > 0 ? { generation, runId } : undefined)
       }),
+    remove: (place, stillHeld, work) => guarded(work, 0, (bounded) => remove(machine, place, stillHeld, bounded)),
     state: (live, work) => guarded(work, 0, ({ signal }) => readState(machine, chosen(live), signal)),
     drift: (live, names, work) => guarded(work, 0, (bounded) => drift(machine, live, names, bounded)),
     correct: (live, work) => guarded(work, 0, (bounded) => correct(machine, live, bounded)),

@@ -5,6 +5,8 @@ import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiwa
 import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { runClusterJob } from '@taxiway/kubernetes/job.ts'
 import { endClusterJob } from '@taxiway/kubernetes/job-end.ts'
+import { listPreviews } from '@taxiway/kubernetes/namespace.ts'
+import { removePreview } from '@taxiway/kubernetes/remove.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/restore.ts'
 import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
 import { soakRelease } from '@taxiway/kubernetes/soak.ts'
@@ -103,6 +105,8 @@ export function makeKubernetesTarget(
       }),
     restore: (release, work) =>
       using(work, (cluster, wait) => restore(cluster, { ...release, valuesOf: work.secretValues }, wait)),
+    remove: (place, stillHeld, work) => using(work, (cluster, wait) => removePreview(cluster, place, stillHeld, wait)),
+    previews: (work) => using(work, (cluster, wait) => listPreviews(cluster, wait)),
     live: (place, work) =>
       using(work, async (cluster, wait) => {
         const known = await readInventory(cluster, place, wait)

@@ -97,9 +97,11 @@ function fillList(list, items, fill) {
   )
 }
 
-function fillFacts(list, { live, hold }, state) {
+function fillFacts(list, { live, hold, preview }, state) {
   const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
-  fillOnce(list, [live, hold, state?.seenAt], () => [
+  fillOnce(list, [live, hold, preview, state?.seenAt], () => [
+    preview ? fact('Preview', ...previewOf(preview)) : '',
+    preview?.trouble ? fact('Not removed', preview.trouble.message) : '',
     fact('Commit', element('code', { title: live.sha }, live.sha.slice(0, 12)), ' ', runLink(live.runId, 'its run')),
     hold ? fact('On hold', hold.reason, ' ', ago(hold.since)) : '',
     live.at ? fact('Live', ago(live.at)) : '',
@@ -107,6 +109,13 @@ function fillFacts(list, { live, hold }, state) {
     state ? fact('Looked at', ago(state.seenAt)) : '',
   ])
 }
+
+const previewOf = ({ number, url, expiresAt }) => [
+  `pull request ${number}`,
+  url ? ', ' : '',
+  url ? element('a', { href: url, rel: 'noreferrer' }, url) : '',
+  `, kept until ${new Date(expiresAt).toLocaleString()}`,
+]
 
 function fillRelease(row, release) {
   row.replaceChildren(
