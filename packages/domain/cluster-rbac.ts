@@ -1,4 +1,4 @@
-import { type Right, rightOfSecrets, rightsFor } from './cluster-rights.ts'
+import { type Right, rightOfNamespaces, rightOfSecrets, rightsFor } from './cluster-rights.ts'
 
 export interface RbacOrder {
   /** Where environments are deployed to. */
@@ -7,23 +7,34 @@ export interface RbacOrder {
   kinds?: readonly string[] | undefined
   /** Components or jobs are given secrets. */
   secrets?: boolean | undefined
+  /** Previews of pull requests: their namespaces are made and removed, and nobody knows their names before. */
+  previews?: boolean | undefined
   /** The service account that deployers act as, and its own namespace. */
   account: { name: string; namespace: string }
 }
 
-/** The account, and in each namespace the role it needs there, as YAML to apply. Nothing in it reaches beyond a namespace. */
-export function rbacText({ namespaces, kinds, secrets, account }: RbacOrder): string {
+/** The account, and in each namespace the role it needs there, as YAML to apply. Nothing in it reaches beyond a namespace, unless for previews. */
+export function rbacText({ namespaces, kinds, secrets, previews, account }: RbacOrder): string {
   const rights = [...rightsFor(kinds), ...(secrets ? [rightOfSecrets] : [])]
   return [
-    '# What a deployer may do, and nothing more: no reading of secrets, no exec, no roles, nothing outside of these namespaces.',
-    '# The namespaces must be there: with these rights nobody makes them.',
+    ...(previews ? openWords : closedWords),
     'apiVersion: v1',
     'kind: ServiceAccount',
     `metadata: { name: ${account.name}, namespace: ${account.namespace} }`,
+    ...(previews ? everywhere(account, [rightOfNamespaces, ...rights]) : []),
     ...namespaces.flatMap((namespace) => [...role(namespace, account.name, rights), ...binding(namespace, account)]),
     '',
   ].join('\n')
 }
+
+const closedWords = [
+  '# What a deployer may do, and nothing more: no reading of secrets, no exec, no roles, nothing outside of these namespaces.',
+  '# The namespaces must be there: with these rights nobody makes them.',
+]
+const openWords = [
+  '# What a deployer may do with previews of pull requests: make and remove namespaces, and roll out in EVERY namespace of the',
+  '# cluster, because access rules know no beginnings of names. Keep a cluster for previews in which nothing else lives.',
+]
 
 const role = (namespace: string, name: string, rights: readonly Right[]): string[] => [
   '---',
@@ -31,11 +42,29 @@ const role = (namespace: string, name: string, rights: readonly Right[]): string
   'kind: Role',
   `metadata: { name: ${name}, namespace: ${namespace} }`,
   'rules:',
-  ...rights.flatMap(({ group, resource, verbs }) => [
+  ...rules(rights),
+]
+
+const rules = (rights: readonly Right[]): string[] =>
+  rights.flatMap(({ group, resource, verbs }) => [
     `  - apiGroups: [${group === '' ? '""' : group}]`,
     `    resources: [${resource}]`,
     `    verbs: [${verbs.join(', ')}]`,
-  ]),
+  ])
+
+const everywhere = ({ name, namespace }: RbacOrder['account'], rights: readonly Right[]): string[] => [
+  '---',
+  'apiVersion: rbac.authorization.k8s.io/v1',
+  'kind: ClusterRole',
+  `metadata: { name: ${name}-previews }`,
+  'rules:',
+  ...rules(rights),
+  '---',
+  'apiVersion: rbac.authorization.k8s.io/v1',
+  'kind: ClusterRoleBinding',
+  `metadata: { name: ${name}-previews }`,
+  `roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${name}-previews }`,
+  `subjects: [{ kind: ServiceAccount, name: ${name}, namespace: ${namespace} }]`,
 ]
 
 const binding = (namespace: string, account: RbacOrder['account']): string[] => [

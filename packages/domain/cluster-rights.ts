@@ -36,6 +36,13 @@ const always: readonly Right[] = [
 /** To give components and jobs secrets of their repository: made and removed by name, never read or changed. */
 export const rightOfSecrets: Right = { group: '', resource: 'secrets', verbs: ['create', 'delete'] }
 
+/** To make the namespaces of previews, say in them which run came last, find those that are left over, and remove them. */
+export const rightOfNamespaces: Right = {
+  group: '',
+  resource: 'namespaces',
+  verbs: ['get', 'list', 'create', 'patch', 'delete'],
+}
+
 /** All that releases of these kinds need in their namespace, each resource once; of every kind, when none is named. */
 export function rightsFor(kinds: readonly string[] = Object.keys(rightsOfKinds)): Right[] {
   const wanted = kinds.flatMap((kind) => (Object.hasOwn(rightsOfKinds, kind) ? [rightsOfKinds[kind] as Right] : []))

@@ -173,8 +173,10 @@ const sentences = {
     'Another release went live before this was done, so it was not. Look at that one, and ask again if need be.',
   change_expired: (p: { minutes: number; detail: string }) =>
     `This could not be done within ${p.minutes} minutes: ${p.detail}. Ask again when that is over.`,
-  preview_quota: (p: { environment: string; most: number }) =>
-    `${p.most} previews of ${p.environment} stand already, and no more may. Close a pull request, or raise deploy.${p.environment}.preview.most.`,
+  preview_quota: (p: { environment?: string; most: number }) =>
+    p.environment === undefined
+      ? `${p.most} previews of this repository may stand at a time, and do. Close a pull request, or have an admin raise deploy.previews of the repository.`
+      : `${p.most} previews of ${p.environment} may stand at a time, and do. Close a pull request, or raise deploy.${p.environment}.preview.most.`,
   preview_stuck: (p: { environment: string; detail: string; next: string }) =>
     `Preview ${p.environment} could not be removed: ${p.detail}. It is tried again at ${p.next}; what holds it must be taken away by hand.`,
   removal_unfinished: (p: { what: string; seconds: number; detail: string }) =>

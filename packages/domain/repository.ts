@@ -18,6 +18,13 @@ export const DeployDefaults = Type.Object(
       }),
     ),
     namespace: Type.Optional(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' })),
+    previews: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1000,
+        description: 'So many previews of its pull requests may stand at a time, whatever its pipeline files say; 0: none. Default: 20.',
+      }),
+    ),
     target: Type.Optional(Type.Union([Type.Literal('kubernetes'), Type.Literal('docker')])),
   },
   { additionalProperties: false },

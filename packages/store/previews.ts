@@ -44,6 +44,9 @@ const memberOf = ({ repo, environment }: PreviewRef): string => `${repo}/${envir
 /** A preview, by repository and environment. */
 export type PreviewRef = Pick<Preview, 'repo' | 'environment'>
 
+const answers = ['full', 'kept', 'full_in_all'] as const
+type Kept = (typeof answers)[number] | 'fenced'
+
 /** The previews of pull requests that stand, or were begun. A deployer that is at one holds its environment. */
 export function makePreviews(redis: Redis, now: () => Date) {
   const keep = loadScript(redis, 'keep-preview')
@@ -52,11 +55,14 @@ export function makePreviews(redis: Redis, now: () => Date) {
   const list = async (repo: RepositoryId): Promise<Preview[]> =>
     Object.values(await redis.hgetall(keys.previews(repo))).map((text) => JSON.parse(text) as Preview)
   return {
-    /** Writes down what is deployed now. A new one counts against `most`: `full` when so many stand already. */
+    /**
+     * Writes down what is deployed now. A new one counts: `full` when `most` of its environment of the file stand already,
+     * `full_in_all` when `mostInAll` of the repository do.
+     */
     async keep(
       preview: Preview,
-      { holder, most }: { holder: string; most: number },
-    ): Promise<'kept' | 'full' | 'fenced'> {
+      { holder, most, mostInAll }: { holder: string; most: number; mostInAll: number },
+    ): Promise<Kept> {
       const { repo, environment, of, cluster } = preview
       const where: PreviewCluster = { repo, ...(cluster === undefined ? {} : { cluster }) }
       const kept = await keep(
@@ -70,9 +76,10 @@ export function makePreviews(redis: Redis, now: () => Date) {
           memberOf(preview),
           now().getTime() + lookEveryMs,
           JSON.stringify(where),
+          mostInAll,
         ],
       )
-      return kept === 1 ? 'kept' : kept === 0 ? 'full' : 'fenced'
+      return answers[kept as number] ?? 'fenced'
     },
 
     async read(repo: RepositoryId, environment: string): Promise<Preview | undefined> {

@@ -11,6 +11,8 @@ Prints the account, roles and bindings that a deployer needs to roll out to thes
   --namespace NAME           a namespace that environments are deployed to; may be given several times
   --kinds KIND,KIND          only these kinds of objects, as the environment's rule "kinds" says (all)
   --secrets                  as well to make and remove Secrets, for components and jobs that are given secrets
+  --previews                 as well to make and remove namespaces, and to roll out in every namespace of the cluster,
+                             for previews of pull requests; keep a cluster for them in which nothing else lives
   --account NAME             the service account of the deployer (taxiway-deployer)
   --account-namespace NAME   where that account lives (taxiway)
   --kubeconfig               print instead how to make a kubeconfig for that account, to register the cluster with
@@ -20,6 +22,7 @@ const options = {
   namespace: { type: 'string', multiple: true },
   kinds: { type: 'string' },
   secrets: { type: 'boolean' },
+  previews: { type: 'boolean' },
   account: { type: 'string', default: 'taxiway-deployer' },
   'account-namespace': { type: 'string', default: 'taxiway' },
   kubeconfig: { type: 'boolean' },
@@ -36,15 +39,15 @@ export async function cluster(args: string[]): Promise<number> {
   const { namespace: namespaces = [], account: name, 'account-namespace': namespace } = values
   const kinds = values.kinds?.split(',').map((kind) => kind.trim())
   const account = { name, namespace }
-  const { secrets } = values
+  const { secrets, previews } = values
   const wrong =
     positionals.join(' ') === 'rbac' ? wrongWith([...namespaces, name, namespace], kinds) : 'the only command is rbac'
-  if (wrong || (namespaces.length === 0 && !values.kubeconfig)) {
+  if (wrong || (namespaces.length === 0 && !previews && !values.kubeconfig)) {
     process.stderr.write(`taxiway cluster: ${wrong ?? 'name a namespace'}.\n\n${usage}`)
     return exitCodes.usage
   }
   process.stdout.write(
-    values.kubeconfig ? kubeconfigSteps({ account }) : rbacText({ namespaces, kinds, secrets, account }),
+    values.kubeconfig ? kubeconfigSteps({ account }) : rbacText({ namespaces, kinds, secrets, previews, account }),
   )
   return exitCodes.good
 }
