@@ -52,18 +52,19 @@ const rules = (rights: readonly Right[]): string[] =>
     `    verbs: [${verbs.join(', ')}]`,
   ])
 
+/** Account and namespace stand in the name: these are the cluster's own, and there may be two deployers. */
 const everywhere = ({ name, namespace }: RbacOrder['account'], rights: readonly Right[]): string[] => [
   '---',
   'apiVersion: rbac.authorization.k8s.io/v1',
   'kind: ClusterRole',
-  `metadata: { name: ${name}-previews }`,
+  `metadata: { name: ${namespace}.${name}.previews }`,
   'rules:',
   ...rules(rights),
   '---',
   'apiVersion: rbac.authorization.k8s.io/v1',
   'kind: ClusterRoleBinding',
-  `metadata: { name: ${name}-previews }`,
-  `roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${name}-previews }`,
+  `metadata: { name: ${namespace}.${name}.previews }`,
+  `roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${namespace}.${name}.previews }`,
   `subjects: [{ kind: ServiceAccount, name: ${name}, namespace: ${namespace} }]`,
 ]
 
