@@ -46,7 +46,7 @@ export interface PullRequestDelivery {
   author: string
 }
 /** A pull request that was merged or closed. */
-export interface PullRequestEnd {
+interface PullRequestEnd {
   kind: 'pull_request_closed'
   /** owner/name of the repository that it wanted into. */
   repository: string

@@ -66,7 +66,7 @@ export function makePreviews(redis: Redis, now: () => Date) {
       const { repo, environment, of, cluster } = preview
       const where: PreviewCluster = { repo, ...(cluster === undefined ? {} : { cluster }) }
       const kept = await keep(
-        [...placesOf(preview), keys.previewClusters],
+        [...placesOf(preview), keys.previewClusters, keys.environments(repo)],
         [
           environment,
           JSON.stringify(preview),

@@ -62,7 +62,7 @@ export function fillEnvironment(entry, item, { state, changes, releases }, repo)
     item.state ? element('span', { class: 'faint' }, 'since ', ago(item.state.since)) : '',
   ])
   setText(part(entry, 'detail'), item.state?.detail ? sentence(item.state.detail) : '')
-  if (item.live) fillFacts(part(entry, 'facts'), item, state)
+  if (item.live || item.preview) fillFacts(part(entry, 'facts'), item, state)
   fillList(part(entry, 'rules'), rulesOf(item.rules), (row, { name, text }) =>
     row.replaceChildren(element('strong', {}, name), element('code', {}, text)),
   )
@@ -97,18 +97,23 @@ function fillList(list, items, fill) {
   )
 }
 
+const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
+
 function fillFacts(list, { live, hold, preview }, state) {
-  const fact = (name, ...value) => element('div', {}, element('dt', {}, name), element('dd', {}, ...value))
   fillOnce(list, [live, hold, preview, state?.seenAt], () => [
-    preview ? fact('Preview', ...previewOf(preview)) : '',
-    preview?.trouble ? fact('Not removed', preview.trouble.message) : '',
-    fact('Commit', element('code', { title: live.sha }, live.sha.slice(0, 12)), ' ', runLink(live.runId, 'its run')),
-    hold ? fact('On hold', hold.reason, ' ', ago(hold.since)) : '',
-    live.at ? fact('Live', ago(live.at)) : '',
-    fact('Target', `${live.target}, namespace ${live.namespace}`),
+    ...(preview ? [fact('Preview', ...previewOf(preview))] : []),
+    ...(preview?.trouble ? [fact('Not removed', preview.trouble.message)] : []),
+    ...(live ? liveFacts(live, hold) : []),
     state ? fact('Looked at', ago(state.seenAt)) : '',
   ])
 }
+
+const liveFacts = (live, hold) => [
+  fact('Commit', element('code', { title: live.sha }, live.sha.slice(0, 12)), ' ', runLink(live.runId, 'its run')),
+  hold ? fact('On hold', hold.reason, ' ', ago(hold.since)) : '',
+  live.at ? fact('Live', ago(live.at)) : '',
+  fact('Target', `${live.target}, namespace ${live.namespace}`),
+]
 
 const previewOf = ({ number, url, expiresAt }) => [
   `pull request ${number}`,
