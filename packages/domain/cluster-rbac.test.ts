@@ -15,5 +15,7 @@ test('for previews namespaces are made and removed, which is said in words', () 
   expect(text).toContain('resources: [namespaces]\n    verbs: [get, list, create, patch, delete]')
   expect(text).toContain('kind: ClusterRoleBinding\nmetadata: { name: taxiway.taxiway-deployer.previews }')
   expect(text).not.toMatch(/secrets\]|kind: Role\n/)
-  expect(rbacText({ namespaces: [], previews: true, secrets: true, account })).toMatch(/\[secrets\]\n {4}verbs: \[create, delete\]/)
+  expect(rbacText({ namespaces: [], previews: true, secrets: true, account })).toMatch(
+    /\[secrets\]\n {4}verbs: \[create, delete\]/,
+  )
 })

@@ -66,7 +66,11 @@ test('nothing is deleted once somebody else holds the environment, or has deploy
     reason: { code: 'removal_overtaken' },
   })
   expect(lost.verbs()).toBe('GET')
-  const changed = answering(live(), { status: 409, body: { message: 'resourceVersion' } }, live({ resourceVersion: '8' }))
+  const changed = answering(
+    live(),
+    { status: 409, body: { message: 'resourceVersion' } },
+    live({ resourceVersion: '8' }),
+  )
   expect(await removeNamespace(changed.cluster, place, held, wait())).toMatchObject({
     reason: { code: 'removal_overtaken' },
   })

@@ -4,23 +4,28 @@ import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import { loadScript } from './script.ts'
 
+/** Where a preview is. */
+export interface PreviewPlace {
+  namespace: string
+  cluster?: string
+  /** The kind of what carries it. */
+  target: 'kubernetes' | 'docker'
+}
 /** An environment of one pull request, as it was deployed last. */
-export interface Preview {
+export interface Preview extends PreviewPlace {
   repo: RepositoryId
   environment: string
   /** The environment of the pipeline file. */
   of: string
   /** Of the pull request. */
   number: number
-  namespace: string
-  cluster?: string
-  /** The kind of what carries it. */
-  target: 'kubernetes' | 'docker'
   runId: RunId
   updatedAt: string
   /** It is removed when it was not deployed for so long. */
   ttlMs: number
   url?: string
+  /** Other places that it was deployed to before: they go with it. */
+  former?: PreviewPlace[]
 }
 /** Why a preview could not be removed when that was last tried. */
 export interface PreviewTrouble {

@@ -52,7 +52,7 @@ export async function choosePlace(
     environment.preview !== undefined ||
     (await patiently(() => store.previews.read(repo, owner.environment))) !== undefined
   if (owner.repo === repo && (owner.environment === environment.name || !(await isPreview()))) return done(place)
-  if (isRuled) return done({ ...place, isShared: true })
+  if (isRuled && owner.repo !== repo) return done({ ...place, isShared: true })
   return refuse('namespace_taken', {
     namespace,
     owner: `environment ${owner.environment} of repository ${owner.repo}`,

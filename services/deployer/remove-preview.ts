@@ -46,18 +46,22 @@ const isAsBefore = async ({ store }: WatchDeps, { repo, environment, runId, upda
   return now?.runId === runId && now.updatedAt === updatedAt
 }
 
+/** Everywhere that it was deployed to. */
 async function carryOut(deps: WatchDeps, preview: Preview, lane: BorrowedLane): Promise<Outcome<void>> {
   const { store, targets } = deps
-  const { repo, environment, namespace, cluster } = preview
+  const { repo, environment, former = [] } = preview
   const work: Work = { deadlineMs: removeMs, signal: lane.signal, say: () => undefined }
-  const target = await targets.choose(repo, cluster, work, preview.target)
-  if (!target.ok) return target
-  const place = { repositoryId: repo, environment, namespace }
   const stillHeld = async () =>
     (await store.releases.holdLane(repo, environment, lane.holder, laneMs)) && (await isAsBefore(deps, preview))
-  const removed = await removePlace(deps, { target: target.value, place, preview, stillHeld }, work)
-  if (removed.ok) await store.previews.forget(preview, lane.holder)
-  return removed
+  for (const { namespace, cluster, target: kind } of [preview, ...former]) {
+    const target = await targets.choose(repo, cluster, work, kind)
+    if (!target.ok) return target
+    const place = { repositoryId: repo, environment, namespace }
+    const removed = await removePlace(deps, { target: target.value, place, preview, stillHeld }, work)
+    if (!removed.ok) return removed
+  }
+  await store.previews.forget(preview, lane.holder)
+  return done(undefined)
 }
 
 /** Removes what stands there, and gives the namespace back. */
