@@ -10,7 +10,7 @@ type PullRequestPayload = Partial<EmitterWebhookEvent<'pull_request'>['payload']
 /** What changes the code of a pull request. */
 const actions: readonly unknown[] = ['opened', 'synchronize', 'reopened']
 
-/** Reads GitHub's `pull_request` event. What comes from another repository, or one that is gone, is a fork's. */
+/** Reads GitHub's `pull_request` event: new code, or the end. What comes from another repository, or one that is gone, is a fork's. */
 export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDelivery> {
   const { action, repository, pull_request: pull } = payload
   if (action !== 'closed' && !actions.includes(action)) return done({ kind: 'other', event: 'pull_request' })

@@ -105,7 +105,7 @@ test('one that can not be removed says why, and holds up no other', async () => 
   await patch(3, { metadata: { finalizers: null } })
   await isGone(3, 30_000)
   await scene.gone(3, 150_000)
-})
+}, 600_000)
 
 test('a namespace that was there before stays with what is in it, and only what the preview had goes', async () => {
   const path = `${pathOf(5)}/configmaps`
