@@ -227,7 +227,7 @@ export const Deploy = Type.Object(
         {
           ...strict,
           description:
-            'Each pull request of this repository has this environment for itself, named <environment>-<number> in a namespace named likewise, until it is closed; pushes do not go there. {number} is filled in in hosts of components and Ingresses.',
+            'Each pull request of this repository has this environment for itself, named <environment>.<number>, in the namespace <namespace>-<number>, until it is closed; pushes do not go there. {number} is filled in in hosts of components and Ingresses.',
         },
       ),
     ),

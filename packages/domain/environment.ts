@@ -42,7 +42,12 @@ export const Hold = Type.Object({ reason: Type.String(), since: Type.String({ fo
 export type Hold = Type.Static<typeof Hold>
 
 /** A name of an environment, as in the pipeline file. */
-export const EnvironmentName = Type.String({ pattern: name, description: 'The name of the environment.' })
+export const FileEnvironmentName = Type.String({ pattern: name, description: 'The name of the environment.' })
+/** A name of an environment: as in the pipeline file, or that of a preview. */
+export const EnvironmentName = Type.String({
+  pattern: name.replace(/\$$/, '(\\.[1-9][0-9]{0,15})?$'),
+  description: 'The name of the environment; for a preview with the number of its pull request, like preview.12.',
+})
 
 /** A release as the API answers it; newest first in its history. */
 export const ReleaseView = Type.Object(

@@ -1,5 +1,7 @@
+import Value from 'typebox/value'
 import { expect, test } from 'vitest'
 import { decidePlace } from './containment.ts'
+import { EnvironmentName, FileEnvironmentName } from './environment.ts'
 import { makePlan, type PlanContext } from './plan.ts'
 import { previewName, previewNamespace, ruledAs } from './preview.ts'
 import { readPipeline } from './read-pipeline.ts'
@@ -34,12 +36,12 @@ function planned(deploy: object, more: Partial<PlanContext> = {}) {
 test('a pull request has the preview for itself, with its own name and namespace, and no other environment', () => {
   expect(planned({ staging: {}, preview: { preview: {} } })).toMatchObject([
     {
-      name: 'preview-12',
+      name: 'preview.12',
       namespace: 'shop-preview-12',
       preview: { of: 'preview', number: 12, ttlMs: 7 * 24 * 3_600_000, most: 10 },
     },
   ])
-  expect(planned({ preview: { preview: {} } }, { pull: 13 })).toMatchObject([{ name: 'preview-13' }])
+  expect(planned({ preview: { preview: {} } }, { pull: 13 })).toMatchObject([{ name: 'preview.13' }])
 })
 
 test('nothing but a trusted pull request is deployed to a preview', () => {
@@ -65,14 +67,22 @@ test('the number is put into url and hosts, in the place of that of the run', ()
   })
 })
 
-test('a name that is too long is cut before the number, and stays a name', () => {
-  expect(previewName(`${'a'.repeat(36)}-bcd`, 123)).toBe(`${'a'.repeat(36)}-123`)
+test('a namespace that is too long is cut before the number', () => {
   expect(previewNamespace('n'.repeat(63), 4567)).toBe(`${'n'.repeat(58)}-4567`)
+  expect(previewNamespace(`${'n'.repeat(59)}-aaa`, 123)).toBe(`${'n'.repeat(59)}-123`)
 })
 
-test('what a preview and another environment would both be named is refused, as is a preview with on', () => {
-  expect(refusal({ preview: { preview: {} }, 'preview-12': {} })).toMatch(/a preview of preview would have this name/)
-  expect(refusal({ preview: { preview: {} }, 'preview-eu': {}, 'review-12': {} })).toBe('ok')
+test('no environment of a file has the name of a preview, so that no pull request comes near another', () => {
+  const preview = previewName('eu', 1)
+  expect(refusal({ [preview]: {} })).toMatch(/unknown key|lower-case/)
+  expect(Value.Check(FileEnvironmentName, preview)).toBe(false)
+  for (const name of [preview, 'eu', previewName('a'.repeat(40), Number.MAX_SAFE_INTEGER)])
+    expect(Value.Check(EnvironmentName, name), name).toBe(true)
+  for (const name of ['eu.', 'eu.01', 'eu.1.2', 'eu.x', '.1', `eu.${'1'.repeat(17)}`])
+    expect(Value.Check(EnvironmentName, name), name).toBe(false)
+})
+
+test('a preview with on is refused, and one whose address is no web address', () => {
   expect(refusal({ preview: { preview: {}, on: { branch: 'main' } } })).toMatch(/pull requests, and on for pushes/)
   expect(refusal({ preview: { preview: { url: 'javascript:alert(1)' } } })).toMatch(/address like https/)
 })

@@ -17,21 +17,20 @@ export interface PlannedPreview {
 
 type PreviewOf = NonNullable<NonNullable<Pipeline['deploy']>[string]['preview']>
 
-const longestName = 40
 const longestNamespace = 63
 const usualTtlMs = 7 * 24 * 3_600_000
 const usualMost = 10
 
-/** `name-12`, not longer than a name may be: what is too long is cut before the number. */
-const numbered = (name: string, number: number, longest: number): string => {
+/**
+ * The environment that a pull request's preview is: `preview.12`. No environment of a file can be named so, and a pull request
+ * writes its file itself: what it names a preview, it never meets the place, rules or order of another environment.
+ */
+export const previewName = (name: string, number: number): string => `${name}.${number}`
+/** The namespace of a pull request's preview: `shop-12`, cut before the number when it would be too long. */
+export function previewNamespace(namespace: string, number: number): string {
   const tail = `-${number}`
-  return `${name.slice(0, longest - tail.length).replace(/-+$/, '')}${tail}`
+  return `${namespace.slice(0, longestNamespace - tail.length).replace(/-+$/, '')}${tail}`
 }
-/** The environment that a pull request's preview is. */
-export const previewName = (name: string, number: number): string => numbered(name, number, longestName)
-/** The namespace of a pull request's preview. */
-export const previewNamespace = (namespace: string, number: number): string =>
-  numbered(namespace, number, longestNamespace)
 
 /** Puts the pull request's number where the text says `{number}`. */
 export const withNumber = (text: string, number: number): string => text.replaceAll('{number}', String(number))
@@ -48,10 +47,3 @@ export const planPreview = (of: string, { ttl, most, url }: PreviewOf, number: n
 /** The environment whose rules hold: of a preview, the one in the pipeline file. */
 export const ruledAs = ({ name, preview }: { name: string; preview?: { of: string } | undefined }): string =>
   preview?.of ?? name
-
-/** The environment of the file whose previews are named like this one, if there is one: both would be the same place. */
-export const previewsNamedLike = (name: string, environments: NonNullable<Pipeline['deploy']>): string | undefined =>
-  Object.keys(environments).find((one) => {
-    const number = /-([1-9][0-9]*)$/.exec(name)?.[1]
-    return environments[one]?.preview && one !== name && number && previewName(one, Number(number)) === name
-  })

@@ -3,7 +3,6 @@ import { deployProblem } from './deploy-problem.ts'
 import { nearest } from './nearest.ts'
 import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
-import { previewsNamedLike } from './preview.ts'
 import { done, type Outcome, oneLine, refuse } from './reason.ts'
 import { findProblem } from './schema-problem.ts'
 import { strategyProblem } from './strategy.ts'
@@ -96,9 +95,6 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
         ['deploy', key, 'after'],
         `${environment.after} is not an environment above this one${didYouMean(environment.after, seen)}`,
       )
-    const twin = previewsNamedLike(key, pipeline.deploy ?? {})
-    if (twin !== undefined)
-      return refusal(['deploy', key], `a preview of ${twin} would have this name as well; choose another`)
     if (environment.timezone !== undefined && !isTimeZone(environment.timezone))
       return refusal(['deploy', key, 'timezone'], `${environment.timezone} is no time zone like Europe/Berlin`)
     const problem =

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest'
 import type { Answer, Call, Cluster } from './cluster.ts'
 import { ensureNamespace, isPreviewOf, removeNamespace } from './namespace.ts'
 
-const place = { repositoryId: 'repo_1', environment: 'preview-12', namespace: 'shop-12' }
+const place = { repositoryId: 'repo_1', environment: 'preview.12', namespace: 'shop-12' }
 const labels = {
   'app.kubernetes.io/managed-by': 'taxiway',
   'taxiway.dev/repository': 'repo_1',
-  'taxiway.dev/environment': 'preview-12',
+  'taxiway.dev/environment': 'preview.12',
   'taxiway.dev/preview': '12',
 }
 const live = (more: object = {}, status: object = { phase: 'Active' }): Answer => ({
@@ -45,7 +45,7 @@ test('the namespace of a preview is deleted exactly as it was read, and waited f
 test.each([
   ['nobody says whose it is', {}],
   ['it is of another repository', { ...labels, 'taxiway.dev/repository': 'repo_2' }],
-  ['it is of another preview', { ...labels, 'taxiway.dev/environment': 'preview-13' }],
+  ['it is of another preview', { ...labels, 'taxiway.dev/environment': 'preview.13' }],
   ['it was made for an environment that is no preview', { ...labels, 'taxiway.dev/preview': undefined }],
   ['somebody else manages it', { ...labels, 'app.kubernetes.io/managed-by': 'helm' }],
 ])('a namespace stays when %s', async (_what, others) => {

@@ -4,7 +4,7 @@ import type { Preview } from '@taxiway/store/previews.ts'
 import { expect, test, vi } from 'vitest'
 import { claimPreview, formerPlaces } from './claim-preview.ts'
 
-const planned = { name: 'preview-12', preview: { of: 'preview', number: 12, ttlMs: 60_000, most: 3 } }
+const planned = { name: 'preview.12', preview: { of: 'preview', number: 12, ttlMs: 60_000, most: 3 } }
 const at = '2027-01-01T00:00:00.000Z'
 
 function claiming(answer: string, { environment = planned as object, deploy = {} } = {}) {
@@ -30,7 +30,7 @@ test('a preview is written down with its place before anything else, under the l
     [
       {
         repo: 'repo_1',
-        environment: 'preview-12',
+        environment: 'preview.12',
         of: 'preview',
         number: 12,
         namespace: 'shop-12',

@@ -51,24 +51,24 @@ async function sweep(found: TargetPlace[], { record = {}, lanes = {}, stuck = ''
 }
 
 test('a namespace that no preview on the record has is removed, and one that a preview has is not', async () => {
-  const record = { 'preview-1': { namespace: 'shop-1' }, 'preview-2': { namespace: 'moved-2' } }
-  const found = [place('preview-1', 'shop-1'), place('preview-2', 'shop-2'), place('preview-3', 'shop-3')]
+  const record = { 'preview.1': { namespace: 'shop-1' }, 'preview.2': { namespace: 'moved-2' } }
+  const found = [place('preview.1', 'shop-1'), place('preview.2', 'shop-2'), place('preview.3', 'shop-3')]
   expect((await sweep(found, { record })).removed).toEqual(['shop-2', 'shop-3'])
 })
 
 test('what is of no repository that is registered here stays, whatever its labels say', async () => {
-  const found = [place('preview-1', 'theirs', unknown), place('preview-1', 'odd', 'kube-system'), place('', '', '')]
+  const found = [place('preview.1', 'theirs', unknown), place('preview.1', 'odd', 'kube-system'), place('', '', '')]
   expect((await sweep(found)).removed).toEqual([])
 })
 
 test('nothing is removed while somebody rolls out there, and one that stays holds up no other', async () => {
-  const found = [place('preview-1', 'shop-1'), place('preview-2', 'shop-2'), place('preview-3', 'shop-3')]
-  const { removed } = await sweep(found, { lanes: { 'preview-1': 'a roll-out' }, stuck: 'shop-2' })
+  const found = [place('preview.1', 'shop-1'), place('preview.2', 'shop-2'), place('preview.3', 'shop-3')]
+  const { removed } = await sweep(found, { lanes: { 'preview.1': 'a roll-out' }, stuck: 'shop-2' })
   expect(removed).toEqual(['shop-3'])
 })
 
 test('a cluster is not looked at any more for a repository that is gone', async () => {
-  expect(await sweep([place('preview-1', 'shop-1')], { cluster: unknown })).toEqual({
+  expect(await sweep([place('preview.1', 'shop-1')], { cluster: unknown })).toEqual({
     removed: [],
     forgotten: [unknown],
   })

@@ -10,7 +10,7 @@ import type { WatchDeps } from './watch-environment.ts'
 const repo = 'repo_1' as RepositoryId
 const named = (number: number): Preview => ({
   repo,
-  environment: `preview-${number}`,
+  environment: `preview.${number}`,
   of: 'preview',
   number,
   namespace: `shop-${number}`,
@@ -28,7 +28,7 @@ afterEach(async () => {
 /** A sweep over closed previews, whose removal does this. Lanes and record are as the store keeps them. */
 function sweeping(numbers: number[], remove: Target['remove']) {
   vi.spyOn(github, 'isPullRequestOpen').mockResolvedValue(done(false))
-  const record = new Map(numbers.map((number) => [`preview-${number}`, named(number)]))
+  const record = new Map(numbers.map((number) => [`preview.${number}`, named(number)]))
   const lanes = new Map<string, string>()
   const troubles = new Map<string, PreviewTrouble & { pauseMs: number }>()
   const left: string[] = []
@@ -79,28 +79,28 @@ const until = (holds: () => void) => vi.waitFor(holds, { timeout: 5_000, interva
 
 test('one whose removal does not end holds up no other', async () => {
   const { record, left } = sweeping([1, 2, 3], (place, _stillHeld, { signal }) =>
-    place.environment === 'preview-1'
+    place.environment === 'preview.1'
       ? new Promise<Outcome<void>>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       : Promise.resolve(done(undefined)),
   )
-  await until(() => expect([...record.keys()]).toEqual(['preview-1']))
+  await until(() => expect([...record.keys()]).toEqual(['preview.1']))
   expect(left.sort()).toEqual(['https://cluster shop-2', 'https://cluster shop-3'])
 })
 
 test('one that can not be removed stays on the record, says why without secrets, and is left alone longer each time', async () => {
   const remove: Target['remove'] = async ({ environment }) => {
-    if (environment === 'preview-2') throw new Error('nobody expects this')
+    if (environment === 'preview.2') throw new Error('nobody expects this')
     return refuse('removal_unfinished', { what: 'Namespace shop-1', seconds: 42, detail: 'hunter2-secret holds it' })
   }
   const { record, lanes, troubles, again, left } = sweeping([1, 2], remove)
   await until(() => expect(troubles.size).toBe(2))
-  const first = troubles.get('preview-1')
+  const first = troubles.get('preview.1')
   expect(first).toMatchObject({ tries: 1, pauseMs: 30_000, reason: { code: 'preview_stuck' } })
   expect(first?.reason.message).toMatch(/Namespace shop-1 was still there 42 s .*\*\*\* holds it/)
-  expect(troubles.get('preview-2')?.reason.message).toMatch(/Something went wrong on our side/)
+  expect(troubles.get('preview.2')?.reason.message).toMatch(/Something went wrong on our side/)
   again()
-  await until(() => expect(troubles.get('preview-1')).toMatchObject({ tries: 2, pauseMs: 60_000 }))
-  expect([...record.keys()]).toEqual(['preview-1', 'preview-2'])
+  await until(() => expect(troubles.get('preview.1')).toMatchObject({ tries: 2, pauseMs: 60_000 }))
+  expect([...record.keys()]).toEqual(['preview.1', 'preview.2'])
   expect(lanes.size).toBe(0)
   expect(left).toEqual([])
 })
@@ -109,12 +109,12 @@ test('nothing is removed while somebody rolls out, or once it was deployed again
   const asked: boolean[] = []
   const { record, troubles } = sweeping([1], async (_place, stillHeld) => {
     asked.push(await stillHeld())
-    record.set('preview-1', { ...named(1), runId: 'run_2' as RunId })
+    record.set('preview.1', { ...named(1), runId: 'run_2' as RunId })
     asked.push(await stillHeld())
     return refuse('removal_overtaken', { what: 'Namespace shop-1' })
   })
   await until(() => expect(asked).toEqual([true, false]))
-  expect(record.get('preview-1')?.runId).toBe('run_2')
+  expect(record.get('preview.1')?.runId).toBe('run_2')
   expect(troubles.size).toBe(0)
 
   const removed: string[] = []
@@ -122,7 +122,7 @@ test('nothing is removed while somebody rolls out, or once it was deployed again
     removed.push(environment)
     return done(undefined)
   })
-  busy.lanes.set('preview-4', 'a roll-out')
-  await until(() => expect(removed).toEqual(['preview-5']))
-  expect([...busy.record.keys()]).toEqual(['preview-4'])
+  busy.lanes.set('preview.4', 'a roll-out')
+  await until(() => expect(removed).toEqual(['preview.5']))
+  expect([...busy.record.keys()]).toEqual(['preview.4'])
 })

@@ -9,7 +9,7 @@ import { whyOver } from './sweep-previews.ts'
 const updatedAt = '2027-01-01T00:00:00.000Z'
 const preview: Preview = {
   repo: 'repo_1' as RepositoryId,
-  environment: 'preview-12',
+  environment: 'preview.12',
   of: 'preview',
   number: 12,
   namespace: 'shop-12',

@@ -78,13 +78,13 @@ deploy:
     },
 
     says: (number: number, text: string) =>
-      eventually(async () => expect((await world.visit(`preview-${number}`)).trim()).toBe(text), 15_000),
+      eventually(async () => expect((await world.visit(`preview.${number}`)).trim()).toBe(text), 15_000),
 
     /** The preview is gone from the API, and nothing answers in its place. */
     gone: (number: number, forMs = noticedMs) =>
       eventually(async () => {
-        expect(await read(`preview-${number}`)).toMatchObject({ status: 404 })
-        await expect(world.visit(`preview-${number}`)).rejects.toThrow()
+        expect(await read(`preview.${number}`)).toMatchObject({ status: 404 })
+        await expect(world.visit(`preview.${number}`)).rejects.toThrow()
       }, forMs),
   }
 }

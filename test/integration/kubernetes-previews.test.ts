@@ -65,11 +65,11 @@ test('two pull requests have each a namespace, a push goes on in it, and closing
   expect(before.labels).toMatchObject({
     'app.kubernetes.io/managed-by': 'taxiway',
     'taxiway.dev/repository': world.repository.id,
-    'taxiway.dev/environment': 'preview-1',
+    'taxiway.dev/environment': 'preview.1',
     'taxiway.dev/preview': '1',
   })
   const next = await scene.propose(1, 'one again')
-  expect(next.run.releases).toMatchObject([{ environment: 'preview-1', generation: 2, state: 'live' }])
+  expect(next.run.releases).toMatchObject([{ environment: 'preview.1', generation: 2, state: 'live' }])
   await scene.says(1, 'one again')
   const after = (await namespace(1)).body.metadata
   expect(after.uid).toBe(before.uid)
@@ -91,7 +91,7 @@ test('one that can not be removed says why, and holds up no other', async () => 
   // Long before the first is given up.
   await isGone(4, 40_000)
   const trouble = await eventually(async () => {
-    const { body } = await scene.read('preview-3')
+    const { body } = await scene.read('preview.3')
     expect(body.preview?.trouble).toBeDefined()
     return body.preview.trouble
   }, 90_000)

@@ -20,7 +20,7 @@ beforeEach(() => {
 })
 const preview = (number: number, of = 'preview'): Preview => ({
   repo,
-  environment: `${of}-${number}`,
+  environment: `${of}.${number}`,
   of,
   number,
   namespace: `shop-${number}`,
@@ -63,19 +63,19 @@ test('each is taken once a minute, sooner when its pull request was closed, late
   await keep(preview(2))
   expect(await due()).toEqual([])
   nowMs += 60_000
-  expect((await due()).sort()).toEqual(['preview-1', 'preview-2'])
+  expect((await due()).sort()).toEqual(['preview.1', 'preview.2'])
   expect(await due()).toEqual([])
   await store.previews.lookSoon(repo, 2)
-  expect(await due()).toEqual(['preview-2'])
+  expect(await due()).toEqual(['preview.2'])
   const trouble = { reason: reason('unknown_error'), tries: 1, at: new Date(nowMs).toISOString() }
   await store.previews.noteTrouble(preview(2), trouble, 120_000)
   nowMs += 60_000
-  expect(await due()).toEqual(['preview-1'])
+  expect(await due()).toEqual(['preview.1'])
   nowMs += 60_000
-  expect((await due()).sort()).toEqual(['preview-1', 'preview-2'])
-  expect(await store.previews.trouble(repo, 'preview-2')).toEqual(trouble)
+  expect((await due()).sort()).toEqual(['preview.1', 'preview.2'])
+  expect(await store.previews.trouble(repo, 'preview.2')).toEqual(trouble)
   await keep(preview(2))
-  expect(await store.previews.trouble(repo, 'preview-2')).toBeUndefined()
+  expect(await store.previews.trouble(repo, 'preview.2')).toBeUndefined()
 })
 
 test('what is forgotten is no environment any more, and its next release has a higher number all the same', async () => {
@@ -105,7 +105,7 @@ test('what is forgotten is no environment any more, and its next release has a h
 })
 
 test('a namespace is given back by its owner only', async () => {
-  const own = { repo, environment: 'preview-1' }
+  const own = { repo, environment: 'preview.1' }
   const other = { repo: newId<RepositoryId>('repo', randomBytes), environment: 'production' }
   const named = `ns-${repo.slice(5)}`
   expect(await store.namespaces.own('cluster', named, own)).toEqual(own)

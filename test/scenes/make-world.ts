@@ -24,7 +24,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   const name = options.name ?? 'acme/web'
   const namespace = `taxiway-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
   const namespaceOf = (environment = 'production') =>
-    environment === 'production' ? namespace : `${namespace}-${environment}`
+    environment === 'production' ? namespace : `${namespace}-${environment.replace('.', '-')}`
   const token = 'a-token-of-the-sample-host'
   const host = await startGitHost({ folder: join(folder, 'git-host') })
   const { cloneUrl } = await host.createRepository(name, { token })

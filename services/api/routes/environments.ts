@@ -1,5 +1,11 @@
 import { ruleObjection } from '@taxiway/domain/containment.ts'
-import { EnvironmentName, EnvironmentRules, EnvironmentView, ReleaseView } from '@taxiway/domain/environment.ts'
+import {
+  EnvironmentName,
+  EnvironmentRules,
+  EnvironmentView,
+  FileEnvironmentName,
+  ReleaseView,
+} from '@taxiway/domain/environment.ts'
 import { stateAt } from '@taxiway/domain/environment-state.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { ruledAs } from '@taxiway/domain/preview.ts'
@@ -149,7 +155,7 @@ function rulesRoute(app: Api, deps: ApiDeps): void {
     {
       config: { scope: 'admin' },
       schema: {
-        params: Params,
+        params: Type.Object({ id: Type.String(), name: FileEnvironmentName }),
         body: EnvironmentRules,
         response: { 200: EnvironmentView },
         tags: ['environments'],
