@@ -93,7 +93,7 @@ test('what is gone already is success', async () => {
   expect(await removeNamespace(answering(gone).cluster, place, held, wait())).toEqual(done(true))
 })
 
-test('a preview makes its namespace with its marks, and each release changes them; other namespaces are not touched', async () => {
+test('a preview makes its namespace with its marks, and each release changes them; it takes no other', async () => {
   const made = answering(gone, { status: 201, body: {} })
   const release = { ...place, runId: 'run_1', preview: 12 }
   expect(await ensureNamespace(made.cluster, release, wait())).toEqual(done(undefined))
@@ -107,8 +107,17 @@ test('a preview makes its namespace with its marks, and each release changes the
     body: { metadata: { uid: 'u', annotations: { 'taxiway.dev/run': 'run_2' } } },
   })
   const foreign = answering(live({ labels: {} }))
-  expect(await ensureNamespace(foreign.cluster, release, wait())).toEqual(done(undefined))
+  expect(await ensureNamespace(foreign.cluster, release, wait())).toMatchObject({ reason: { code: 'namespace_taken' } })
   expect(foreign.verbs()).toBe('GET')
+  const beaten = answering(gone, { status: 409, body: {} }, live({ labels: {} }))
+  expect(await ensureNamespace(beaten.cluster, release, wait())).toMatchObject({ reason: { code: 'namespace_taken' } })
+  const hidden = answering({ status: 403, body: {} })
+  expect(await ensureNamespace(hidden.cluster, release, wait())).toMatchObject({
+    reason: { code: 'cluster_forbidden', message: expect.stringContaining('taxiway cluster rbac --previews') },
+  })
+  const given = { ...place, runId: 'run_1' }
+  expect(await ensureNamespace(hidden.cluster, given, wait())).toEqual(done(undefined))
+  expect(await ensureNamespace(foreign.cluster, given, wait())).toEqual(done(undefined))
   const usual = answering(gone, { status: 201, body: {} })
   await ensureNamespace(usual.cluster, { ...place, runId: 'run_1' }, wait())
   expect(usual.calls[1]?.body).toEqual({

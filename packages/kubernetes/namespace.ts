@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait } from './cluster.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from './cluster.ts'
 import type { Place } from './inventory.ts'
 import { type ClusterRelease, type KubeObject, keys } from './object.ts'
 
@@ -19,7 +19,8 @@ const pathOf = (name: string): string => `${all}/${encodeURIComponent(name)}`
 
 /**
  * Makes the release's namespace if it is missing. An account that may not even look is taken to have been given one. That of a
- * preview says whose it is, and which run came last: whoever has read it before that does not remove it any more.
+ * preview says whose it is, and which run came last: whoever has read it before that does not remove it any more. A preview goes
+ * to no namespace that was not made for it: code that nobody has reviewed may not choose among those that are there.
  */
 export async function ensureNamespace(
   cluster: Cluster,
@@ -31,9 +32,8 @@ export async function ensureNamespace(
   if (!found.ok) return found
   if (found.value.body.status?.phase === 'Terminating')
     return refuse('cluster_forbidden', { detail: `namespace ${name} is being deleted` })
-  if (found.value.status === 200 && preview !== undefined && isPreviewOf(found.value.body, release))
-    return markRun(cluster, found.value.body, runId, wait)
-  if (found.value.status !== 404) return done(undefined)
+  if (found.value.status !== 404)
+    return preview === undefined ? done(undefined) : ensureOwn(cluster, release, found.value, wait)
   const labels = { [keys.managedBy]: 'taxiway', ...(preview === undefined ? {} : labelsOf(release, preview)) }
   const annotations = preview === undefined ? {} : { annotations: { [keys.run]: runId } }
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, ...annotations } }
@@ -44,6 +44,8 @@ export async function ensureNamespace(
       detail: `namespace ${name} does not exist and this account may not make it; make it with "kubectl create namespace ${name}"`,
     })
   if (made.value.status === 201) wait.say(`namespace ${name} made`)
+  // Somebody else has just made it, or this call was sent twice: its marks say which.
+  if (made.value.status === 409 && preview !== undefined) return ensureNamespace(cluster, release, wait)
   return made.value.status === 201 || made.value.status === 409
     ? done(undefined)
     : refuse('cluster_forbidden', { detail: messageOf(made.value.body) })
@@ -64,6 +66,21 @@ export const isPreviewOf = (
   labels[previewLabel] !== undefined &&
   labels[keys.repository] === repositoryId &&
   labels[keys.environment] === environment
+
+function ensureOwn(
+  cluster: Cluster,
+  release: Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'runId'>,
+  { status, body }: Answer<Namespace>,
+  wait: Wait,
+): Promise<Outcome<void>> | Outcome<void> {
+  const { namespace } = release
+  if (status === 403)
+    return refuse('cluster_forbidden', {
+      detail: `this account may not look at namespace ${namespace}; "taxiway cluster rbac --previews" prints what previews need`,
+    })
+  if (isPreviewOf(body, release)) return markRun(cluster, body, release.runId, wait)
+  return refuse('namespace_taken', { namespace, owner: 'somebody who made it for something else than this preview' })
+}
 
 async function markRun(cluster: Cluster, { metadata }: Namespace, runId: string, wait: Wait): Promise<Outcome<void>> {
   if (metadata.annotations?.[keys.run] === runId) return done(undefined)

@@ -5,8 +5,8 @@ import { removeNamespace } from './namespace.ts'
 import { pruneWhole } from './whole.ts'
 
 /**
- * Removes a preview: its namespace with all that is in it, if that was made for it; else only the objects that its releases
- * had, as far as they hold no data. What is gone already is success.
+ * Removes a preview: its namespace with all that is in it, if that says that it was made for it. Where somebody has taken that
+ * mark off, only the objects that its releases had, as far as they hold no data. What is gone already is success.
  */
 export async function removePreview(
   cluster: Cluster,

@@ -107,23 +107,20 @@ test('one that can not be removed says why, and holds up no other', async () => 
   await scene.gone(3, 150_000)
 }, 600_000)
 
-test('a namespace that was there before stays with what is in it, and only what the preview had goes', async () => {
+test('a namespace that was there before is not taken, and stays when the pull request is closed', async () => {
   const path = `${pathOf(5)}/configmaps`
-  const named = pathOf(5).split('/').at(-1)
-  await ask({
-    method: 'POST',
-    path: '/api/v1/namespaces',
-    body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: named } },
-  })
+  const metadata = { name: pathOf(5).split('/').at(-1) }
+  await ask({ method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata } })
   await ask({ method: 'POST', path, body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs' } } })
   const proposed = await scene.propose(5, 'five')
-  expect(proposed.run).toMatchObject({ state: 'succeeded' })
+  expect(proposed.run).toMatchObject({ state: 'failed', reason: { code: 'namespace_taken' } })
   await close(5, proposed)
-  await scene.gone(5, 60_000)
+  await eventually(async () => expect(await scene.read('preview.5')).toMatchObject({ status: 404 }), 60_000)
   expect((await namespace(5)).body.status?.phase).toBe('Active')
-  expect((await ask({ method: 'GET', path: `${path}/theirs` })).status).toBe(200)
   const list = (await ask({ method: 'GET', path })).body as unknown as { items: KubeObject[] }
-  expect(list.items.map(({ metadata }) => metadata.name).filter((one) => one.startsWith('taxiway-'))).toEqual([])
+  const names = list.items.map((one) => one.metadata.name)
+  expect(names).toContain('theirs')
+  expect(names.filter((one) => one.startsWith('taxiway-'))).toEqual([])
 })
 
 test('what is printed for previews is enough to make and remove them, and to find those without a record', async () => {
