@@ -22,7 +22,8 @@ export const DeployDefaults = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 1000,
-        description: 'So many previews of its pull requests may stand at a time, whatever its pipeline files say; 0: none. Default: 20.',
+        description:
+          'So many previews of its pull requests may stand at a time, whatever its pipeline files say; 0: none. Default: 20.',
       }),
     ),
     target: Type.Optional(Type.Union([Type.Literal('kubernetes'), Type.Literal('docker')])),

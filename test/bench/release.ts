@@ -98,7 +98,12 @@ async function roll(target: Target, order: ReleaseOrder): Promise<void> {
 }
 
 function orderOf(namespace: string, image: string, generation: number, objects: RenderedObject[]): ReleaseOrder {
-  const place = { repositoryId: `repo_${namespace}`, repositoryName: 'acme/bench', environment: 'production', namespace }
+  const place = {
+    repositoryId: `repo_${namespace}`,
+    repositoryName: 'acme/bench',
+    environment: 'production',
+    namespace,
+  }
   const sha = generation.toString(16).padStart(40, '0')
   const next = { ...place, runId: `run_bench_${generation}`, sha, generation, references: { web: image } }
   return { ...next, ...succeed(render(objects, next)) }
