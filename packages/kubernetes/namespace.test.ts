@@ -97,8 +97,8 @@ test('a preview makes its namespace with its marks, and each release changes the
   const made = answering(gone, { status: 201, body: {} })
   const release = { ...place, runId: 'run_1', preview: 12 }
   expect(await ensureNamespace(made.cluster, release, wait())).toEqual(done(undefined))
-  const { metadata } = made.calls[1]?.body as { metadata: { labels: object } }
-  expect(isPreviewOf({ apiVersion: 'v1', kind: 'Namespace', metadata: metadata as never }, place)).toBe(true)
+  const created = made.calls[1]?.body as { metadata: { labels: object } } | undefined
+  expect(isPreviewOf({ apiVersion: 'v1', kind: 'Namespace', metadata: created?.metadata as never }, place)).toBe(true)
 
   const next = answering(live({ annotations: { 'taxiway.dev/run': 'run_1' } }))
   expect(await ensureNamespace(next.cluster, { ...release, runId: 'run_2' }, wait())).toEqual(done(undefined))
