@@ -89,6 +89,28 @@ test('a run has one holder at a time, and what an older attempt writes is refuse
   expect(await store.runs.renewLease(run.id, first.value.fence)).toBe(false)
 })
 
+test('who knows a run begins it and its first stage in one step, and only one does', async () => {
+  const run = await accepted()
+  const known = { run, first: 'checkout' }
+  const [first, second] = await Promise.all(
+    ['w1', 'w2'].map((worker) => beginAttempt(store.runs, run.id, worker, newId('holder', randomBytes), known)),
+  )
+  if (!first?.ok) throw new Error('not begun')
+  first.value.end()
+  expect(second).toMatchObject({ ok: false })
+  const now = await store.runs.read(run.id)
+  expect(now).toMatchObject({ version: 3, state: 'running', worker: 'w1', stages: [{ state: 'running' }, {}, {}, {}] })
+  expect(now).toEqual(first.value.run)
+  const told = (await store.redis.xrange('taxiway:events', '-', '+'))
+    .map(([, [, id, , version, , event = '']]) => ({ id, version, type: JSON.parse(event).type }))
+    .filter(({ id }) => id === run.id)
+  expect(told.map(({ version, type }) => `${version} ${type}`)).toEqual([
+    '1 accepted',
+    '2 attempt_started',
+    '3 stage_started',
+  ])
+})
+
 test('a run whose worker fell silent goes back to the queue, and after three lost workers it is poisoned', async () => {
   const run = await accepted()
   let clock = 0
