@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'real',
           execArgv: ['--expose-gc'],
           include: ['integration', 'promises', 'bad-input', 'containment'].map((name) => `test/${name}/**/*.test.ts`),
-          exclude: ['**/kubernetes*.test.ts', '**/p10-*.test.ts', '**/p16-*.test.ts'],
+          exclude: ['**/kubernetes*.test.ts', '**/p09-*.test.ts', '**/p10-*.test.ts', '**/p16-*.test.ts'],
           globalSetup: 'test/set-up-real.ts',
           fileParallelism: false,
           testTimeout: 180_000,
@@ -33,6 +33,7 @@ export default defineConfig({
           name: 'cluster',
           include: [
             'test/integration/kubernetes*.test.ts',
+            'test/promises/p09-*.test.ts',
             'test/promises/p10-*.test.ts',
             'test/promises/p16-*.test.ts',
             'test/scenes/*.test.ts',

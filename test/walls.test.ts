@@ -14,7 +14,7 @@ const walls: Record<string, string[]> = {
   'packages/yaml': ['domain'],
   'services/api': ['domain', 'chassis', 'store', 'git-host', 'yaml'],
   'services/builder': ['domain', 'chassis', 'store', 'git', 'docker', 'yaml'],
-  'services/deployer': ['domain', 'chassis', 'store', 'git', 'docker', 'kubernetes', 'yaml'],
+  'services/deployer': ['domain', 'chassis', 'store', 'git', 'git-host', 'docker', 'kubernetes', 'yaml'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
   'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }
@@ -61,6 +61,14 @@ test.each(Object.keys(walls))('%s imports only what the table of walls allows', 
       .map((specifier) => `${file} -> ${specifier}`),
   )
   expect(broken).toEqual([])
+})
+
+test("only the deployer's code opens what clusters are reached with", () => {
+  const opening = globSync('{packages,services}/**/*.ts', { cwd: root }).filter(
+    (file) => !file.includes('node_modules') && specifiers(file).some((name) => name.endsWith('/cluster-access.ts')),
+  )
+  expect(opening.length).toBeGreaterThan(1)
+  expect(opening.filter((file) => !file.startsWith('services/deployer/'))).toEqual([])
 })
 
 test('the check itself sees a service that reaches into another', () => {

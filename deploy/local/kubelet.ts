@@ -40,6 +40,9 @@ function configuration(node: Node, port: number, cgroupDriver: string): object {
     port,
     readOnlyPort: 0,
     nodeStatusUpdateFrequency: '2s',
+    // By default only five events a second are told: many releases at once would be explained without them.
+    eventRecordQPS: 50,
+    eventBurst: 200,
     healthzPort: 0,
     authentication: {
       anonymous: { enabled: false },

@@ -33,6 +33,12 @@ export interface ReleaseSpec extends ContainerSpec {
   publish?: { containerPort: number; hostIp: string; hostPort: number }[]
 }
 
+/** A container of a job of a release. */
+export interface JobSpec extends ContainerSpec {
+  /** In the place of the image's own. */
+  entrypoint: string[]
+}
+
 const options = (spec: ContainerSpec): ContainerCreateOptions => ({
   Image: spec.image,
   ...(spec.command ? { Cmd: spec.command } : {}),
@@ -75,6 +81,17 @@ export function workOptions(engine: Engine, spec: ContainerSpec): ContainerCreat
       CapDrop: ['ALL'],
       RestartPolicy: { Name: 'no' },
     },
+  }
+}
+
+/** A job runs once, with no more rights than it has on a cluster; it is no work of a builder, which would sweep it away. */
+export function jobOptions(spec: JobSpec): ContainerCreateOptions {
+  const base = options(spec)
+  return {
+    ...base,
+    Entrypoint: spec.entrypoint,
+    Labels: spec.labels,
+    HostConfig: { ...base.HostConfig, CapDrop: ['ALL'], RestartPolicy: { Name: 'no' } },
   }
 }
 

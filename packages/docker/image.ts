@@ -145,3 +145,14 @@ export async function nameImage(engine: Engine, image: string, name: string, sig
   const [repo, tag] = [name.slice(0, colon), name.slice(colon + 1)]
   await within(callDeadlineMs, signal, () => engine.docker.getImage(image).tag({ repo, tag }))
 }
+
+/** Who the containers of an image run as, as its configuration says it: empty for root. Undefined when the engine does not have it. */
+export async function imageUser(engine: Engine, name: string, signal?: AbortSignal): Promise<string | undefined> {
+  try {
+    const { Config } = await within(callDeadlineMs, signal, () => engine.docker.getImage(name).inspect())
+    return Config?.User ?? ''
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined
+    throw error
+  }
+}

@@ -113,3 +113,13 @@ export async function removeNetwork(engine: Engine, name: string): Promise<void>
     if (!hasStatus(error, 404)) throw error
   }
 }
+
+/** Ids of the networks that have all of these labels. */
+export async function networksWith(
+  engine: Engine,
+  labels: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const filters = { label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) }
+  return (await within(callDeadlineMs, signal, () => engine.docker.listNetworks({ filters }))).map(({ Id }) => Id)
+}

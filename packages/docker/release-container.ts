@@ -81,12 +81,24 @@ export async function stopContainer(engine: Engine, id: string, graceMs = 10_000
   await removeContainer(engine, id)
 }
 
+/** Ends a container (SIGTERM, SIGKILL after the grace) and starts it again; its address may be another then. */
+export async function restartContainer(engine: Engine, id: string, graceMs: number): Promise<void> {
+  const seconds = Math.ceil(graceMs / 1000)
+  await within(graceMs + callDeadlineMs, undefined, () => engine.docker.getContainer(id).restart({ t: seconds }))
+}
+
 /** Removes a container at once. Gone, or being removed, is success. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const remove = () => engine.docker.getContainer(id).remove({ force: true, v: true })
   await within(callDeadlineMs, undefined, remove).catch((error) => {
     if (!hasStatus(error, 404, 409)) throw error
   })
+}
+
+/** Waits until a container ends the next time. @returns its exit code */
+export async function nextExit(engine: Engine, id: string, abortSignal: AbortSignal): Promise<number> {
+  const { StatusCode } = await engine.docker.getContainer(id).wait({ condition: 'next-exit', abortSignal })
+  return StatusCode
 }
 
 /** The last lines that a container printed, both streams as they came; at most 64 KB. Empty when it is gone. */

@@ -1,3 +1,5 @@
+import type { Explanation } from './explanation.ts'
+import type { Gate } from './gate.ts'
 import type { Digest } from './ids.ts'
 import type { Plan } from './plan.ts'
 import type { Reason } from './reason.ts'
@@ -16,12 +18,33 @@ export type RunEvent =
   | { type: 'stage_started'; stage: string }
   | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
   | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest; reusedRun?: number; bases?: RunBase[] }
-  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest }
+  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest; user?: string }
   /** A test began, ended, or was tried again; the latest of its name counts. */
   | { type: 'test_changed'; test: RunTest }
   /** A file of a test was kept. */
   | { type: 'artifact_kept'; artifact: RunArtifact }
-  | { type: 'release_changed'; environment: string; generation: number; state: ReleaseState; reason?: Reason }
+  /** A job of a release began or ended. */
+  | { type: 'job_changed'; job: RunJob }
+  /** A release may not begin yet: the run is given back, and waits. */
+  | { type: 'gate_closed'; gate: Gate }
+  /** What a run waits at is another gate by now, or tells something else. */
+  | { type: 'gate_changed'; gate: Gate }
+  | { type: 'gate_opened'; environment: string }
+  | { type: 'approved'; environment: string; who: string }
+  | { type: 'rejected'; environment: string; who: string }
+  /** Nobody approved in time. */
+  | { type: 'approval_expired'; environment: string }
+  | {
+      type: 'release_changed'
+      environment: string
+      generation: number
+      state: ReleaseState
+      reason?: Reason
+      /** How far it is on its way: `canary 25 %`. */
+      progress?: string
+      /** Why it is not healthy, in full. */
+      explanation?: Explanation
+    }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
   /** A newer run wants its place; who holds it stops. */
@@ -68,6 +91,19 @@ export interface RunArtifact {
   expiresAt: string
 }
 
+/** How a job of a release stands; one that has ended is never run again by the same run. */
+export const jobStates = ['running', 'passed', 'failed'] as const
+export const jobTurns = ['before', 'after_live'] as const
+export type JobTurn = (typeof jobTurns)[number]
+export interface RunJob {
+  environment: string
+  when: JobTurn
+  name: string
+  state: (typeof jobStates)[number]
+  durationMs?: number
+  reason?: Reason
+}
+
 /** How far a release has come in its environment. */
-export const releaseStates = ['applying', 'live', 'restored', 'failed', 'superseded'] as const
+export const releaseStates = ['applying', 'live', 'restoring', 'restored', 'failed', 'superseded'] as const
 export type ReleaseState = (typeof releaseStates)[number]

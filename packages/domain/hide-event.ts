@@ -1,4 +1,5 @@
 import type { RunEvent } from './event.ts'
+import { keptExplanation } from './explanation.ts'
 import { hideSecrets } from './mask.ts'
 import type { Reason } from './reason.ts'
 
@@ -10,7 +11,6 @@ export const hideReason = (secrets: readonly string[], { code, message }: Reason
 
 /** An event with what it quotes from logs, reports and answers rid of secrets. Names that the pipeline gives are left as they are. */
 export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEvent {
-  if (secrets.length === 0) return event
   const hide = (text: string) => hideSecrets(secrets, text)
   if (event.type === 'test_changed') {
     const { reason, failures, ...test } = event.test
@@ -24,5 +24,12 @@ export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEve
       },
     }
   }
+  if (event.type === 'release_changed' && event.explanation) {
+    const { reason } = event
+    const explanation = keptExplanation(event.explanation, hide)
+    return { ...event, ...(reason ? { reason: hideReason(secrets, reason) } : {}), explanation }
+  }
+  if (event.type === 'job_changed' && event.job.reason)
+    return { ...event, job: { ...event.job, reason: hideReason(secrets, event.job.reason) } }
   return 'reason' in event && event.reason ? { ...event, reason: hideReason(secrets, event.reason) } : event
 }

@@ -9,9 +9,15 @@ export interface LintFor {
   event?: PlanEvent | undefined
 }
 
-/** The context of a check: a push to main, the default branch, unless told; the tag is v1.0.0 unless told. */
+/** The context of a check: a push to main, the default branch, unless told; the tag is v1.0.0 unless told, a pull request the first. */
 export function lintContext({ repository = 'owner/repository', branch, event = 'push' }: LintFor): PlanContext {
   const defaultBranch = branch === 'master' ? 'master' : 'main'
   if (event === 'tag') return { repository, event, branch: defaultBranch, tag: branch ?? 'v1.0.0', defaultBranch }
-  return { repository, event, branch: branch ?? defaultBranch, defaultBranch }
+  return {
+    repository,
+    event,
+    branch: branch ?? defaultBranch,
+    defaultBranch,
+    ...(event === 'pull_request' ? { pull: 1 } : {}),
+  }
 }

@@ -1,4 +1,5 @@
 import { type PlanEvent, touches } from './plan.ts'
+import { type RollOutEvent, rollOutEvents } from './roll-out.ts'
 import type { Run } from './run.ts'
 
 /** The git host's ref that has the run's commit. */
@@ -8,9 +9,13 @@ export function refOf({ branch, tag, pullRequest, defaultBranch }: Run): string 
   return `refs/heads/${branch || defaultBranch || 'main'}`
 }
 
+/** Does a run by this event only give an environment what an earlier run made? */
+export const isRollOut = (event: Run['event']): event is RollOutEvent =>
+  (rollOutEvents as readonly string[]).includes(event)
+
 /** What a run is for its pipeline: one that runs again is what it was at first. */
 export function eventOf({ event, tag, pullRequest, inputs }: Run): PlanEvent {
-  if (event !== 'rerun') return event
+  if (event !== 'rerun' && !isRollOut(event)) return event
   if (pullRequest) return 'pull_request'
   if (tag !== undefined) return 'tag'
   return inputs ? 'manual' : 'push'
@@ -28,7 +33,7 @@ export function isNewerOf(newer: Run, older: Run): boolean {
     newer.branch === older.branch &&
     newer.tag === older.tag &&
     newer.pullRequest?.number === older.pullRequest?.number
-  if (!isSame || newer.event === 'rerun' || newer.event === 'manual') return false
+  if (!isSame || newer.event === 'rerun' || newer.event === 'manual' || newer.asked) return false
   if (newer.state === 'cancelled' || newer.plan?.ignored) return false
   return newer.plan !== undefined || touches(newer.changed, older.plan?.startPaths)
 }

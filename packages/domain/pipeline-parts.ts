@@ -69,3 +69,6 @@ export const Input = Type.Object(
   },
   { ...strict, description: 'A value that is asked for when a run is started by hand.' },
 )
+/** A DNS name. */
+export const hostName = (description: string) =>
+  Type.String({ pattern: '^[a-z0-9{]([-a-z0-9.{}]{0,251}[a-z0-9}])?$', description })

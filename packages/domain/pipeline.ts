@@ -1,11 +1,11 @@
 import Type from 'typebox'
+import { Deploy } from './deploy-schema.ts'
 import {
   globs,
   Input,
   imageRef,
   inContainer,
   Name,
-  name,
   named,
   paths,
   SecretNames,
@@ -209,40 +209,6 @@ const Test = Type.Object(
     ),
   },
   { ...strict, description: 'Commands in a container of an image that was just built.' },
-)
-const Deploy = Type.Object(
-  {
-    on: Type.Optional(
-      Type.Object(
-        {
-          branch: Type.Union([text(255, 'A glob of branches.'), globs('Globs of branches.')], {
-            description: 'A glob of branches, or a list of them.',
-          }),
-        },
-        {
-          ...strict,
-          description: 'Which pushes are deployed here. Default: those to the default branch of the repository.',
-        },
-      ),
-    ),
-    namespace: Type.Optional(
-      Type.String({
-        pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
-        description:
-          "A namespace with lower-case letters, digits and dashes. Default: the repository's own, else <repository>-<environment>.",
-      }),
-    ),
-    manifests: Type.Optional(text(500, 'Folder or file of Kubernetes manifests in the repository. Default: k8s.')),
-    after: Type.Optional(
-      Type.String({
-        pattern: name,
-        description: 'The name of an environment above this one. It must be healthy first.',
-      }),
-    ),
-    approval: Type.Optional(Type.Literal('required', { description: 'Refused: not supported yet.' })),
-    timeout: Type.Optional(timeout('How long the release may take to become healthy. Default: 5m.')),
-  },
-  { ...strict, description: 'An environment: where the release goes.' },
 )
 /** `.taxiway.yaml`, version 1: the schema is the source of the types, the messages and the editors' JSON Schema. */
 export const Pipeline = Type.Object(

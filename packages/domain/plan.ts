@@ -1,4 +1,6 @@
 import { type Pipeline, testImage } from './pipeline.ts'
+import { type PlannedEnvironment, planEnvironments } from './plan-environment.ts'
+import { durationMs, slug } from './plan-parts.ts'
 import { done, type Outcome, refuse } from './reason.ts'
 import { matchesBranch, matchesPath } from './trigger.ts'
 
@@ -65,12 +67,6 @@ export interface PlannedService {
   ready?: { port: number } | { command: string }
   timeoutMs: number
 }
-export interface PlannedEnvironment {
-  name: string
-  namespace: string
-  manifests: string
-  timeoutMs: number
-}
 export const planEvents = ['push', 'tag', 'pull_request', 'manual'] as const
 /** What starts a run. */
 export type PlanEvent = (typeof planEvents)[number]
@@ -84,7 +80,10 @@ export interface PlanContext {
   /** Branch that the pull request wants into. */
   base?: string
   sha?: string
+  /** Of the run. */
   number?: number
+  /** Of the pull request. */
+  pull?: number
   defaultBranch?: string
   namespace?: string
   /** Code that a member has not approved gets no secrets and is never deployed. Default: trusted. */
@@ -94,19 +93,6 @@ export interface PlanContext {
   /** Files that changed, if that is known. */
   changed?: string[]
 }
-
-const units = { s: 1000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
-const durationMs = (text: string | undefined, fallbackMs: number): number =>
-  text === undefined ? fallbackMs : Number(text.slice(0, -1)) * units[text.slice(-1) as keyof typeof units]
-
-/** A name usable for images, namespaces and containers: lower case, digits and dashes, at most 40 characters. */
-export const slug = (text: string): string =>
-  text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 40)
-    .replace(/-+$/, '') || 'app'
 
 /** Pipeline and push make the plan. What does not apply to this event, branch or change is left out. */
 export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan> {
@@ -121,14 +107,7 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
   if (ignored) return done({ images: [], tests: [], environments: [], ...rest, ignored })
   const images = Object.entries(pipeline.images ?? {}).map(([name, image]) => planImage(name, image, context))
   const tests = Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => planTest(pipeline, key, test, context))
-  const environments = Object.entries(pipeline.deploy ?? {})
-    .filter(([, deploy]) => isDeployedFrom(context, deploy.on?.branch))
-    .map(([name, deploy]) => ({
-      name,
-      namespace: deploy.namespace ?? context.namespace ?? slug(`${context.repository.split('/')[1]}-${name}`),
-      manifests: deploy.manifests ?? 'k8s',
-      timeoutMs: durationMs(deploy.timeout, 5 * 60_000),
-    }))
+  const environments = planEnvironments(pipeline, context)
   if (images.length === 0 && tests.length === 0 && environments.length === 0) return refuse('nothing_to_do')
   return done({ images, tests, environments, ...rest })
 }
@@ -247,13 +226,6 @@ const combinations = (matrix: Record<string, string[]>): Record<string, string>[
     [{}],
   )
 
-/** Without a rule only the default branch is deployed. */
-function isDeployedFrom(context: PlanContext, rule: string | string[] | undefined): boolean {
-  if (context.trusted === false || context.event === 'pull_request') return false
-  const fallback = context.defaultBranch ? [context.defaultBranch] : ['main', 'master']
-  return matchesBranch(context.branch, rule === undefined ? fallback : [rule].flat())
-}
-
 /** What a commit without a pipeline file implies. */
 export interface Implied {
   dockerfileStages: string[]
@@ -272,16 +244,6 @@ export function implyPlan(implied: Implied, context: PlanContext): Plan {
     tests: hasTest
       ? [{ name: 'test', image: name, run: { buildTarget: 'test' }, env: {}, timeoutMs: 10 * 60_000 }]
       : [],
-    environments:
-      implied.hasManifests && isDeployedFrom(context, undefined)
-        ? [
-            {
-              name: 'production',
-              namespace: context.namespace ?? slug(`${name}-production`),
-              manifests: 'k8s',
-              timeoutMs: 5 * 60_000,
-            },
-          ]
-        : [],
+    environments: implied.hasManifests ? planEnvironments({ deploy: { production: {} } }, context) : [],
   }
 }

@@ -28,7 +28,11 @@ test.each([
     { version: 1, images: { web: {} }, test: { unit: { image: 'web', run: ['x'], privileged: true } } },
     /privileged: unknown key/,
   ],
-  [{ version: 1, deploy: { production: { approval: 'required' } } }, /config_unsupported.*approval/],
+  [{ version: 1, deploy: { production: { timezone: 'Mars/Base' } } }, /Mars\/Base is no time zone like Europe\/Berlin/],
+  [
+    { version: 1, deploy: { production: { windows: ['9:00-17:00'] } } },
+    /windows\.0: must be a window like 09:00-17:00/,
+  ],
   [{ version: 1, deploy: { production: { after: 'staging' } } }, /staging is not an environment above/],
 ])('%j is refused with a sentence', (value, message) => {
   expect(messageOf(value)).toMatch(message)

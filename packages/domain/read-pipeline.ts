@@ -1,9 +1,12 @@
 import Value from 'typebox/value'
+import { deployProblem } from './deploy-problem.ts'
 import { nearest } from './nearest.ts'
 import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './pipeline-schema.ts'
 import { done, type Outcome, oneLine, refuse } from './reason.ts'
 import { findProblem } from './schema-problem.ts'
+import { strategyProblem } from './strategy.ts'
+import { isTimeZone } from './windows.ts'
 
 /** Finds the line of a path in the file, for messages. */
 export type LineOf = (path: (string | number)[]) => number | undefined
@@ -29,7 +32,7 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
 
 /** Keys that the schema has and this version does not carry out yet. */
 export const notYet = {
-  deploy: ['approval'],
+  deploy: [] as readonly string[],
 } as const
 
 /** Tests that one matrix may make: its product grows faster than people think. */
@@ -92,6 +95,11 @@ function checkEnvironments(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeli
         ['deploy', key, 'after'],
         `${environment.after} is not an environment above this one${didYouMean(environment.after, seen)}`,
       )
+    if (environment.timezone !== undefined && !isTimeZone(environment.timezone))
+      return refusal(['deploy', key, 'timezone'], `${environment.timezone} is no time zone like Europe/Berlin`)
+    const problem =
+      deployProblem(pipeline, environment) ?? strategyProblem(environment, Object.keys(pipeline.images ?? {}))
+    if (problem) return refusal(['deploy', key, ...problem.path], problem.detail)
     seen.add(key)
   }
   return done(pipeline)

@@ -50,6 +50,13 @@ const sentences = {
     `The URL is not allowed: ${p.detail}. Private addresses and plain http must be listed in TAXIWAY_ALLOWED_ORIGINS.`,
   secrets_unreadable: () =>
     'What is kept encrypted can not be read with this TAXIWAY_SECRET_KEY. Start with the key that wrote it, or write tokens and secrets anew.',
+  kubeconfig_refused: (p: { detail: string }) => `The kubeconfig is not taken: ${p.detail}.`,
+  cluster_unusable: (p: { name: string; detail: string }) =>
+    `Cluster ${p.name} can't be used: ${p.detail}. Mend that, or register it all the same with "force": true.`,
+  cluster_unchecked: (p: { name: string; seconds: number }) =>
+    `No deployer looked at cluster ${p.name} in ${p.seconds} s. Start a process with the role deployer, or register it unchecked with "force": true.`,
+  cluster_in_use: (p: { name: string; by: string }) =>
+    `Cluster ${p.name} is still named by ${p.by}. Change that first.`,
   unknown_error: () => 'Something went wrong on our side. The log of the service has the details.',
   // Record and attempts
   fenced: (p: { attempt: number; current: number }) => `FENCED attempt=${p.attempt} current=${p.current}`,
@@ -108,19 +115,74 @@ const sentences = {
   registry_unavailable: (p: { registry: string; detail: string }) => `Registry ${p.registry} failed: ${p.detail}.`,
   // Roll-out
   manifest_invalid: (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`,
-  manifest_forbidden: (p: { object: string; detail: string }) => `${p.object} is not allowed: ${p.detail}.`,
+  manifest_forbidden: (p: { object: string; detail: string; hint?: string }) =>
+    `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out, or see which rules of the environment an admin can change'}.`,
+  program_missing: (p: { folder: string; program: string }) =>
+    `${p.folder} is built by ${p.program}, which this deployer does not have. Install it where the deployer finds it (PATH).`,
   manifest_unsupported: (p: { object: string; detail: string }) =>
     `${p.object} can't be carried by this target: ${p.detail}.`,
   manifest_conflict: (p: { object: string; detail: string }) =>
     `${p.object} is also managed by somebody else: ${p.detail}.`,
+  quota_exceeded: (p: { object: string; detail: string }) =>
+    `${p.object} does not fit into the namespace: ${p.detail}. Ask for less, or have the quota raised.`,
+  admission_refused: (p: { object: string; detail: string }) =>
+    `${p.object} was refused by a rule of the cluster: ${p.detail}.`,
   image_unresolved: (p: { object: string; image: string }) =>
-    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin the image by digest.`,
+    `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin one by digest that an admin allowed (rule images).`,
+  prune_held: (p: { count: number; all: number; names: string }) =>
+    `${p.count} of ${p.all} objects are not in this release, which is more than half, so none was removed: ${p.names}. If they shall go, write "prune: all" for a release, or delete them by hand.`,
   stale_generation: (p: { generation: number; live: number }) =>
     `Generation ${p.generation} is older than what is live (${p.live}), so it was not applied.`,
+  job_failed: (p: { job: string; when: 'before' | 'after_live'; detail: string }) =>
+    `Job ${p.job} failed${p.when === 'before' ? ', so nothing was switched' : ''}: ${p.detail}.`,
   deploy_unhealthy: (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`,
   target_unavailable: (p: { detail: string }) => `No place to deploy to: ${p.detail}.`,
+  cluster_not_allowed: (p: { environment: string; cluster: string; detail: string }) =>
+    `Environment ${p.environment} may not be deployed to cluster ${p.cluster}: ${p.detail}.`,
+  namespace_not_allowed: (p: { environment: string; namespace: string; detail: string }) =>
+    `Environment ${p.environment} may not be deployed to namespace ${p.namespace}: ${p.detail}.`,
+  namespace_taken: (p: { namespace: string; owner: string }) =>
+    `Namespace ${p.namespace} belongs to ${p.owner}. Name another in the pipeline file, or have an admin rule it for this environment too.`,
   cluster_unavailable: (p: { seconds: number }) => `The Kubernetes API did not answer for ${p.seconds} s.`,
   cluster_forbidden: (p: { detail: string }) => `The cluster refused: ${p.detail}.`,
+  approval_expired: (p: { environment: string; since: string }) =>
+    `Nobody approved the release to ${p.environment}, which was asked for at ${p.since}. Deploy the run again to ask anew.`,
+  approval_rejected: (p: { environment: string; who: string }) => `${p.who} rejected the release to ${p.environment}.`,
+  run_not_waiting: (p: { environment: string }) =>
+    `The run does not wait for an approval of ${p.environment}. See what it does or waits for.`,
+  run_not_published: (p: { number: number }) =>
+    `Run ${p.number} has no tested and published images any more, or never had. Run its commit again.`,
+  release_not_found: (p: { environment: string; generation: number }) =>
+    `Environment ${p.environment} has no release ${p.generation}, or not any more. See its list of releases.`,
+  release_not_healthy: (p: { environment: string; generation: number; state: string }) =>
+    `Release ${p.generation} of ${p.environment} was never healthy: it is ${p.state}. Choose one that was live.`,
+  no_earlier_release: (p: { environment: string }) =>
+    `Environment ${p.environment} has no earlier release of another commit that was healthy.`,
+  after_not_live: (p: { environment: string; after: string }) =>
+    `Environment ${p.environment} comes after ${p.after}, where this was never live. Deploy it there first.`,
+  nothing_live: (p: { environment: string }) =>
+    `Nothing is live in environment ${p.environment} yet. Push a commit that is deployed there.`,
+  drift_persists: (p: { objects: string; times: number; by: string; next: string }) =>
+    `${p.objects} was put back ${p.times} times, and ${p.by} changed it again each time. It is put back again at ${p.next}; end what changes it, or write drift: ignore.`,
+  drift_not_corrected: (p: { detail: string; next: string }) =>
+    `What was changed by hand could not be put back: ${p.detail}. It is tried again at ${p.next}.`,
+  changes_waiting: (p: { count: number }) =>
+    `${p.count} changes wait for this environment already. Wait until they are done.`,
+  change_refused: (p: { workload: string; detail: string }) => `${p.workload} was not changed: ${p.detail}.`,
+  change_overtaken: () =>
+    'Another release went live before this was done, so it was not. Look at that one, and ask again if need be.',
+  change_expired: (p: { minutes: number; detail: string }) =>
+    `This could not be done within ${p.minutes} minutes: ${p.detail}. Ask again when that is over.`,
+  preview_quota: (p: { environment?: string; most: number }) =>
+    p.environment === undefined
+      ? `${p.most} previews of this repository may stand at a time, and do. Close a pull request, or have an admin raise deploy.previews of the repository.`
+      : `${p.most} previews of ${p.environment} may stand at a time, and do. Close a pull request, or raise deploy.${p.environment}.preview.most.`,
+  preview_stuck: (p: { environment: string; detail: string; next: string }) =>
+    `Preview ${p.environment} could not be removed: ${p.detail}. It is tried again at ${p.next}; what holds it must be taken away by hand.`,
+  removal_unfinished: (p: { what: string; seconds: number; detail: string }) =>
+    `${p.what} was still there ${p.seconds} s after it was removed: ${p.detail}.`,
+  removal_overtaken: (p: { what: string }) =>
+    `${p.what} was not removed, because somebody deployed there meanwhile. Look at it again.`,
   not_allowed_for_ref: (p: { environment: string; branch: string }) =>
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status
@@ -178,6 +240,7 @@ const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'redis_unavailable',
   'out_of_memory',
   'secrets_unreadable',
+  'program_missing',
   'unknown_error',
   'stale_generation',
 ])
@@ -188,6 +251,7 @@ const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'registry_auth_failed',
   'cluster_forbidden',
   'secrets_unreadable',
+  'program_missing',
   'stale_generation',
   'target_unavailable',
 ])

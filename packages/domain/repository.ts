@@ -4,8 +4,28 @@ import type { RepositoryId } from './ids.ts'
 /** Where a repository's releases go: a context of the kubeconfig, and the namespace when the pipeline names none. */
 export const DeployDefaults = Type.Object(
   {
-    cluster: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'A context of the kubeconfig.' })),
+    cluster: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 253,
+        description: "A registered cluster, or a context of the deployer's kubeconfig.",
+      }),
+    ),
+    clusters: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+        maxItems: 50,
+        description: 'Further clusters that its pipeline files may name. Without it, they may name only that one.',
+      }),
+    ),
     namespace: Type.Optional(Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' })),
+    previews: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1000,
+        description:
+          'So many previews of its pull requests may stand at a time, whatever its pipeline files say; 0: none. Default: 20.',
+      }),
+    ),
     target: Type.Optional(Type.Union([Type.Literal('kubernetes'), Type.Literal('docker')])),
   },
   { additionalProperties: false },

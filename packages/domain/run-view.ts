@@ -1,5 +1,7 @@
 import Type from 'typebox'
-import { releaseStates, testStates } from './event.ts'
+import { jobStates, jobTurns, releaseStates, testStates } from './event.ts'
+import { Explanation } from './explanation.ts'
+import { gateKinds } from './gate.ts'
 import { runStates, stageStates } from './run.ts'
 
 const When = Type.Optional(Type.String({ format: 'date-time' }))
@@ -29,13 +31,33 @@ export const RunView = Type.Object(
     reason: Type.Optional(ReasonView),
     waiting: Type.Optional(
       Type.Object({
-        for: words(['slot', 'concurrency', 'worker'] as const),
-        place: Type.Integer({ description: 'How many are taken up to and with this run.' }),
+        for: words(['slot', 'concurrency', 'worker', ...gateKinds] as const),
+        place: Type.Optional(Type.Integer({ description: 'How many are taken up to and with this run.' })),
         estimateSeconds: Type.Optional(Type.Integer()),
+        environment: Type.Optional(Type.String({ description: 'Before which it waits at a gate.' })),
+        since: When,
+        until: When,
         message: Type.String(),
       }),
     ),
     notes: Type.Optional(Type.Array(ReasonView)),
+    approvals: Type.Optional(
+      Type.Array(
+        Type.Object({ environment: Type.String(), who: Type.String(), at: Type.String({ format: 'date-time' }) }),
+      ),
+    ),
+    asked: Type.Optional(
+      Type.Object(
+        {
+          who: Type.String(),
+          runId: Type.String({ description: 'The run whose images it has.' }),
+          number: Type.Integer({ description: 'Of that run.' }),
+          environment: Type.Optional(Type.String({ description: 'Where the release was promoted from.' })),
+          generation: Type.Optional(Type.Integer({ description: 'The release that is given again.' })),
+        },
+        { description: 'A promotion, a deploy by hand or a rollback: who asked for what.' },
+      ),
+    ),
     url: Type.String(),
     attempt: Type.Integer(),
     createdAt: Type.String({ format: 'date-time' }),
@@ -96,7 +118,21 @@ export const RunView = Type.Object(
         generation: Type.Integer(),
         state: words(releaseStates),
         reason: Type.Optional(ReasonView),
+        progress: Type.Optional(Type.String({ description: 'How far it is on its way: canary 25 %.' })),
+        explanation: Type.Optional(Explanation),
       }),
+    ),
+    jobs: Type.Optional(
+      Type.Array(
+        Type.Object({
+          environment: Type.String(),
+          when: words(jobTurns),
+          name: Type.String(),
+          state: words(jobStates),
+          durationMs: Type.Optional(Type.Number()),
+          reason: Type.Optional(ReasonView),
+        }),
+      ),
     ),
   },
   { $id: 'Run' },

@@ -37,7 +37,17 @@ const fresh = (): Run => ({
 const plan = {
   images: [],
   tests: [],
-  environments: [{ name: 'production', namespace: 'shop', manifests: 'k8s', timeoutMs: 1000 }],
+  environments: [
+    {
+      name: 'production',
+      namespace: 'shop',
+      manifests: 'k8s',
+      timeoutMs: 1000,
+      soakMs: 0,
+      rollback: true,
+      prune: 'careful' as const,
+    },
+  ],
 }
 const play = (events: RunEvent[], run = fresh()): Run =>
   events.reduce((at, event) => {
@@ -46,6 +56,14 @@ const play = (events: RunEvent[], run = fresh()): Run =>
   }, run)
 const finished = (stage: string): RunEvent => ({ type: 'stage_finished', stage, state: 'succeeded' })
 const started: RunEvent = { type: 'attempt_started', holder: 'h', worker: 'w' }
+
+const gate = {
+  environment: 'production',
+  kind: 'approval' as const,
+  message: 'Waiting',
+  since: now,
+  until: '2026-01-02T00:00:00.000Z',
+}
 
 const stage = fc.constantFrom('checkout', 'build', 'test', 'publish')
 const event: fc.Arbitrary<RunEvent> = fc.oneof(
@@ -74,6 +92,11 @@ const event: fc.Arbitrary<RunEvent> = fc.oneof(
                 reason: reason('test_failed', { test: 't', exit: 1, detail: '' }),
               },
     ),
+  fc.constant<RunEvent>({ type: 'gate_closed', gate }),
+  fc.constant<RunEvent>({ type: 'gate_opened', environment: 'production' }),
+  fc.constant<RunEvent>({ type: 'approved', environment: 'production', who: 'me' }),
+  fc.constant<RunEvent>({ type: 'rejected', environment: 'production', who: 'me' }),
+  fc.constant<RunEvent>({ type: 'approval_expired', environment: 'production' }),
   fc.constant<RunEvent>({ type: 'cancelled', who: 'me' }),
   fc.constant<RunEvent>({ type: 'superseded', by: 'run #2' }),
 )
@@ -89,7 +112,9 @@ test('whatever happens, a run only moves as the table of states allows, its atte
         const next = moved.value
         if (next.state !== run.state) expect(moves[run.state] as readonly string[]).toContain(next.state)
         expect(next.attempt).toBeGreaterThanOrEqual(run.attempt)
+        if (next.gate) expect(next.holder).toBeUndefined()
         if (isTerminal(next.state)) {
+          expect(next.gate).toBeUndefined()
           expect(next.holder).toBeUndefined()
           expect(next.stages.filter(({ state }) => state === 'running' || state === 'pending')).toEqual([])
           if (next.state !== 'succeeded') expect(next.reason?.code).toBeTruthy()
@@ -201,4 +226,60 @@ test('images stand in the order of the plan, whichever is built first', () => {
     return moved.value
   }, fresh())
   expect(built.images.map(({ name }) => name)).toEqual(['tools', 'server', 'docs'])
+})
+
+const atGate = () =>
+  play([
+    started,
+    { type: 'planned', plan },
+    ...['checkout', 'build', 'test', 'publish'].map(finished),
+    { type: 'gate_closed', gate },
+  ])
+
+test('a run at a gate is held by nobody, needs no worker, and is taken by none', () => {
+  const run = atGate()
+  expect(run).toMatchObject({ state: 'running', gate })
+  expect(run.holder).toBeUndefined()
+  expect(neededWork(run)).toBeUndefined()
+  expect(moveRun(run, started, now)).toMatchObject({ ok: false, reason: { code: 'fenced' } })
+  const opened = play([{ type: 'gate_opened', environment: 'production' }], run)
+  expect(opened).toMatchObject({ gatesPassed: 1, gatedMs: 0 })
+  expect(neededWork(opened)).toBe('deploy')
+  expect(play([started], opened).holder).toBe('h')
+})
+
+test('only what waits for this approval is approved, rejected or expires', () => {
+  const run = atGate()
+  const approved = moveRun(run, { type: 'approved', environment: 'production', who: 'ann' }, now)
+  expect(approved).toMatchObject({
+    ok: true,
+    value: { approvals: [{ environment: 'production', who: 'ann', at: now }] },
+  })
+  for (const type of ['approved', 'rejected'] as const) {
+    expect(moveRun(run, { type, environment: 'staging', who: 'ann' }, now).ok).toBe(false)
+    if (approved.ok)
+      expect(moveRun(approved.value, { type, environment: 'production', who: 'bob' }, now).ok).toBe(false)
+    const frozen = { ...run, gate: { ...gate, kind: 'freeze' as const } }
+    expect(moveRun(frozen, { type, environment: 'production', who: 'ann' }, now).ok).toBe(false)
+  }
+  const rejected = play([{ type: 'rejected', environment: 'production', who: 'ann' }], run)
+  expect(rejected).toMatchObject({ state: 'cancelled', reason: { code: 'approval_rejected' } })
+  const expired = play([{ type: 'approval_expired', environment: 'production' }], run)
+  expect(expired).toMatchObject({ state: 'failed', reason: { code: 'approval_expired' } })
+  expect(expired.stages.at(-1)).toMatchObject({ state: 'failed', reason: { code: 'approval_expired' } })
+  for (const ended of [rejected, expired]) expect(ended.gate).toBeUndefined()
+})
+
+test('who waits at a gate can be cancelled, and who was to be cancelled does not wait', () => {
+  expect(play([{ type: 'cancelled', who: 'ann' }], atGate())).toMatchObject({ state: 'cancelled' })
+  const asked = play([started, { type: 'cancel_requested', who: 'ann' }, { type: 'gate_closed', gate }])
+  expect(asked).toMatchObject({ state: 'cancelled', reason: { message: 'Cancelled by ann.' } })
+})
+
+test('the time at gates does not count as time of the run', () => {
+  const limited = { ...atGate(), plan: { ...plan, timeoutMs: 60_000 } }
+  const hour = '2026-01-01T01:00:00.000Z'
+  const opened = moveRun(limited, { type: 'gate_opened', environment: 'production' }, hour)
+  expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 59_000)).toBeUndefined()
+  expect(opened.ok && overdueSeconds(opened.value, Date.parse(hour) + 61_000)).toBe(60)
 })

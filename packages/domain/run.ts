@@ -1,12 +1,15 @@
-import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunTest } from './event.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunEvent, RunJob, RunTest } from './event.ts'
+import type { Explanation } from './explanation.ts'
+import type { Gate } from './gate.ts'
 import type { RepositoryId, RunId, Sha } from './ids.ts'
 import type { Plan, PlanEvent } from './plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from './reason.ts'
+import type { RollOutEvent } from './roll-out.ts'
 
 /**
  * What may follow each state of a run.
  * queued: accepted by the api, or given back after its worker was lost or drained; a worker moves it on; a crash leaves it as it is.
- * running: a worker holds it, or it waits between builder and deployer; a crash makes it queued again at the next attempt.
+ * running: a worker holds it, or it waits between builder and deployer, or at a gate; a crash of its worker makes it queued again at the next attempt.
  * The others are final: nothing moves a run on from there.
  */
 export const moves = {
@@ -56,6 +59,8 @@ export interface RunImage {
   reusedRun?: number
   /** Digest of its provenance statement in the registry. */
   provenance?: string
+  /** Who its containers run as, as the image says it; empty for root. */
+  user?: string
   bases?: RunBase[]
 }
 export interface RunRelease {
@@ -63,6 +68,25 @@ export interface RunRelease {
   generation: number
   state: ReleaseState
   reason?: Reason
+  /** How far it is on its way: `canary 25 %`. */
+  progress?: string
+  /** Why it did not become healthy, in full. */
+  explanation?: Explanation
+}
+
+/** Who let a release begin. */
+export interface RunApproval {
+  environment: string
+  who: string
+  at: string
+}
+/** What a person asked for: the run that made it, and for a promotion or rollback the release that is given again. */
+export interface RunAsked {
+  who: string
+  runId: RunId
+  number: number
+  environment?: string
+  generation?: number
 }
 
 /** Where a run of a pull request comes from. */
@@ -85,7 +109,7 @@ export interface Run {
   version: number
   repo: RepositoryId
   repository: string
-  event: PlanEvent | 'rerun'
+  event: PlanEvent | 'rerun' | RollOutEvent
   sha: Sha
   branch: string
   tag?: string
@@ -94,6 +118,10 @@ export interface Run {
   trusted?: boolean
   /** Values of a manual run. */
   inputs?: Record<string, string>
+  /** Where its push moved the branch from, */
+  before?: Sha
+  /** and whether that lost commits: the branch was set back. */
+  forced?: boolean
   /** Files that changed, if the git host told all of them. */
   changed?: string[]
   defaultBranch?: string
@@ -114,12 +142,22 @@ export interface Run {
   cancelRequestedBy?: string
   /** The newer run that wants its place. */
   supersededBy?: string
+  /** Where it waits before an environment; then nobody holds it. */
+  gate?: Gate
+  /** Gates that opened so far. */
+  gatesPassed?: number
+  /** How long it waited at them, in milliseconds. */
+  gatedMs?: number
+  approvals?: RunApproval[]
+  /** Who wants what an earlier run made in an environment. */
+  asked?: RunAsked
   plan?: Plan
   stages: Stage[]
   images: RunImage[]
   tests?: RunTest[]
   artifacts?: RunArtifact[]
   releases: RunRelease[]
+  jobs?: RunJob[]
   createdAt: string
   startedAt?: string
   finishedAt?: string
@@ -131,7 +169,9 @@ export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
 /** A queued run for a pushed commit. */
 export function newRun(
   from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> &
-    Partial<Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed'>>,
+    Partial<
+      Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed' | 'before' | 'forced'>
+    >,
   now: string,
 ): NewRun {
   const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))
@@ -150,21 +190,21 @@ export function newRun(
 
 export const stageKey = (stage: Stage): string =>
   stage.environment === undefined ? stage.name : `${stage.name}:${stage.environment}`
-export const findStage = (run: Run, key: string): Stage | undefined =>
+export const findStage = (run: Pick<Run, 'stages'>, key: string): Stage | undefined =>
   run.stages.find((stage) => stageKey(stage) === key)
 
 /** The run's time limit in seconds, when it has taken longer than that since its first attempt began. */
-export function overdueSeconds({ plan, startedAt }: Run, nowMs: number): number | undefined {
+export function overdueSeconds({ plan, startedAt, gatedMs = 0 }: Run, nowMs: number): number | undefined {
   if (plan?.timeoutMs === undefined || startedAt === undefined) return undefined
-  return nowMs - Date.parse(startedAt) > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
+  return nowMs - Date.parse(startedAt) - gatedMs > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
 }
 
 /** Crashes after which a run is not tried again. */
 export const crashLimit = 3
 
-/** Which worker the run needs next, or undefined: it is over. */
-export function neededWork(run: Run): 'build' | 'deploy' | undefined {
-  if (isTerminal(run.state)) return undefined
+/** Which worker the run needs next, or undefined: it is over, or waits at a gate. */
+export function neededWork(run: Pick<Run, 'state' | 'stages' | 'gate'>): 'build' | 'deploy' | undefined {
+  if (isTerminal(run.state) || run.gate) return undefined
   const isBuilt = buildStages.every((name) => isPassed(findStage(run, name)))
   return isBuilt ? 'deploy' : 'build'
 }
@@ -193,11 +233,12 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   // Work is told only by who holds the run.
   if (
     run.state === 'queued' &&
-    /^(stage_|handed_|test_|artifact_|image_|attempt_drained|worker_lost|timed_out)/.test(event.type)
+    /^(stage_|handed_|test_|artifact_|image_|job_|attempt_drained|worker_lost|timed_out|gate_closed)/.test(event.type)
   )
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
+      if (run.gate) return refuse('fenced', { attempt: run.attempt, current: run.attempt })
       next.state = 'running'
       next.holder = event.holder
       next.worker = event.worker
@@ -210,11 +251,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'worker_lost':
       return done(afterLoss(next, event, now))
     case 'planned':
-      next.plan = event.plan
-      next.stages.push(
-        ...event.plan.environments.map(({ name }): Stage => ({ name: 'deploy', environment: name, state: 'pending' })),
-      )
-      return done(next)
+      return done(addPlan(next, event.plan))
     case 'stage_started':
       return withStage(next, event.stage, (stage) => {
         stage.state = 'running'
@@ -225,25 +262,30 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     case 'image_built':
       return done(noteBuilt(next, event))
     case 'image_published':
-      Object.assign(imageOf(next, event.image), {
-        digest: event.digest,
-        reference: event.reference,
-        ...(event.provenance ? { provenance: event.provenance } : {}),
-      })
-      return done(next)
+      return done(notePublished(next, event))
     case 'test_changed':
       next.tests = changed(run.tests, event.test, ({ name }) => name)
       return done(next)
     case 'artifact_kept':
       next.artifacts = changed(run.artifacts, event.artifact, ({ id }) => id)
       return done(next)
+    case 'job_changed':
+      return done(changeJob(next, event.job))
     case 'release_changed':
       return done(changeRelease(next, event))
+    case 'gate_closed':
+      return done(run.cancelRequestedBy ? cancel(next, run.cancelRequestedBy, now) : waitAt(next, event.gate))
+    case 'gate_changed':
+    case 'gate_opened':
+    case 'approved':
+    case 'rejected':
+    case 'approval_expired':
+      return moveAtGate(next, event, now)
     case 'cancel_requested':
       next.cancelRequestedBy = event.who
       return done(next)
     case 'cancelled':
-      return done(close(next, 'cancelled', reason('cancelled_by', { who: event.who }), now))
+      return done(cancel(next, event.who, now))
     case 'supersede_requested':
       // What is on its way to an environment is left to the order of releases there.
       if (neededWork(run) !== 'build') return refuse('run_not_cancellable', { state: run.state })
@@ -257,6 +299,16 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   }
 }
 
+function addPlan(run: Run, plan: Plan): Run {
+  run.plan = plan
+  run.stages.push(
+    ...plan.environments.map(({ name }): Stage => ({ name: 'deploy', environment: name, state: 'pending' })),
+  )
+  return run
+}
+
+const cancel = (run: Run, who: string, now: string): Run =>
+  close(run, 'cancelled', reason('cancelled_by', { who }), now)
 const supersede = (run: Run, by: string, now: string): Run =>
   close(run, 'superseded', reason('superseded', { by }), now)
 
@@ -265,6 +317,54 @@ function timeOut(run: Run, seconds: number, now: string): Run {
   for (const stage of run.stages)
     if (stage.state === 'running') Object.assign(stage, { state: 'failed', finishedAt: now, reason: why })
   return close(run, 'failed', why, now)
+}
+
+/** Nobody holds it; a roll-out that had not begun to change anything begins anew. */
+function waitAt(run: Run, gate: Gate): Run {
+  for (const stage of run.stages)
+    if (stage.state === 'running') {
+      stage.state = 'pending'
+      delete stage.startedAt
+    }
+  run.gate = gate
+  return release(run)
+}
+
+type GateEvent = Extract<
+  RunEvent,
+  { type: 'gate_changed' | 'gate_opened' | 'approved' | 'rejected' | 'approval_expired' }
+>
+
+/** What happens to a run that waits at a gate. */
+function moveAtGate(run: Run, event: GateEvent, now: string): Outcome<Run> {
+  const environment = event.type === 'gate_changed' ? event.gate.environment : event.environment
+  const { gate } = run
+  const isAsked = event.type === 'gate_changed' || event.type === 'gate_opened' || gate?.kind === 'approval'
+  if (!gate || gate.environment !== environment || !isAsked) return refuse('run_not_waiting', { environment })
+  const until = event.type === 'gate_changed' ? event.gate.since : now
+  run.gatedMs = (run.gatedMs ?? 0) + Math.max(0, Date.parse(until) - Date.parse(gate.since))
+  if (event.type === 'gate_changed') return done({ ...run, gate: event.gate })
+  if (event.type === 'rejected' || event.type === 'approval_expired') return done(endAtGate(run, event, gate, now))
+  if (event.type === 'approved') run.approvals = [...(run.approvals ?? []), { environment, who: event.who, at: now }]
+  delete run.gate
+  run.gatesPassed = (run.gatesPassed ?? 0) + 1
+  return done(run)
+}
+
+function endAtGate(
+  run: Run,
+  event: Extract<GateEvent, { type: 'rejected' | 'approval_expired' }>,
+  { environment, since }: Gate,
+  now: string,
+): Run {
+  const isRejected = event.type === 'rejected'
+  const why = isRejected
+    ? reason('approval_rejected', { environment, who: event.who })
+    : reason('approval_expired', { environment, since })
+  const state = isRejected ? 'cancelled' : 'failed'
+  for (const stage of run.stages)
+    if (stage.environment === environment) Object.assign(stage, { state, finishedAt: now, reason: why })
+  return close(run, state, why, now)
 }
 
 function release(run: Run): Run {
@@ -285,7 +385,7 @@ function requeue(run: Run): Run {
 function afterLoss(run: Run, event: { worker: string; since: string }, now: string): Run {
   run.crashes += 1
   for (const stage of run.stages) if (stage.state === 'running') stage.reason = reason('worker_lost', event)
-  if (run.cancelRequestedBy) return close(run, 'cancelled', reason('cancelled_by', { who: run.cancelRequestedBy }), now)
+  if (run.cancelRequestedBy) return cancel(run, run.cancelRequestedBy, now)
   if (run.supersededBy) return supersede(run, run.supersededBy, now)
   if (run.crashes >= crashLimit) return close(run, 'errored', reason('poisoned', { workers: run.crashes }), now)
   return requeue(run)
@@ -352,6 +452,18 @@ function noteBuilt(run: Run, event: Extract<RunEvent, { type: 'image_built' }>):
   return run
 }
 
+function notePublished(run: Run, event: Extract<RunEvent, { type: 'image_published' }>): Run {
+  const { digest, reference, provenance, user } = event
+  const more = { ...(provenance ? { provenance } : {}), ...(user === undefined ? {} : { user }) }
+  Object.assign(imageOf(run, event.image), { digest, reference, ...more })
+  return run
+}
+
+const changeJob = (run: Run, job: RunJob): Run => ({
+  ...run,
+  jobs: changed(run.jobs, job, ({ environment, when, name }) => `${environment} ${when} ${name}`),
+})
+
 function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {
   const { type: _, ...release } = event
   run.releases = [
@@ -365,6 +477,7 @@ function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_chang
 function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Reason | undefined, now: string): Run {
   run.state = state
   run.finishedAt = now
+  delete run.gate
   if (why) run.reason = why
   const isVerdict = state === 'succeeded' || state === 'failed' || state === 'errored'
   for (const stage of run.stages) {

@@ -10,6 +10,8 @@ export interface PushDelivery {
   ref: string
   branch?: string
   before?: Sha
+  /** The branch lost commits by it. */
+  forced?: boolean
   sha?: Sha
   deleted: boolean
   tag: boolean
@@ -43,8 +45,20 @@ export interface PullRequestDelivery {
   message: string
   author: string
 }
+/** A pull request that was merged or closed. */
+interface PullRequestEnd {
+  kind: 'pull_request_closed'
+  /** owner/name of the repository that it wanted into. */
+  repository: string
+  number: number
+}
 /** What a webhook call is about. */
-export type HostDelivery = PushDelivery | PullRequestDelivery | { kind: 'ping' } | { kind: 'other'; event: string }
+export type HostDelivery =
+  | PushDelivery
+  | PullRequestDelivery
+  | PullRequestEnd
+  | { kind: 'ping' }
+  | { kind: 'other'; event: string }
 
 /** Where statuses go and with what right. */
 export interface Account {
@@ -93,5 +107,12 @@ export interface GitHost {
     wanted: { branch?: string; sha?: string },
     options: { signal: AbortSignal },
   ): Promise<Outcome<FoundCommit>>
+  /** Is the pull request open? Refuses when the host can't be asked, or does not say. */
+  isPullRequestOpen(
+    account: Account,
+    repository: string,
+    number: number,
+    options: { signal: AbortSignal },
+  ): Promise<Outcome<boolean>>
   postStatus(account: Account, status: StatusPost, options: { signal: AbortSignal }): Promise<StatusResult>
 }

@@ -38,8 +38,18 @@ test('what is from another repository, or from none that can be read, is a fork'
   expect(fork({ full_name: head().repo.full_name.toUpperCase() })).toMatchObject({ value: { fork: false } })
 })
 
+test('one that was closed is told as such, by repository and number', () => {
+  expect(parse((p) => Object.assign(p, { action: 'closed' }))).toEqual({
+    ok: true,
+    value: { kind: 'pull_request_closed', repository: 'Codertocat/Hello-World', number: 2 },
+  })
+  expect(parse((p) => Object.assign(p, { action: 'closed', pull_request: { number: '2' } }))).toMatchObject({
+    reason: { code: 'body_invalid' },
+  })
+})
+
 test('what changes no code is another event', () => {
-  for (const action of ['closed', 'labeled', 'edited', undefined, {}, 7])
+  for (const action of ['labeled', 'edited', undefined, {}, 7])
     expect(parse((p) => Object.assign(p, { action }))).toEqual({
       ok: true,
       value: { kind: 'other', event: 'pull_request' },

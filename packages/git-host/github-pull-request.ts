@@ -10,14 +10,15 @@ type PullRequestPayload = Partial<EmitterWebhookEvent<'pull_request'>['payload']
 /** What changes the code of a pull request. */
 const actions: readonly unknown[] = ['opened', 'synchronize', 'reopened']
 
-/** Reads GitHub's `pull_request` event. What comes from another repository, or one that is gone, is a fork's. */
+/** Reads GitHub's `pull_request` event: new code, or the end. What comes from another repository, or one that is gone, is a fork's. */
 export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDelivery> {
   const { action, repository, pull_request: pull } = payload
-  if (!actions.includes(action)) return done({ kind: 'other', event: 'pull_request' })
+  if (action !== 'closed' && !actions.includes(action)) return done({ kind: 'other', event: 'pull_request' })
   const name = repository?.full_name
   if (!isText(name, 200) || !/^[\w.-]+\/[\w.-]+$/.test(name)) return invalid('repository.full_name')
   const number: unknown = pull?.number
   if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 1) return invalid('pull_request.number')
+  if (action === 'closed') return done({ kind: 'pull_request_closed', repository: name, number })
   const base = pull?.base?.ref
   if (!isBranch(base)) return invalid('pull_request.base.ref')
   const branch = pull?.head?.ref

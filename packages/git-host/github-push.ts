@@ -52,6 +52,7 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
     tag: isTag,
     ...(isTag ? { tagName: ref.slice('refs/tags/'.length) } : {}),
     ...(changed ? { changed } : {}),
+    ...(payload.forced === true ? { forced: true } : {}),
     message: message.slice(0, longestMessage).toWellFormed(),
     ...shown(payload),
     ...(branch ? { branch } : {}),

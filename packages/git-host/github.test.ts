@@ -63,7 +63,9 @@ test('every recorded payload of every event is read, and only pushes and pull re
             ? { kind: name }
             : name === 'pull_request' && ['opened', 'synchronize', 'reopened'].includes(payload.action)
               ? { kind: name }
-              : { kind: 'other', event: name },
+              : name === 'pull_request' && payload.action === 'closed'
+                ? { kind: 'pull_request_closed' }
+                : { kind: 'other', event: name },
       })
 })
 

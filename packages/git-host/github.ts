@@ -1,6 +1,7 @@
 import { done } from '@taxiway/domain/reason.ts'
 import type { GitHost } from './git-host.ts'
 import { findCommit } from './github-commit.ts'
+import { isPullRequestOpen } from './github-open-pull-request.ts'
 import { parsePullRequest } from './github-pull-request.ts'
 import { parsePush } from './github-push.ts'
 import { parsePayload } from './payload.ts'
@@ -20,6 +21,7 @@ export const github: GitHost = {
     return event === 'push' ? parsePush(payload.value) : done({ kind: 'other', event })
   },
   findCommit,
+  isPullRequestOpen,
   // docs.github.com/rest/commits/statuses: POST /repos/{owner}/{repo}/statuses/{sha}
   postStatus: (account, { repository, sha, state, context, description, targetUrl }, { signal }) =>
     postJson(

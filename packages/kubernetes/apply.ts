@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, ensureNamespace, messageOf, type Status, type Wait } from './cluster.ts'
-import { claim, deleteObject, stale, stillOurs } from './inventory.ts'
+import { type Answer, type Cluster, forbidden, messageOf, type Status, type Wait } from './cluster.ts'
+import { handOverReplicas } from './hand-over.ts'
+import { claim, stale, stillOurs } from './inventory.ts'
+import { ensureNamespace } from './namespace.ts'
 import {
+  besideLabel,
   type ClusterRelease,
   describe,
   generationOf,
+  hashLabel,
   isNewer,
   isOurs,
   type KubeObject,
@@ -13,6 +17,7 @@ import {
   pathOf,
   refOf,
 } from './object.ts'
+import { deleteObject } from './prune.ts'
 
 /** The name under which the API server records our fields. */
 export const fieldManager = 'taxiway'
@@ -27,7 +32,7 @@ const gonePollMs = 200
  * quota. Makes the namespace if it is missing, changes nothing else. The first object that would fail is named.
  */
 export async function dryRunRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
-  const namespace = await ensureNamespace(cluster, release.namespace, wait)
+  const namespace = await ensureNamespace(cluster, release, wait)
   if (!namespace.ok) return namespace
   const current = await stillOurs(cluster, release, wait)
   if (!current.ok) return current
@@ -78,7 +83,8 @@ export async function applyRelease(cluster: Cluster, release: ClusterRelease, wa
   return done(undefined)
 }
 
-async function applyObject(
+/** Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced. */
+export async function applyObject(
   cluster: Cluster,
   object: KubeObject,
   release: ClusterRelease,
@@ -150,7 +156,10 @@ async function create(
   wait: Wait,
 ): Promise<Outcome<boolean>> {
   const path = pathOf(release.namespace, { apiVersion: object.apiVersion, kind: object.kind })
-  const made = await cluster.call<KubeObject>({ method: 'POST', path, query: { fieldManager }, body: object }, wait)
+  const made = await cluster.call<KubeObject>(
+    { method: 'POST', path, query: { fieldManager }, body: object, may403: true },
+    wait,
+  )
   if (!made.ok) return made
   if (made.value.status === 409) return done(false)
   if (made.value.status !== 201) return refusal(object, made.value as unknown as Answer<Status>)
@@ -194,19 +203,53 @@ async function update(
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
+  const handed = await handOverReplicas(cluster, object, { live, manager: fieldManager }, release, wait)
+  if (!handed.ok || handed.value) return handed.ok ? done(false) : handed
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
   const body = { ...object, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject
   const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value
-  if (status < 300) return done(true)
+  if (status < 300) return ownAim(cluster, object, answer.value.body as unknown as KubeObject, release, wait)
   const isChanged = status === 409 && !isOwnership(answer.value.body)
   return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
 }
 
+/**
+ * Labels by which a Service was held to some pods while a release took over go from its selector: applying only takes away
+ * what was applied (in servers before 1.21, where a selector is merged key by key).
+ * @returns false when it was changed since
+ */
+async function ownAim(
+  cluster: Cluster,
+  object: KubeObject,
+  live: KubeObject,
+  release: ClusterRelease,
+  wait: Wait,
+): Promise<Outcome<boolean>> {
+  const selectorOf = ({ spec }: KubeObject) =>
+    (spec as { selector?: Record<string, unknown> } | undefined)?.selector ?? {}
+  const extra = [besideLabel, hashLabel].filter((key) => key in selectorOf(live) && !(key in selectorOf(object)))
+  if (object.kind !== 'Service' || extra.length === 0) return done(true)
+  const answer = await cluster.call(
+    {
+      method: 'PATCH',
+      path: pathOf(release.namespace, refOf(object)),
+      query: { fieldManager },
+      body: {
+        metadata: { resourceVersion: live.metadata.resourceVersion },
+        spec: { selector: Object.fromEntries(extra.map((key) => [key, null])) },
+      },
+      contentType: 'application/merge-patch+json',
+    },
+    wait,
+  )
+  return answer.ok ? done(answer.value.status === 200) : answer
+}
+
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */
-const patch = (
+export const patch = (
   cluster: Cluster,
   object: KubeObject,
   { force, dryRun }: { force: boolean; dryRun: boolean },
@@ -225,6 +268,7 @@ const patch = (
       },
       body: object,
       contentType: applyType,
+      may403: true,
     },
     wait,
   )
@@ -233,7 +277,8 @@ const isOwnership = (status: Status): boolean =>
   status.details?.causes?.some((cause) => cause.reason === 'FieldManagerConflict') ?? false
 
 /** What the server has against an object, in one sentence. */
-function refusal(object: KubeObject, { status, body }: Answer<Status>) {
+function refusal(object: KubeObject, answer: Answer<Status>) {
+  const { status, body } = answer
   if (status === 409 && isOwnership(body)) {
     const cause = body.details?.causes?.[0]
     const owner = /conflict with "([^"]+)"/.exec(cause?.message ?? '')?.[1] ?? 'somebody'
@@ -241,11 +286,24 @@ function refusal(object: KubeObject, { status, body }: Answer<Status>) {
     return refuse('manifest_conflict', { object: describe(object), detail })
   }
   const message = messageOf(body)
+  const ruled = ruleOf(message)
+  if (ruled) return refuse(ruled.code, { object: describe(object), detail: ruled.detail })
+  if (status === 403) return refuse('cluster_forbidden', { detail: `${describe(object)}: ${forbidden(message)}` })
   const detail =
     status === 404 && /could not find the requested resource/.test(message)
       ? `this cluster does not know apiVersion ${object.apiVersion}`
       : plain(message) || `the cluster answered ${status}`
   return refuse('manifest_invalid', { object: describe(object), detail })
+}
+
+/** Whether it is not the account that may not, but a rule of the namespace or of the cluster that refuses. */
+function ruleOf(message: string): { code: 'quota_exceeded' | 'admission_refused'; detail: string } | undefined {
+  const detail = message.replace(/^[\w.]+ "[^"]*" is forbidden: /, '').replace(/\.$/, '')
+  if (/^(exceeded|failed) quota: /.test(detail)) return { code: 'quota_exceeded', detail }
+  if (/admission webhook "[^"]*" denied the request|failed calling webhook/.test(detail))
+    return { code: 'admission_refused', detail: detail.replace(/^Internal error occurred: /, '') }
+  const isRule = detail.length < message.length - 1 && !/^User "/.test(detail)
+  return isRule && / is forbidden: /.test(message) ? { code: 'admission_refused', detail } : undefined
 }
 
 /** Without the server's own preamble: `Service "web" is invalid: spec…` and `failed to create typed patch object: …`. */

@@ -17,7 +17,12 @@ export interface Bell {
  * Watches collections of the API, only to know when to look again. A watch that breaks, ends or is refused (410 Gone
  * included) is opened anew without a resource version, and rings: so no change is ever waited for in vain.
  */
-export function openBell(cluster: Cluster, paths: readonly string[], labelSelector: string, signal: AbortSignal): Bell {
+export function openBell(
+  cluster: Pick<Cluster, 'follow'>,
+  paths: readonly string[],
+  labelSelector: string,
+  signal: AbortSignal,
+): Bell {
   const closed = new AbortController()
   const ended = AbortSignal.any([closed.signal, signal])
   let pending = false
@@ -46,7 +51,7 @@ export function openBell(cluster: Cluster, paths: readonly string[], labelSelect
 }
 
 async function listen(
-  cluster: Cluster,
+  cluster: Pick<Cluster, 'follow'>,
   path: string,
   labelSelector: string,
   ring: () => void,

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
+import type { ClusterAccess } from '@taxiway/domain/kubeconfig.ts'
 import { done, type Outcome, oneLine, reason, refuse } from '@taxiway/domain/reason.ts'
 
 /** How long somebody waits for the cluster, and who is told about it. */
@@ -62,17 +63,14 @@ const outageLineEveryMs = 10_000
 const longestPauseMs = 2_000
 const answerLimitBytes = 64 * 1024 * 1024
 
-/**
- * Connects to a cluster from a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account).
- * Throws when there is no such file or context.
- */
-export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; context?: string } = {}): Cluster {
-  const config = new KubeConfig()
-  if (kubeconfig) config.loadFromFile(kubeconfig)
-  else config.loadFromDefault()
-  if (context) config.setCurrentContext(context)
+/** Where a cluster is and who we are to it: a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account), or what was registered. */
+export type ClusterSource = { kubeconfig?: string; context?: string } | { access: ClusterAccess }
+
+/** Connects to a cluster. Throws when there is no such file or context. */
+export function connectCluster(source: ClusterSource = {}): Cluster {
+  const config = readSource(source)
   const server = config.getCurrentCluster()
-  if (!server) throw new Error(`the kubeconfig has no context ${context ?? config.getCurrentContext()}`)
+  if (!server) throw new Error(`the kubeconfig has no context ${config.getCurrentContext()}`)
   const pool = makePool(config)
   const open = async (call: Call, signal: AbortSignal) =>
     send(await pool.options(new URL(server.server), call, signal), call)
@@ -91,6 +89,41 @@ export function connectCluster({ kubeconfig, context }: { kubeconfig?: string; c
     },
     close: () => pool.close(),
   }
+}
+
+function readSource(source: ClusterSource): KubeConfig {
+  const config = new KubeConfig()
+  if ('access' in source) {
+    if (source.access.inCluster) loadOwn(config)
+    else loadAccess(config, source.access)
+    return config
+  }
+  if (source.kubeconfig) config.loadFromFile(source.kubeconfig)
+  else config.loadFromDefault()
+  if (source.context) config.setCurrentContext(source.context)
+  return config
+}
+
+/** The cluster that this process runs in. Its token is read anew as it is renewed. */
+function loadOwn(config: KubeConfig): void {
+  if (!process.env.KUBERNETES_SERVICE_HOST) throw new Error('this deployer does not run in a cluster')
+  config.loadFromCluster()
+}
+
+function loadAccess(config: KubeConfig, access: Exclude<ClusterAccess, { inCluster: true }>): void {
+  const { server, authority, serverName, credentials } = access
+  config.loadFromClusterAndUser(
+    {
+      name: 'cluster',
+      server,
+      skipTLSVerify: false,
+      ...(authority ? { caData: authority } : {}),
+      ...(serverName ? { tlsServerName: serverName } : {}),
+    },
+    'token' in credentials
+      ? { name: 'user', token: credentials.token }
+      : { name: 'user', certData: credentials.certificate, keyData: credentials.key },
+  )
 }
 
 /** Connections that are kept; credentials are asked of the kubeconfig for every call, as they may expire. */
@@ -175,15 +208,19 @@ async function callUntil<Body>(
     outageLineEveryMs,
   )
   try {
+    let unheard: Answer | undefined
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       wait.signal.throwIfAborted()
       const leftMs = wait.untilMs - performance.now()
+      // The API itself is there: it is a webhook that is not.
+      if (leftMs <= 0 && unheard) return settle<Body>(unheard as Answer<Body>, call)
       if (leftMs <= 0) return refuse('cluster_unavailable', { seconds: seconds() })
       const limitMs = Math.min(leftMs, call.method === 'GET' ? readDeadlineMs : writeDeadlineMs)
       const outcome = await attempt(AbortSignal.any([wait.signal, AbortSignal.timeout(Math.ceil(limitMs))])).catch(
         (error: NodeJS.ErrnoException) => afterError(error, wait.signal),
       )
       if (outcome && !isPassing(outcome)) return settle<Body>(outcome as Answer<Body>, call)
+      unheard = outcome && /failed calling webhook/.test(messageOf(outcome.body)) ? outcome : undefined
       const restMs = Math.max(wait.untilMs - performance.now(), 0)
       await sleep(Math.min(pauseMs, restMs), undefined, { signal: wait.signal }).catch(() => undefined)
     }
@@ -196,7 +233,7 @@ async function callUntil<Body>(
 function afterError(error: NodeJS.ErrnoException, signal: AbortSignal): Answer<Status> | undefined {
   if (signal.aborted) throw signal.reason
   const code = error.code ?? ''
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|^EPROTO$/.test(code))
+  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL|^EPROTO$/.test(code))
     return { status: 495, body: { message: `no trusted connection to its API (${code})` } }
   if (code || error.name === 'AbortError' || error.name === 'TimeoutError') return undefined
   throw error
@@ -205,15 +242,25 @@ function afterError(error: NodeJS.ErrnoException, signal: AbortSignal): Answer<S
 /** Is it an answer of a server that is starting, overloaded, or cut off from its own store? */
 function isPassing({ status, body }: Answer): boolean {
   if (status === 429 || status === 502 || status === 503 || status === 504) return true
-  return status === 500 && /etcdserver|timed? ?out|connection refused|leader/i.test(messageOf(body))
+  return status === 500 && /etcdserver|timed? ?out|deadline exceeded|connection refused|leader/i.test(messageOf(body))
 }
 
 function settle<Body>(answer: Answer<Body>, call: Call): Outcome<Answer<Body>> {
   if (answer.status === 495) return refuse('cluster_forbidden', { detail: messageOf(answer.body) })
   if (answer.status === 401) return refuse('cluster_forbidden', { detail: 'the credentials are not accepted' })
   if (answer.status === 403 && !call.may403)
-    return { ok: false, reason: reason('cluster_forbidden', { detail: messageOf(answer.body) }) }
+    return { ok: false, reason: reason('cluster_forbidden', { detail: forbidden(messageOf(answer.body)) }) }
   return done(answer)
+}
+
+/** What an account may not do, in few words; anything else as it is. */
+export function forbidden(message: string): string {
+  const [, who, verb, what, group, namespace] =
+    /User "([^"]+)" cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]+)")?/.exec(
+      message,
+    ) ?? []
+  if (!who) return message
+  return `account ${who} may not ${verb} ${what}${group ? `.${group}` : ''}${namespace ? ` in namespace ${namespace}` : ''}`
 }
 
 /** The sentence in a `Status`, on one line. */
@@ -224,32 +271,4 @@ export const messageOf = (body: unknown): string =>
 export async function clusterVersion(cluster: Cluster, wait: Wait): Promise<Outcome<string>> {
   const answer = await cluster.call<{ gitVersion: string }>({ method: 'GET', path: '/version' }, wait)
   return answer.ok ? done(answer.value.body.gitVersion) : answer
-}
-
-/** Makes the namespace if it is missing. An account that may not even look is taken to have been given one. */
-export async function ensureNamespace(cluster: Cluster, name: string, wait: Wait): Promise<Outcome<void>> {
-  const path = '/api/v1/namespaces'
-  const found = await cluster.call<{ status?: { phase?: string } }>(
-    { method: 'GET', path: `${path}/${encodeURIComponent(name)}`, may403: true },
-    wait,
-  )
-  if (!found.ok) return found
-  if (found.value.body.status?.phase === 'Terminating')
-    return refuse('cluster_forbidden', { detail: `namespace ${name} is being deleted` })
-  if (found.value.status !== 404) return done(undefined)
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'taxiway' } },
-  }
-  const made = await cluster.call({ method: 'POST', path, body, may403: true }, wait)
-  if (!made.ok) return made
-  if (made.value.status === 403)
-    return refuse('cluster_forbidden', {
-      detail: `namespace ${name} does not exist and this account may not make it; make it with "kubectl create namespace ${name}"`,
-    })
-  if (made.value.status === 201) wait.say(`namespace ${name} made`)
-  return made.value.status === 201 || made.value.status === 409
-    ? done(undefined)
-    : refuse('cluster_forbidden', { detail: messageOf(made.value.body) })
 }

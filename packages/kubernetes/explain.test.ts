@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { plain } from './apply.ts'
-import { runtimeMessage } from './explain.ts'
+import { runtimeMessage } from './why-pods.ts'
 
 test("a runtime's message loses the preambles of every layer", () => {
   expect(

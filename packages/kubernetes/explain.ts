@@ -1,127 +1,140 @@
-import { oneLine } from '@taxiway/domain/reason.ts'
+import type { Explanation } from '@taxiway/domain/explanation.ts'
 import type { Cluster, Wait } from './cluster.ts'
-import type { KubeObject } from './object.ts'
-import { isReady, type Pod, type PodTrouble, troubleOf } from './pod.ts'
-
-const sentenceLimit = 400
-const logTailLines = 20
-const logLimitBytes = 16_384
-
-/** Why something is not healthy, and whether waiting can't change that. */
-export interface Explanation {
-  final: boolean
-  text: string
-}
+import { creationTrouble } from './creation.ts'
+import { eventsOf, happeningsIn, isAbout } from './events.ts'
+import type { Finding, Found, Question, Seen } from './finding.ts'
+import { describe } from './object.ts'
+import { endingOf, isReady, type Pod } from './pod.ts'
+import { lastLines } from './pod-log.ts'
+import { probeAnswer, readinessOf } from './probe-answer.ts'
+import { whyNotMounted } from './volumes.ts'
+import { whyKilled, whyPodsFail } from './why-pods.ts'
 
 /**
- * Explains from pods, events and logs why pods are not ready. Undefined while there is nothing to tell.
- * @param over the time is over: also explain what is merely slow
+ * Explains from status, events and logs why a workload is not healthy. Undefined while there is nothing to tell. The whole
+ * account (log, events) is gathered only for what ends the wait.
  */
-export async function explainPods(
+export async function explainWorkload(
   cluster: Cluster,
-  pods: readonly Pod[],
-  { nowMs, over }: { nowMs: number; over: boolean },
+  seen: Seen,
+  question: Question,
   wait: Wait,
-): Promise<Explanation | undefined> {
-  const troubles = pods.flatMap((pod) => troubleOf(pod, nowMs) ?? [])
-  const trouble =
-    troubles.find(({ weight }) => weight === 'final') ??
-    troubles.find(({ weight }) => weight === 'image') ??
-    (over ? troubles[0] : undefined)
-  const namespace = pods[0]?.metadata.namespace ?? 'default'
-  if (trouble) return explainTrouble(cluster, namespace, trouble, wait)
-  const waiting = over ? pods.find((pod) => !isReady(pod)) : undefined
-  if (!waiting) return undefined
-  const warning = (await warningsOf(cluster, waiting, wait)).at(-1)
-  const text = warning?.reason === 'Unhealthy' ? `never ready: ${warning.message}` : warning?.message
-  return { final: false, text: oneLine(text ?? 'never ready: its readiness probe never passed', sentenceLimit) }
+): Promise<Finding | undefined> {
+  const found =
+    (await whyNoPods(cluster, seen, question, wait)) ??
+    (await whyPodsFail(cluster, seen, question, wait)) ??
+    (await whyNotMounted(cluster, seen, question, wait)) ??
+    (question.over ? await whyNotReady(cluster, seen, question, wait) : undefined)
+  if (!found) return undefined
+  if (!found.final && !question.over) return undefined
+  return { final: found.final, explanation: await account(cluster, seen, found, question, wait) }
 }
 
-async function explainTrouble(
+/** The pods that a workload should have are refused: its quota, a limit, a webhook. */
+async function whyNoPods(
   cluster: Cluster,
-  namespace: string,
-  trouble: PodTrouble,
+  { workload, health, pods, isMakingRoom }: Seen,
+  { namespace, lasting, over }: Question,
+  wait: Wait,
+): Promise<Found | undefined> {
+  let message = health.refused
+  if (workload.kind !== 'Deployment' && pods.every(isReady) && health.state !== 'healthy') {
+    const events = await eventsOf(cluster, namespace, { kind: workload.kind, name: workload.metadata.name }, wait)
+    const last = events.findLast(({ reason }) => reason === 'FailedCreate' || reason === 'SuccessfulCreate')
+    message =
+      last?.reason === 'FailedCreate'
+        ? last.message.replace(/^create Pod \S+ in \S+ \S+ failed error: /, '')
+        : undefined
+  }
+  if (!message) return undefined
+  const { afterMs, ...trouble } = creationTrouble(message)
+  const isLasting = lasting(`${workload.metadata.name}/${trouble.text}`) >= afterMs
+  const final = trouble.final && isLasting && !isMakingRoom
+  return final || over ? { cause: trouble.cause, text: trouble.text, final } : undefined
+}
+
+/** The time is over, and nothing is broken: what the probes last answered, or where it stands. */
+async function whyNotReady(
+  cluster: Cluster,
+  { workload, health, pods, isMakingRoom }: Seen,
+  { namespace }: Question,
+  wait: Wait,
+): Promise<Found> {
+  const isJob = workload.kind === 'Job'
+  const pod = pods.find((one) => !isReady(one))
+  if (!pod || isJob) {
+    const leaving = isMakingRoom && !isJob ? ', earlier pods are still on their way out' : ''
+    const cause = health.state === 'failed' && isJob ? 'job_failed' : 'slow'
+    return { cause, text: `${health.detail}${leaving}`, final: false }
+  }
+  const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
+  const last = probeAnswer(pod, events, ['Readiness', 'Startup', 'Liveness'])
+  const found = { pod: pod.metadata.name, events, final: false }
+  if (last) {
+    const which = pod.spec.containers.length > 1 ? `container ${last.container}: ` : ''
+    const text = `${which}never ready: ${last.answer}`
+    return { ...found, cause: 'not_ready', container: last.container, text, log: 'current' }
+  }
+  const warning = events.findLast(({ type }) => type === 'Warning')?.message
+  const waits = pod.status?.containerStatuses?.find(({ state }) => state?.waiting)?.state?.waiting?.reason
+  const text = warning ?? `never ready: ${waits ?? `${readinessOf(pod)} never passed`}`
+  return { ...found, cause: waits ? 'slow' : 'not_ready', text }
+}
+
+/** Explains why a pod that was ready restarted, or is not ready any more; `words` stand before the cause. */
+export async function explainLoss(
+  cluster: Cluster,
+  seen: Seen,
+  pod: Pod,
+  { namespace, words = 'did not stay healthy' }: { namespace: string; words?: string },
   wait: Wait,
 ): Promise<Explanation> {
-  if (trouble.weight === 'image') return explainPull(cluster, namespace, trouble, wait)
-  const line = trouble.log ? await lastLine(cluster, namespace, trouble, wait) : undefined
-  const text = runtimeMessage(trouble.text)
-  return { final: trouble.weight === 'final', text: oneLine(line ? `${text}: ${line}` : text, sentenceLimit) }
+  const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
+  const ending = endingOf(pod)
+  const answer = probeAnswer(pod, events, ['Readiness'])
+  const found: Found = ending
+    ? whyKilled(pod, events, { ...ending, final: true, events })
+    : {
+        pod: pod.metadata.name,
+        cause: 'not_ready',
+        text: `not ready any more: ${answer?.answer ?? `${readinessOf(pod)} failed`}`,
+        ...(answer ? { container: answer.container } : {}),
+        log: 'current',
+        final: true,
+        events,
+      }
+  return account(cluster, seen, { ...found, text: `${words}: ${found.text}` }, { namespace }, wait)
 }
 
-/** The back-off hides the cause, which stands in an event; only a registry that said no makes it final. */
-async function explainPull(cluster: Cluster, namespace: string, trouble: PodTrouble, wait: Wait): Promise<Explanation> {
-  const involved = { kind: 'Pod', metadata: { name: trouble.pod, namespace } } as KubeObject
-  const warnings = await warningsOf(cluster, involved, wait)
-  const failure = warnings.findLast(({ message }) => message.startsWith('Failed to pull image'))
-  const cause = failure?.message.replace(/^Failed to pull image "[^"]*": /, '')
-  const text = runtimeMessage(cause ? `image can't be pulled: ${cause}` : trouble.text)
-  const final = /not found|manifest unknown|unknown blob|unauthorized|denied|forbidden|no basic auth|invalid/i.test(
-    text,
-  )
-  return { final, text: oneLine(text, sentenceLimit) }
-}
-
-/** Without the preambles that each layer puts before the next. */
-export const runtimeMessage = (text: string): string =>
-  text
-    .replaceAll(
-      /rpc error: code = \w+ desc = |Error response from daemon: |failed to (start|create) container "[^"]*": /g,
-      '',
-    )
-    .replaceAll(/OCI runtime create failed: |container_linux\.go:\d+: |runc create failed: /g, '')
-    .replace(/(manifest unknown): \1/, '$1')
-
-interface Event {
-  type?: string
-  reason?: string
-  message: string
-  lastTimestamp?: string | null
-  eventTime?: string | null
-  metadata: { creationTimestamp?: string }
-}
-
-/** The warnings about an object, oldest first. None when they can't be read. */
-export async function warningsOf(cluster: Cluster, object: KubeObject, wait: Wait): Promise<Event[]> {
-  const answer = await cluster.call<{ items?: Event[] }>(
-    {
-      method: 'GET',
-      path: `/api/v1/namespaces/${object.metadata.namespace}/events`,
-      query: { fieldSelector: `involvedObject.name=${object.metadata.name},type=Warning`, limit: '100' },
-      may403: true,
-    },
-    wait,
-  )
-  if (!answer.ok) return []
-  const timeOf = (event: Event) => event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? ''
-  return (answer.value.body.items ?? []).toSorted((a, b) => timeOf(a).localeCompare(timeOf(b)))
-}
-
-async function lastLine(
+/** Puts a finding into a sentence and adds what people look at next: the container's last lines, and what was told. */
+async function account(
   cluster: Cluster,
-  namespace: string,
-  { pod, container, log }: PodTrouble,
+  { workload, health }: Seen,
+  { final: _, log, events = [], ...found }: Found,
+  { namespace }: Pick<Question, 'namespace'>,
   wait: Wait,
-): Promise<string | undefined> {
-  for (const previous of log === 'previous' ? ['true', 'false'] : ['false']) {
-    const answer = await cluster.call<string>(
-      {
-        method: 'GET',
-        path: `/api/v1/namespaces/${namespace}/pods/${pod}/log`,
-        query: {
-          ...(container ? { container } : {}),
-          previous,
-          tailLines: String(logTailLines),
-          limitBytes: String(logLimitBytes),
-        },
-        may403: true,
-      },
-      wait,
-    )
-    if (!answer.ok) return undefined
-    if (answer.value.status !== 200 || typeof answer.value.body !== 'string') continue
-    const line = answer.value.body.split('\n').findLast((text) => text.trim() !== '')
-    if (line) return line.trim()
+): Promise<Explanation> {
+  const { pod, container } = found
+  const lines =
+    log && pod
+      ? await lastLines(
+          cluster,
+          { namespace, pod, ...(container ? { container } : {}), previous: log === 'previous' },
+          wait,
+        )
+      : []
+  const line = found.cause === 'not_ready' || found.cause === 'not_alive' ? undefined : lines.at(-1)?.trim()
+  const isFailedJob = workload.kind === 'Job' && health.state === 'failed'
+  const text = `${found.text.replace(/\.$/, '')}${line ? `: ${line}` : ''}`
+  const happenings = happeningsIn(
+    events.filter((event) => !container || !event.involvedObject?.fieldPath || isAbout(event, container)),
+  )
+  return {
+    workload: describe(workload),
+    ...found,
+    ...(isFailedJob ? { cause: 'job_failed' as const } : {}),
+    text,
+    ...(lines.length > 0 ? { log: lines } : {}),
+    ...(happenings.length > 0 ? { events: happenings } : {}),
   }
-  return undefined
 }

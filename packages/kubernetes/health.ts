@@ -4,6 +4,8 @@ import type { KubeObject } from './object.ts'
 export interface Health {
   state: 'healthy' | 'progressing' | 'failed'
   detail: string
+  /** What the server said when it refused to take more of its pods. */
+  refused?: string
 }
 
 interface Condition {
@@ -67,7 +69,7 @@ function deploymentHealth(spec: Spec, status: WorkloadStatus): Health {
   const { replicas = 0, updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
   const count = `${Math.min(available, updated)} of ${wanted} pods ready`
   const failure = conditionOf(status, 'ReplicaFailure')
-  if (updated < wanted) return progressing(failure?.message ? `pods can't be made: ${failure.message}` : count)
+  if (updated < wanted) return { ...progressing(count), ...(failure?.message ? { refused: failure.message } : {}) }
   if (replicas > updated) return progressing(`${replicas - updated} old pods still there`)
   return available < updated ? progressing(count) : healthy(`${available}/${wanted}`)
 }
@@ -92,7 +94,8 @@ function daemonSetHealth(spec: Spec, status: WorkloadStatus): Health {
     : healthy(`${numberAvailable}/${wanted}`)
 }
 
-function jobHealth(status: WorkloadStatus): Health {
+/** Is a Job through? */
+export function jobHealth(status: WorkloadStatus): Health {
   if (conditionOf(status, 'Complete')?.status === 'True') return healthy('complete')
   const failure = conditionOf(status, 'Failed')
   if (failure?.status === 'True') return failed(failure.message ?? failure.reason ?? 'failed')

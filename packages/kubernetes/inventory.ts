@@ -3,9 +3,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, type Cluster, messageOf, type Wait } from './cluster.ts'
 import {
   type ClusterRelease,
-  generationOf,
   isNewer,
-  isOurs,
   type KubeObject,
   keys,
   type ObjectRef,
@@ -13,6 +11,7 @@ import {
   recordPrefix,
   refKey,
   refOf,
+  secretPath,
 } from './object.ts'
 
 const claimTries = 20
@@ -25,6 +24,8 @@ export interface Inventory {
   generation: number
   runId: string
   objects: ObjectRef[]
+  /** Names of Secrets that it may have. */
+  secrets: string[]
   resourceVersion: string
 }
 
@@ -51,6 +52,7 @@ export async function readInventory(
     generation: Number(data?.generation) || 0,
     runId: data?.run ?? '',
     objects: JSON.parse(data?.objects ?? '[]'),
+    secrets: JSON.parse(data?.secrets ?? '[]'),
     resourceVersion: metadata.resourceVersion ?? '',
   })
 }
@@ -70,17 +72,23 @@ export async function claim(cluster: Cluster, release: ClusterRelease, wait: Wai
   throw new Error(`the inventory of ${release.namespace} changes faster than it can be claimed`)
 }
 
-/** @returns false when somebody else wrote in between */
-async function writeInventory(
+/** Names of the Secrets of a release. */
+export const secretsOf = ({ secrets = [] }: ClusterRelease): string[] => secrets.map(({ name }) => name)
+
+/**
+ * Writes down the release with its objects and Secrets, and those of `earlier` releases that are not removed yet.
+ * @returns false when somebody else wrote in between
+ */
+export async function writeInventory(
   cluster: Cluster,
   release: ClusterRelease,
   known: Inventory | undefined,
   wait: Wait,
-  { only = false } = {},
+  earlier: readonly ObjectRef[] = known?.objects ?? [],
+  earlierSecrets: readonly string[] = known?.secrets ?? [],
 ): Promise<Outcome<boolean>> {
-  const refs = new Map(
-    [...(only ? [] : (known?.objects ?? [])), ...release.objects.map(refOf)].map((r) => [refKey(r), r]),
-  )
+  const refs = new Map([...earlier, ...release.objects.map(refOf)].map((ref) => [refKey(ref), ref]))
+  const secrets = new Set([...earlierSecrets, ...secretsOf(release)])
   const name = recordName(release)
   const body = {
     apiVersion: 'v1',
@@ -95,7 +103,12 @@ async function writeInventory(
       },
       ...(known ? { resourceVersion: known.resourceVersion } : {}),
     },
-    data: { generation: String(release.generation), run: release.runId, objects: JSON.stringify([...refs.values()]) },
+    data: {
+      generation: String(release.generation),
+      run: release.runId,
+      objects: JSON.stringify([...refs.values()]),
+      ...(secrets.size > 0 ? { secrets: JSON.stringify([...secrets]) } : {}),
+    },
   }
   const answer = await cluster.call(
     known
@@ -116,51 +129,16 @@ export async function stillOurs(cluster: Cluster, release: ClusterRelease, wait:
   return known.value && isNewer(known.value, release) ? stale(release, known.value.generation) : done(undefined)
 }
 
-/** Deletes what the inventory names and the release has not, as far as it carries our labels and an older generation. */
-export async function prune(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<string[]>> {
-  const known = await readInventory(cluster, release, wait)
-  if (!known.ok) return known
-  if (!known.value) return done([])
-  if (isNewer(known.value, release)) return stale(release, known.value.generation)
-  const kept = new Set(release.objects.map((object) => refKey(refOf(object))))
-  const removed: string[] = []
-  for (const ref of known.value.objects.filter((ref) => !kept.has(refKey(ref)))) {
-    const gone = await remove(cluster, release, ref, wait)
-    if (!gone.ok) return gone
-    if (gone.value) removed.push(refKey(ref))
-  }
-  if (known.value.objects.length > kept.size) {
-    const written = await writeInventory(cluster, release, known.value, wait, { only: true })
-    if (!written.ok) return written
-  }
-  return done(removed)
-}
+/** Removes a Secret of ours by its name, which no other release has. Gone is success. */
+export const deleteSecret = (cluster: Cluster, namespace: string, name: string, wait: Wait): Promise<Outcome<Answer>> =>
+  cluster.call({ method: 'DELETE', path: secretPath(namespace, name) }, wait)
 
-async function remove(
-  cluster: Cluster,
-  release: ClusterRelease,
-  ref: ObjectRef,
-  wait: Wait,
-): Promise<Outcome<boolean>> {
-  const path = pathOf(release.namespace, ref)
-  const live = await cluster.call<KubeObject>({ method: 'GET', path }, wait)
-  if (!live.ok) return live
-  const { status, body } = live.value
-  if (status !== 200 || !isOurs(body, release) || generationOf(body) >= release.generation) return done(false)
-  const answer = await deleteObject(cluster, release.namespace, body, wait)
-  return answer.ok ? done(answer.value.status < 300) : answer
-}
-
-/** Deletes exactly this object, not one made later under its name; its pods go after it. */
-export function deleteObject(
-  cluster: Cluster,
-  namespace: string,
-  object: KubeObject,
-  wait: Wait,
-): Promise<Outcome<Answer>> {
-  const { uid, resourceVersion } = object.metadata
-  const body = { propagationPolicy: 'Background', preconditions: { uid, resourceVersion } }
-  return cluster.call({ method: 'DELETE', path: pathOf(namespace, refOf(object)), body }, wait)
+/** Forgets what the cluster remembers of an environment. Gone is success. */
+export async function deleteInventory(cluster: Cluster, place: Place, wait: Wait): Promise<Outcome<void>> {
+  const answer = await cluster.call({ method: 'DELETE', path: recordPath(place, recordName(place)) }, wait)
+  if (!answer.ok) return answer
+  if (answer.value.status === 404 || answer.value.status < 300) return done(undefined)
+  throw unexpected('forget the inventory', answer.value)
 }
 
 /** The refusal of an older release. */

@@ -35,6 +35,15 @@ export interface ClusterRelease {
   objects: KubeObject[]
   /** References with digest that this run built. */
   digests: string[]
+  /** Number of the pull request that the environment is the preview of. */
+  preview?: number
+  /** Secrets that its pods are given, by name; their values are asked for when they are made. */
+  secrets?: SecretSet[]
+}
+/** A Secret of a release, and which secrets of the repository it holds. */
+export interface SecretSet {
+  name: string
+  keys: string[]
 }
 
 /** The kinds a release may hold, the API versions known for each, and their plural in URLs. */
@@ -66,7 +75,13 @@ export const keys = {
   run: 'taxiway.dev/run',
   sha: 'taxiway.dev/sha',
   generation: 'taxiway.dev/generation',
+  job: 'taxiway.dev/job',
 } as const
+
+/** Label of what stands beside a release while it takes over: `canary`, `green` or `check`. */
+export const besideLabel = 'taxiway.dev/beside'
+/** Label that a Deployment gives the pods of one template. */
+export const hashLabel = 'pod-template-hash'
 
 /** ConfigMaps named so hold an environment's inventory; manifests may not use such names. */
 export const recordPrefix = 'taxiway-release-'
@@ -89,6 +104,10 @@ export function pathOf(namespace: string, { apiVersion, kind, name }: Omit<Objec
   const all = `${root}/namespaces/${encodeURIComponent(namespace)}/${known.plural}`
   return name === undefined ? all : `${all}/${encodeURIComponent(name)}`
 }
+
+/** URL path of a Secret, or of all; manifests can't have the kind, so it is not in the table. */
+export const secretPath = (namespace: string, name?: string): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets${name === undefined ? '' : `/${encodeURIComponent(name)}`}`
 
 /** Label selector of everything that belongs to an environment of a repository. */
 export const selectorOf = (release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): string =>

@@ -1,8 +1,34 @@
+import type { Cause } from '@taxiway/domain/explanation.ts'
 import { type ClusterRelease, type KubeObject, keys } from './object.ts'
+import { unschedulable } from './scheduling.ts'
 
+/** A probe, as far as its answers are put into words. */
+export interface Probe {
+  httpGet?: { path?: string; port?: number | string }
+  tcpSocket?: { port?: number | string }
+  exec?: { command?: string[] }
+  timeoutSeconds?: number
+}
+export interface PodContainer {
+  name: string
+  image?: string
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
+  readinessProbe?: Probe
+  livenessProbe?: Probe
+  startupProbe?: Probe
+}
 /** The fields of a pod that are read. */
 export interface Pod extends KubeObject {
-  spec: { containers: { name: string; image?: string }[] }
+  spec: {
+    containers: PodContainer[]
+    initContainers?: PodContainer[]
+    nodeSelector?: Record<string, string>
+    volumes?: {
+      name: string
+      persistentVolumeClaim?: { claimName: string }
+      configMap?: { name?: string; optional?: boolean }
+    }[]
+  }
   status?: {
     phase?: string
     reason?: string
@@ -17,6 +43,8 @@ interface Terminated {
   reason?: string
   message?: string
   signal?: number
+  startedAt?: string
+  finishedAt?: string
 }
 export interface ContainerStatus {
   name: string
@@ -31,18 +59,25 @@ export interface ContainerStatus {
 export interface PodTrouble {
   pod: string
   container?: string
+  cause: Cause
   /**
-   * `final`: it won't heal by waiting. `image`: final if the registry said no rather than nothing. `open`: only told when
-   * the time is over.
+   * `final`: it won't heal by waiting. `image`, `claim`: whether it may is told by what the cluster says about it. `open`: only
+   * told when the time is over.
    */
-  weight: 'final' | 'image' | 'open'
+  weight: 'final' | 'image' | 'claim' | 'open'
+  /** It must last so long before it counts as final: what it waits for may be on its way. */
+  afterMs?: number
   text: string
-  /** Whose last line of log explains it: of the container before the restart, or of this one. */
+  exitCode?: number
+  /** Whose last lines of log explain it: of the container before the restart, or of this one. */
   log?: 'previous' | 'current'
 }
 
 /** A program may fail this often before it counts as a crash loop: many wait for a neighbour by exiting. */
 const restartsAllowed = 2
+/** A node asks again for what it did not find after up to 15 s, and it may not have heard of it yet. */
+export const missingForMs = 20_000
+/** A node may be about to get room. */
 const unschedulableForMs = 10_000
 
 /** Does the pod belong to this release and to this workload? */
@@ -59,72 +94,123 @@ export function isPodOf(pod: Pod, workload: KubeObject, release: Pick<ClusterRel
 export const isReady = (pod: Pod): boolean =>
   pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
 
+/** Since when the pod is ready, as the server writes it. Undefined: it is not. */
+export const readySince = (pod: Pod): string | undefined => {
+  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')
+  return ready?.status === 'True' ? (ready.lastTransitionTime ?? '') : undefined
+}
+
 /**
- * The first container that runs other bytes than it was given: its image names one of our digests, and the runtime
- * reports another digest of the same repository.
+ * The first container that runs other bytes than its workload was given: where that names one of our digests, the pod must
+ * name the same, and the runtime must report it of the same repository.
  */
-export function wrongDigest(pod: Pod, digests: readonly string[]): string | undefined {
-  for (const { name, image } of pod.spec.containers) {
+export function wrongDigest(pod: Pod, workload: KubeObject, digests: readonly string[]): string | undefined {
+  const { template } = (workload.spec ?? {}) as { template?: { spec?: { containers?: PodContainer[] } } }
+  for (const { name, image } of template?.spec?.containers ?? []) {
     if (image === undefined || !digests.includes(image)) continue
+    const asked = pod.spec.containers.find((container) => container.name === name)?.image
+    if (asked !== image) return `container ${name} runs ${asked ?? 'nothing'} instead of ${image}`
     const running = pod.status?.containerStatuses?.find((status) => status.name === name)?.imageID ?? ''
     const [repository, digest] = image.split('@') as [string, string]
     const comparable = running.includes(`${repository}@sha256:`)
-    if (comparable && !running.endsWith(digest)) return `${name} runs ${running} instead of ${image}`
+    if (comparable && !running.endsWith(digest)) return `container ${name} runs ${running} instead of ${image}`
   }
   return undefined
 }
 
 /** Why the pod is not ready, or undefined when nothing is wrong that its status shows. */
-export function troubleOf(pod: Pod, nowMs: number): PodTrouble | undefined {
+export function troubleOf(pod: Pod): PodTrouble | undefined {
   const status = pod.status ?? {}
   const name = pod.metadata.name
   const scheduled = status.conditions?.find((condition) => condition.type === 'PodScheduled')
-  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
-    const sinceMs = nowMs - Date.parse(scheduled.lastTransitionTime ?? pod.metadata.creationTimestamp ?? '')
-    const weight = sinceMs >= unschedulableForMs ? 'final' : 'open'
-    return { pod: name, weight, text: `unschedulable: ${scheduled.message ?? 'no node fits'}` }
+  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
+    return { pod: name, afterMs: unschedulableForMs, ...unschedulable(pod, scheduled.message) }
+  for (const container of status.initContainerStatuses ?? []) {
+    const trouble = waitingTrouble(container, pod) ?? exitTrouble(container, pod)
+    if (trouble) return { pod: name, container: container.name, ...asInit(trouble, container.name) }
   }
-  for (const container of [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]) {
-    const trouble = waitingTrouble(container) ?? exitTrouble(container)
+  for (const container of status.containerStatuses ?? []) {
+    const trouble = waitingTrouble(container, pod) ?? exitTrouble(container, pod)
     if (trouble) return { pod: name, container: container.name, ...trouble }
   }
   if (status.phase === 'Failed' && status.reason)
-    return { pod: name, weight: 'open', text: `${status.reason}: ${status.message ?? 'pod failed'}` }
+    return { pod: name, cause: 'crash', weight: 'open', text: `${status.reason}: ${status.message ?? 'pod failed'}` }
+  return undefined
+}
+
+/** How a container ended that has ended since the pod was ready; it may run again by now. */
+export function endingOf(pod: Pod): PodTrouble | undefined {
+  for (const container of pod.status?.containerStatuses ?? []) {
+    const trouble = exitTrouble({ ...container, ready: false }, pod)
+    const text = trouble && container.restartCount < 2 ? trouble.text.replace('crash loop, ', '') : trouble?.text
+    if (trouble) return { pod: pod.metadata.name, container: container.name, ...trouble, text: text ?? trouble.text }
+  }
   return undefined
 }
 
 type ContainerTrouble = Omit<PodTrouble, 'pod' | 'container'>
 
-function waitingTrouble({ state }: ContainerStatus): ContainerTrouble | undefined {
+const asInit = (trouble: ContainerTrouble, name: string): ContainerTrouble => ({
+  ...trouble,
+  cause: trouble.cause === 'crash' ? 'init_failed' : trouble.cause,
+  text: `init container ${name}: ${trouble.text}`,
+})
+
+/** A container by its name, if a pod has more than one: else nobody needs to be told which. */
+const nameIn = (pod: Pod, container: string): string =>
+  pod.spec.containers.length > 1 && pod.spec.containers.some(({ name }) => name === container)
+    ? `container ${container}: `
+    : ''
+
+function waitingTrouble({ name, state }: ContainerStatus, pod: Pod): ContainerTrouble | undefined {
   const { reason = '', message = '' } = state?.waiting ?? {}
+  const which = nameIn(pod, name)
   if (reason === 'InvalidImageName' || reason === 'ErrImageNeverPull')
-    return { weight: 'final', text: `image can't be pulled: ${message || reason}` }
+    return { cause: 'image_not_found', weight: 'final', text: `${which}image can't be pulled: ${message || reason}` }
   if (reason === 'ErrImagePull' || reason === 'ImagePullBackOff' || reason === 'RegistryUnavailable')
-    return { weight: 'image', text: `image can't be pulled: ${message || reason}` }
-  if (reason === 'CreateContainerConfigError') return { weight: 'final', text: `can't start: ${message || reason}` }
+    return { cause: 'image_unreachable', weight: 'image', text: `${which}image can't be pulled: ${message || reason}` }
+  const text = `${which}can't start: ${message || reason}`
+  if (reason === 'CreateContainerConfigError') {
+    if (/not found|couldn't find key|non-existent/.test(message))
+      return { cause: 'config_missing', weight: 'final', afterMs: missingForMs, text }
+    return { cause: 'config_missing', weight: /runAsNonRoot|run as root/.test(message) ? 'final' : 'open', text }
+  }
   if (reason === 'CreateContainerError' || reason === 'RunContainerError')
-    return { weight: isMissingProgram(message) ? 'final' : 'open', text: `can't start: ${message || reason}` }
+    return { cause: 'program_missing', weight: isMissingProgram(message) ? 'final' : 'open', text }
   return undefined
 }
 
-function exitTrouble({ state, lastState, restartCount, ready }: ContainerStatus): ContainerTrouble | undefined {
+function exitTrouble({ name, state, lastState, restartCount, ready }: ContainerStatus, pod: Pod) {
   const last = state?.terminated ?? lastState?.terminated
   if (!last || ready || (state?.terminated?.exitCode === 0 && restartCount === 0)) return undefined
   const isLoop = restartCount >= restartsAllowed && !state?.running
   const weight = isLoop ? 'final' : 'open'
-  if (last.reason === 'ContainerCannotRun')
+  const which = nameIn(pod, name)
+  if (last.reason === 'ContainerCannotRun' || last.reason === 'StartError')
     return {
+      cause: 'program_missing',
       weight: isMissingProgram(last.message) ? 'final' : weight,
-      text: `can't start: ${last.message ?? 'no program'}`,
-    }
-  const how =
-    last.reason === 'OOMKilled'
-      ? 'out of memory, killed'
-      : last.signal
-        ? `killed by signal ${last.signal}`
-        : `exit ${last.exitCode}`
-  const text = restartCount > 0 ? `crash loop, ${how}` : how
-  return { weight, text, log: state?.terminated ? 'current' : 'previous' }
+      text: `${which}can't start: ${last.message ?? 'no program'}`,
+    } satisfies ContainerTrouble
+  const isMemory = last.reason === 'OOMKilled'
+  const how = isMemory
+    ? `out of memory, killed${limitOf(pod, name)}`
+    : last.signal
+      ? `killed by signal ${last.signal}`
+      : `exit ${last.exitCode}`
+  return {
+    cause: isMemory ? 'out_of_memory' : 'crash',
+    weight,
+    text: `${which}${restartCount > 0 ? `crash loop, ${how}` : how}`,
+    exitCode: last.exitCode,
+    log: state?.terminated ? 'current' : 'previous',
+  } satisfies ContainerTrouble
+}
+
+function limitOf(pod: Pod, name: string): string {
+  const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+  const limit = all.find((container) => container.name === name)?.resources?.limits?.memory
+  return limit ? ` at its limit of ${limit}` : ''
 }
 
 const isMissingProgram = (message = ''): boolean =>

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { applyRelease } from './apply.ts'
 import type { Cluster, Wait } from './cluster.ts'
-import { prune } from './inventory.ts'
 import { type ClusterRelease, type KubeObject, keys, pathOf, refOf, selectorOf } from './object.ts'
 import { isReady, type Pod } from './pod.ts'
-import { type ClusterVerdict, watchRelease } from './watch.ts'
+import type { ClusterVerdict } from './watch.ts'
+import { applyWhole, pruneWhole, watchWhole } from './whole.ts'
 
 /** An earlier release as it is given again: Jobs have done their work and are not run a second time. */
 export const withoutJobs = (release: ClusterRelease): ClusterRelease => ({
@@ -29,16 +28,16 @@ export const stopped = (release: ClusterRelease): ClusterRelease => ({
 export async function putBack(
   cluster: Cluster,
   release: ClusterRelease,
-  failedRunId: string,
+  failed: Pick<ClusterRelease, 'runId' | 'objects'>,
   wait: Wait,
 ): Promise<Outcome<ClusterVerdict>> {
-  const applied = await applyRelease(cluster, release, wait)
+  const applied = await applyWhole(cluster, release, wait)
   if (!applied.ok) return applied
-  const unstuck = await unstickStatefulSets(cluster, release, failedRunId, wait)
+  const unstuck = await unstickStatefulSets(cluster, release, failed.runId, wait)
   if (!unstuck.ok) return unstuck
-  const verdict = await watchRelease(cluster, release, wait)
+  const verdict = await watchWhole(cluster, release, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
-  const pruned = await prune(cluster, release, wait)
+  const pruned = await pruneWhole(cluster, release, { only: failed.objects.map(refOf) }, wait)
   return pruned.ok ? verdict : pruned
 }
 

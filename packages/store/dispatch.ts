@@ -6,7 +6,7 @@ import { leaseMs, type Runs } from './runs.ts'
 /** Adds the job that a run needs next, if nobody holds it. Doing it twice changes nothing. */
 export async function dispatch(queue: JobQueue, run: Run): Promise<void> {
   const work = neededWork(run)
-  if (work && !run.holder) await queue.add(work, run.id, run.attempt)
+  if (work && !run.holder) await queue.add(work, run.id, run.attempt, run.gatesPassed)
 }
 
 /** A run must be without its lease for so long, seen by this process, before its worker is called lost. */

@@ -16,6 +16,8 @@ export interface KeyedImage {
   provenance?: Digest
   /** and the statement itself. */
   statement: string
+  /** Who its containers run as. */
+  user?: string
 }
 
 /** Keys of one repository; beyond this, those used longest ago are forgotten. */

@@ -26,6 +26,8 @@ export const keys = {
   lease: (id: RunId) => `taxiway:run:${id}:lease`,
   /** Stream: the run's log. */
   log: (id: RunId) => `taxiway:run:${id}:log`,
+  /** Hash: environment -> what the run's release there changes. */
+  diffs: (id: RunId) => `taxiway:run:${id}:diffs`,
   /** Hash: image -> what is stated about its origin. */
   provenance: (id: RunId) => `taxiway:run:${id}:provenance`,
   /** Hash: the delivery as it came, and the run it made. */
@@ -40,6 +42,14 @@ export const keys = {
   imageKeysUsed: (repo: RepositoryId) => `taxiway:repo:${repo}:images:used`,
   /** Hash: registry host -> user, sealed password, and when it was written. */
   registries: 'taxiway:registries',
+  /** Hash: cluster -> its address, sealed access, revision, and when it was written; and cluster -> what was found last. */
+  clusters: 'taxiway:clusters',
+  clusterChecks: 'taxiway:clusters:checks',
+  /** List: ids of checks that no deployer has taken yet. */
+  askedChecks: 'taxiway:clusters:asked',
+  /** Strings with a time to live: what is to be checked, and what was found. */
+  askedCheck: (id: string) => `taxiway:clusters:asked:${id}`,
+  checkAnswer: (id: string) => `taxiway:clusters:answer:${id}`,
   /** Sorted set by time of last use (ms): images that we pulled into an engine. */
   pulledImages: (engine: string) => `taxiway:pulled:${engine}`,
   /** Sorted set by time of last use (ms): volumes that tests keep folders in. */
@@ -50,12 +60,33 @@ export const keys = {
   repositories: 'taxiway:repos',
   /** Hash: `host:owner/name` and origin -> repository id. */
   repositoryNames: 'taxiway:repos:names',
-  /** Hash: wanted run, its sequence, generation, live release. */
+  /** Set: names of the environments that were given a release or a rule. */
+  environments: (repo: RepositoryId) => `taxiway:environments:${repo}`,
+  /** Hash: wanted run, its sequence; the newest run that came to the gate, its sequence; generation, live release, rules, runs that failed in a row, hold, number of changes, replicas chosen by hand. */
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
+  /** Hash: address of a cluster and namespace -> repository/environment that owns it. */
+  namespaces: 'taxiway:namespaces',
   /** Hash: generation -> release. */
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */
   lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,
+  /** Sorted set: deployers that look at environments, by when they were last heard of (ms). */
+  watchers: 'taxiway:watchers',
+  /** String with a time to live: who looks at the environment. */
+  watch: (repo: RepositoryId, environment: string) => `taxiway:watch:${repo}:${environment}`,
+  /** String with a time to live: what was seen of it last. */
+  seen: (repo: RepositoryId, environment: string) => `taxiway:seen:${repo}:${environment}`,
+  /** Hash: number -> a change by hand, or what was noted of one. */
+  changes: (repo: RepositoryId, environment: string) => `taxiway:changes:${repo}:${environment}`,
+  /** Set: `<repository id>/<environment>` with changes that wait for a deployer. */
+  openChanges: 'taxiway:changes:open',
+  /** Hash: environment -> the preview that it is; and environment -> why that could not be removed. */
+  previews: (repo: RepositoryId) => `taxiway:previews:of:${repo}`,
+  previewTroubles: (repo: RepositoryId) => `taxiway:previews:troubles:${repo}`,
+  /** Sorted set: `<repository id>/<environment>` of previews by when to hold them against their pull request (ms). */
+  previewsDue: 'taxiway:previews:due',
+  /** Set: repositories and clusters that previews were ever deployed to. */
+  previewClusters: 'taxiway:previews:clusters',
   /** Hash: token id -> record; hash of the token -> id. */
   tokens: 'taxiway:tokens',
   /** Prefix of the queue library's own keys. */

@@ -37,9 +37,12 @@ export function makeQueue(redis: Redis) {
     await open(name).addBulk(name === 'build' ? jobs.slice(-1) : jobs)
   }
   return {
-    /** Adds a job once per run, attempt and kind of work; the same again while it waits or is worked on changes nothing. */
-    async add(work: Work, runId: RunId, attempt: number): Promise<void> {
-      waiting[work].set(`${runId}-${attempt}`, runId)
+    /**
+     * Adds a job once per run, attempt, gate that it passed, and kind of work; the same again while it waits or is worked on
+     * changes nothing.
+     */
+    async add(work: Work, runId: RunId, attempt: number, gatesPassed = 0): Promise<void> {
+      waiting[work].set(`${runId}-${attempt}-${gatesPassed}`, runId)
       const before = sending[work] ?? Promise.resolve()
       if (waiting[work].size > 1) return before
       const mine = before

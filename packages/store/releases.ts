@@ -1,5 +1,7 @@
+import type { DriftMode } from '@taxiway/domain/drift.ts'
 import type { ReleaseState } from '@taxiway/domain/event.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { Reason } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
@@ -17,11 +19,27 @@ export interface Release<Order = unknown> {
   state: ReleaseState
   target: string
   order: Order
+  /** What becomes of changes by hand; missing: they are reported. */
+  drift?: DriftMode
+  /** When it came to this state. */
+  at?: string
+  /** What brought it: the event of its run, or that a failed release was taken back. */
+  event?: Run['event'] | 'restore'
+  runNumber?: number
+  /** Who asked for it, or wrote the commit. */
+  who?: string
+  approvedBy?: string
+  reason?: Reason
+  /** Where people find it, as the pipeline file says. */
+  url?: string
+  /** The earlier generation whose objects it has. */
+  repeats?: number
 }
 
 /** Releases and generations of environments. */
 export function makeReleases(redis: Redis) {
   const want = loadScript(redis, 'want-release')
+  const reach = loadScript(redis, 'reach-gate')
   const hold = loadScript(redis, 'hold-lane')
   const claim = loadScript(redis, 'claim-generation')
   const read = async (
@@ -33,9 +51,19 @@ export function makeReleases(redis: Redis) {
     return text ? JSON.parse(text) : undefined
   }
   return {
-    /** Makes the run the wanted one, unless a newer one is. @returns the id of the run that is wanted now */
-    want: async (run: Run, environment: string): Promise<RunId> =>
-      (await want([keys.environment(run.repo, environment)], [run.id, run.sequence])) as RunId,
+    /**
+     * Makes the run the wanted one, unless a newer one is. @param place of the run among all: its sequence of intake, unless it
+     * was late. @returns the id of the run that is wanted now
+     */
+    want: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
+      (await want([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
+
+    /**
+     * Notes that the run has come to the gate, unless a newer one has, or is wanted. @param place as for `want`. @returns the id of
+     * the newest run there
+     */
+    reachGate: async (run: Run, environment: string, place = run.sequence): Promise<RunId> =>
+      (await reach([keys.environment(run.repo, environment)], [run.id, place])) as RunId,
 
     /** The id of the run that is wanted. */
     wanted: async (repo: RepositoryId, environment: string): Promise<RunId | null> =>
@@ -65,10 +93,17 @@ export function makeReleases(redis: Redis) {
       const change = redis
         .multi()
         .hset(keys.releases(repo, environment), String(release.generation), JSON.stringify(release))
+        .sadd(keys.environments(repo), environment)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
-      change.hdel(keys.releases(repo, environment), String(release.generation - keptReleases))
+      // What is live stays, however many failed after it.
+      const tooOld = String(release.generation - keptReleases)
+      const live = await redis.hget(keys.environment(repo, environment), 'live')
+      if (live !== tooOld) change.hdel(keys.releases(repo, environment), tooOld)
       await change.exec()
     },
+
+    /** The release of that generation, as long as it is kept. */
+    read,
 
     /** The last release that was healthy, if there is one. */
     async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {

@@ -59,6 +59,16 @@ export function makeRepositorySecrets(redis: Redis, secrets: Secrets, now: () =>
       return text ? open(id, name, text) : undefined
     },
 
+    /** The values of those of these names that are set. */
+    async some(id: RepositoryId, names: readonly string[]): Promise<Record<string, string>> {
+      if (names.length === 0) return {}
+      const texts = await redis.hmget(keys.repositorySecrets(id), ...names)
+      const known = names.flatMap((name, index) => (texts[index] ? [[name, texts[index]] as const] : []))
+      return Object.fromEntries(
+        await Promise.all(known.map(async ([name, text]) => [name, await open(id, name, text)])),
+      )
+    },
+
     /** All values by name: what no log of this repository may show. */
     async values(id: RepositoryId): Promise<Record<string, string>> {
       const all = Object.entries(await redis.hgetall(keys.repositorySecrets(id)))

@@ -82,6 +82,7 @@ export function makeRetention(redis: Redis, runs: Runs) {
           keys.log(run.id),
           keys.lease(run.id),
           keys.provenance(run.id),
+          keys.diffs(run.id),
         ],
         [run.id, run.version],
       )

@@ -25,6 +25,11 @@ export interface Fence {
   attempt: number
   holder: string
 }
+/** Writes only while nobody holds the run, at this attempt. */
+export interface Unheld {
+  attempt: number
+  holder?: undefined
+}
 /** An open run at a glance. */
 export interface OpenRun {
   id: RunId
@@ -35,8 +40,8 @@ export interface OpenRun {
   isLeased: boolean
   repo: RepositoryId
   sequence: number
-  /** Which worker it needs. */
-  work: 'build' | 'deploy'
+  /** Which worker it needs; none while it waits at a gate. */
+  work: 'build' | 'deploy' | undefined
 }
 export type Accepted =
   | { kind: 'accepted'; run: Run }
@@ -92,6 +97,7 @@ export function makeRuns(redis: Redis, now: () => Date) {
           deliveryMs,
           JSON.stringify({ type: 'accepted' }),
           run.repo,
+          neededWork(run) ?? '',
         ],
       )) as [number, string | number, number]
       if (answer[0] === 0) return { kind: 'duplicate', runId: answer[1] as RunId }
@@ -117,6 +123,11 @@ export function makeRuns(redis: Redis, now: () => Date) {
     async after(repo: RepositoryId, sequence: number): Promise<Run[]> {
       const ids = await redis.zrevrangebyscore(keys.runsOf(repo), '+inf', `(${sequence}`, 'LIMIT', 0, 100)
       return (await readAll(redis, ids as RunId[])).reverse()
+    },
+
+    /** The newest runs of the branch that a run was pushed to, itself among them, a hundred at most; none for one that was not pushed. */
+    async pushesOf({ event, repo, branch }: Run): Promise<Run[]> {
+      return event === 'push' ? (await listRuns(redis, { repo, branch, limit: 100 })).runs : []
     },
 
     list: (filter: RunFilter) => listRuns(redis, filter),
@@ -186,7 +197,7 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
   return async function move(
     id: RunId,
     event: RunEvent | readonly RunEvent[],
-    fence?: Fence,
+    fence?: Fence | Unheld,
     known?: Run,
   ): Promise<Outcome<Run>> {
     const events = [event].flat()
@@ -258,7 +269,7 @@ async function readOpen(redis: Redis): Promise<OpenRun[]> {
         isLeased: answers[index * 2 + 1] === 1,
         repo: repo as RepositoryId,
         sequence: Number(sequence),
-        work: work === 'deploy' ? work : 'build',
+        work: work === '' ? undefined : work === 'deploy' ? work : 'build',
       })
     })
   }

@@ -1,6 +1,7 @@
 import type { RunEvent } from '@taxiway/domain/event.ts'
+import type { Gate } from '@taxiway/domain/gate.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/hide-event.ts'
-import { hideError } from '@taxiway/domain/mask.ts'
+import { hideError, hideSecrets } from '@taxiway/domain/mask.ts'
 import { isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { findStage, type Run, stageKey } from '@taxiway/domain/run.ts'
 import type { Attempt } from './attempts.ts'
@@ -14,6 +15,10 @@ export interface StageContext {
   run: Run
   log: StageLog
   signal: AbortSignal
+  /** A reason without what it quotes of secrets, for what is kept elsewhere. */
+  hide(why: Reason): Reason
+  /** Text without what it quotes of secrets. */
+  hideText(text: string): string
   /** Writes an event of this run, as long as the attempt is ours. */
   record(event: RunEvent): Promise<void>
 }
@@ -33,6 +38,15 @@ export class Superseded extends Error {
   constructor(by: string) {
     super(`superseded by ${by}`)
     this.by = by
+  }
+}
+
+/** A gate closed before the work could begin: the run is given back, and waits there. */
+export class Gated extends Error {
+  readonly gate: Gate
+  constructor(gate: Gate) {
+    super(gate.message)
+    this.gate = gate
   }
 }
 
@@ -75,11 +89,14 @@ export async function runStage<T>(
     run: attempt.run,
     log,
     signal: attempt.signal,
+    hide: (why) => hideReason(secrets, why),
+    hideText: (text) => hideSecrets(secrets, text),
     record: (event) => record(context, event),
   }
   const found = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {
     await log.end()
-    if (error instanceof Fenced || error instanceof Superseded || attempt.signal.aborted) throw error
+    if (error instanceof Fenced || error instanceof Superseded || error instanceof Gated || attempt.signal.aborted)
+      throw error
     logger.error({ err: hideError(secrets, error), run: attempt.run.id, stage: key }, 'stage met a fault')
     return { ok: false, reason: faultReason(error) }
   })
@@ -110,6 +127,7 @@ export async function closeAborted(context: AttemptContext, error: unknown, work
   const { attempt, store, logger } = context
   const end = async (event: RunEvent) =>
     void (await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence)))
+  if (error instanceof Gated && !attempt.signal.aborted) return end({ type: 'gate_closed', gate: error.gate })
   if (error instanceof Superseded) return end({ type: 'superseded', by: error.by })
   if (attempt.signal.reason === 'cancelled')
     return end({ type: 'cancelled', who: (await store.runs.read(attempt.run.id))?.cancelRequestedBy ?? 'a person' })

@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { makeCaches } from './caches.ts'
+import { makeChanges } from './changes.ts'
+import { makeClusters } from './clusters.ts'
 import { connect, type Redis } from './connection.ts'
+import { makeDiffs } from './diffs.ts'
+import { makeEnvironmentStates } from './environment-states.ts'
+import { makeEnvironments } from './environments.ts'
 import { makeImageKeys } from './image-keys.ts'
 import { makeLogs } from './logs.ts'
+import { makeNamespaces } from './namespaces.ts'
+import { makePreviews } from './previews.ts'
 import { makeProvenance } from './provenance.ts'
 import { makePulledImages } from './pulled-images.ts'
 import { makeQueue } from './queue.ts'
@@ -44,11 +51,18 @@ export function openStore(options: {
     retention: makeRetention(redis, runs),
     imageKeys: makeImageKeys(redis, now),
     provenance: makeProvenance(redis),
+    diffs: makeDiffs(redis),
     pulledImages: makePulledImages(redis, now),
     caches: makeCaches(redis, now),
     repositorySecrets: makeRepositorySecrets(redis, secrets, now),
     registries: makeRegistries(redis, secrets, now),
+    clusters: makeClusters(redis, secrets, { now, random }),
     tokens: makeTokens(redis, now, random),
+    namespaces: makeNamespaces(redis),
+    environments: makeEnvironments(redis, now),
+    previews: makePreviews(redis, now),
+    changes: makeChanges(redis),
+    environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),
     statuses: makeStatuses(redis),
     logs: makeLogs(redis),

@@ -20,12 +20,18 @@ import { guardRoutes } from './access.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { clusterRoutes } from './routes/clusters.ts'
+import { diffRoute } from './routes/diff.ts'
+import { environmentStateRoutes } from './routes/environment-state.ts'
+import { environmentRoutes } from './routes/environments.ts'
+import { gateRoutes } from './routes/gates.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
 import { provenanceRoute } from './routes/provenance.ts'
 import { registryRoutes } from './routes/registries.ts'
 import { repositoryRoutes } from './routes/repositories.ts'
+import { rollOutRoutes } from './routes/roll-outs.ts'
 import { runRoutes } from './routes/runs.ts'
 import { schemaRoute } from './routes/schema.ts'
 import { secretRoutes } from './routes/secrets.ts'
@@ -113,8 +119,14 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       logRoutes(api as unknown as Api, deps)
       artifactRoutes(api as unknown as Api, deps)
       provenanceRoute(api as unknown as Api, deps)
+      diffRoute(api as unknown as Api, deps)
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
+      environmentRoutes(api as unknown as Api, deps)
+      clusterRoutes(api as unknown as Api, deps)
+      gateRoutes(api as unknown as Api, deps)
+      rollOutRoutes(api as unknown as Api, deps)
+      environmentStateRoutes(api as unknown as Api, deps)
       registryRoutes(api as unknown as Api, deps)
       lintRoutes(api as unknown as Api)
     },

@@ -1,5 +1,5 @@
 import type { Logger } from '@taxiway/chassis/logger.ts'
-import { newId, parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import { newId, parseRepositoryId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { type NewRun, newRun } from '@taxiway/domain/run.ts'
@@ -71,22 +71,14 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
     return refuse('body_invalid', {
       detail: `it is about ${delivery.repository}, the webhook is that of ${repository.name}`,
     })
+  if (delivery.kind === 'pull_request_closed') {
+    await deps.store.previews.lookSoon(repository.id, delivery.number)
+    return ignored('event pull_request')
+  }
   const why = whyIgnored(delivery, repository)
   if (why || !delivery.sha) return ignored(why?.message ?? 'no commit')
 
-  const run = newRun(
-    {
-      id: newId<RunId>('run', deps.store.random),
-      repo: repository.id,
-      repository: repository.name,
-      sha: delivery.sha,
-      message: delivery.message,
-      author: delivery.author,
-      ...(delivery.defaultBranch ? { defaultBranch: delivery.defaultBranch } : {}),
-      ...cause(delivery),
-    },
-    deps.store.now().toISOString(),
-  )
+  const run = runOf(deps, repository, delivery, delivery.sha)
   const accepted = await deps.store.runs.accept(run, {
     id: deliveryId,
     headers: { event, userAgent: String(request.headers['user-agent'] ?? '').slice(0, 200) },
@@ -102,6 +94,21 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
   return { ok: true, value: { status: 202, body: { runId: run.id, url: runUrl(deps.url, run.id) } } }
 }
 
+const runOf = ({ store }: WebhookDeps, repository: Repository, delivery: RunDelivery, sha: Sha): NewRun =>
+  newRun(
+    {
+      id: newId<RunId>('run', store.random),
+      repo: repository.id,
+      repository: repository.name,
+      sha,
+      message: delivery.message,
+      author: delivery.author,
+      ...(delivery.defaultBranch ? { defaultBranch: delivery.defaultBranch } : {}),
+      ...cause(delivery),
+    },
+    store.now().toISOString(),
+  )
+
 const whyIgnored = (delivery: RunDelivery, repository: Repository) =>
   delivery.kind === 'push' ? ignoredReason(delivery, repository) : ignoredPullRequest(delivery, repository)
 
@@ -111,8 +118,15 @@ function cause(delivery: RunDelivery): Pick<NewRun, 'event' | 'branch'> & Partia
     const { number, base, fork, branch } = delivery
     return { event: 'pull_request', branch, pullRequest: { number, base, fork }, trusted: !fork }
   }
-  const { branch, tagName, changed } = delivery
-  if (branch !== undefined) return { event: 'push', branch, ...(changed ? { changed } : {}) }
+  const { branch, tagName, changed, before, forced } = delivery
+  if (branch !== undefined)
+    return {
+      event: 'push',
+      branch,
+      ...(changed ? { changed } : {}),
+      ...(before ? { before } : {}),
+      ...(forced ? { forced } : {}),
+    }
   return { event: 'tag', branch: '', ...(tagName ? { tag: tagName } : {}) }
 }
 

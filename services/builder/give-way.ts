@@ -1,3 +1,4 @@
+import { movedOnFrom } from '@taxiway/domain/late-push.ts'
 import { isNewerOf } from '@taxiway/domain/origin.ts'
 import { neededWork, type Run } from '@taxiway/domain/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
@@ -7,17 +8,20 @@ import type { Store } from '@taxiway/store/store.ts'
 /**
  * With `concurrency: newest`, a run takes the place of the older ones of its branch, tag or pull request, and gives way to a
  * newer one. Order comes from intake: whichever of two is planned later sees the other, so it does not matter who that is.
- * What is on its way to an environment already is left to the order of releases there.
+ * One that was late takes no place of what builds on it. What is on its way to an environment already is left to the order of releases there.
  * @throws Superseded when there is a newer run
  */
 export async function giveWay(store: Store, run: Run): Promise<void> {
   if (run.plan?.concurrency !== 'newest' || run.event === 'rerun' || run.event === 'manual') return
   const open = await patiently(() => store.runs.openOf(run.repo))
   const newer = await patiently(() => store.runs.after(run.repo, run.sequence))
-  const by = newer.findLast((one) => isNewerOf(one, run))
+  const pushes = await patiently(() => store.runs.pushesOf(run))
+  const isAhead = (one: Run, other: Run) =>
+    isNewerOf(one, other) && !movedOnFrom(one, pushes).some(({ id }) => id === other.id)
+  const by = newer.findLast((one) => isAhead(one, run))
   if (by) throw new Superseded(describe(by))
   for (const older of open) {
-    if (!isNewerOf(run, older) || neededWork(older) !== 'build') continue
+    if (!isAhead(run, older) || neededWork(older) !== 'build') continue
     const who = describe(run)
     // One that nobody holds ends here; one in a worker's hands is ended by that worker, which stops its containers first.
     const asked = await patiently(() => store.runs.move(older.id, { type: 'supersede_requested', by: who }))

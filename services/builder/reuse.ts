@@ -95,7 +95,7 @@ async function takeOver(
   stage: StageContext,
   { store }: ReuseDeps,
   { name }: PlannedImage,
-  { imageId, digest, reference, provenance, statement, run }: KeyedImage,
+  { imageId, digest, reference, provenance, statement, run, user }: KeyedImage,
 ): Promise<void> {
   stage.log.say(`image ${name} is that of run ${run}: nothing it is made of has changed since. ${reference}`)
   await patiently(() => store.provenance.keep(stage.run.id, name, statement))
@@ -106,5 +106,6 @@ async function takeOver(
     digest,
     reference,
     ...(provenance ? { provenance } : {}),
+    ...(user === undefined ? {} : { user }),
   })
 }

@@ -2,16 +2,36 @@
 import { exitCodes } from './exit-codes.ts'
 
 const commands = {
+  cluster: async () => (await import('./commands/cluster.ts')).cluster,
   lint: async () => (await import('./commands/lint.ts')).lint,
   run: async () => (await import('./commands/run.ts')).run,
+  approve: async () => (await import('./commands/approve.ts')).approve,
+  reject: async () => (await import('./commands/approve.ts')).reject,
+  promote: async () => (await import('./commands/roll-out.ts')).promote,
+  deploy: async () => (await import('./commands/roll-out.ts')).deploy,
+  rollback: async () => (await import('./commands/roll-out.ts')).rollback,
+  diff: async () => (await import('./commands/diff.ts')).diff,
+  releases: async () => (await import('./commands/releases.ts')).releases,
+  unhold: async () => (await import('./commands/releases.ts')).unhold,
 } satisfies Record<string, () => Promise<(args: string[]) => Promise<number>>>
 
 const usage = `Usage: taxiway <command> [options]
 
-  lint    check .taxiway.yaml, and show what would run
-  run     build and test this working tree on the local Docker engine
+  lint      check .taxiway.yaml, and show what would run
+  run       build and test this working tree on the local Docker engine
+  cluster   print the rights that deployers need in a cluster (cluster rbac)
 
-taxiway <command> --help tells more. Nothing here needs a server.
+These ask a server, with TAXIWAY_URL and TAXIWAY_TOKEN:
+  approve   let a release begin that waits for an approval
+  reject    end it instead
+  promote   give what is live in one environment to another
+  deploy    deploy what an earlier run published
+  rollback  give an environment an earlier release again
+  diff      what the releases of a run change against what was live
+  releases  what happened in an environment
+  unhold    lift the hold that failed releases put on an environment
+
+taxiway <command> --help tells more.
 `
 
 async function main([name = '--help', ...args]: string[]): Promise<number> {

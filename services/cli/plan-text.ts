@@ -1,4 +1,5 @@
 import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 
 /** A plan as a short list for people, one line for each thing that is done. */
@@ -6,11 +7,19 @@ export function planLines({ images, tests, environments }: Plan): string[] {
   const rows = [
     ...images.map((image) => ['build', image.name, imageWords(image)]),
     ...tests.map((test) => ['test', test.name, testWords(test)]),
-    ...environments.map(({ name, namespace, manifests }) => ['deploy', name, `${manifests} to namespace ${namespace}`]),
+    ...environments.map((environment) => ['deploy', environment.name, environmentWords(environment)]),
   ]
   if (rows.length === 0) return ['  nothing is done: `on` does not let it start a run']
   const width = Math.min(30, Math.max(...rows.map(([, name = '']) => name.length)))
   return rows.map(([what = '', name = '', words]) => `  ${what.padEnd(6)}  ${name.padEnd(width)}  ${words}`)
+}
+
+function environmentWords({ namespace, manifests, approval, windows, timezone }: PlannedEnvironment): string {
+  return [
+    `${manifests} to namespace ${namespace}`,
+    ...(approval ? ['once a person approves'] : []),
+    ...(windows ? [`in ${windows.join(' or ')} ${timezone ?? 'UTC'}`] : []),
+  ].join(', ')
 }
 
 function imageWords({ context, dockerfile, target, from, platforms }: PlannedImage): string {

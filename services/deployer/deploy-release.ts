@@ -1,14 +1,20 @@
-import type { ReleaseState } from '@taxiway/domain/event.ts'
-import type { PlannedEnvironment } from '@taxiway/domain/plan.ts'
-import { done, type Outcome, type Reason, refuse } from '@taxiway/domain/reason.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
+import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
+import { strategyMs } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
-import { Fenced, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
+import { claimPreview } from './claim-preview.ts'
 import type { DeployerDeps } from './deploy-run.ts'
+import { gateBefore } from './gates.ts'
+import { runJobs } from './jobs.ts'
 import { holdLane, type Lane } from './lane.ts'
-import { readManifests } from './manifests.ts'
-import { checkPolicy } from './policy.ts'
-import { render } from './render.ts'
-import type { ReleaseOrder, Target, Work } from './target.ts'
+import { makeOrder, type Ordered } from './make-order.ts'
+import { choosePlace } from './place.ts'
+import { save, tell } from './release-record.ts'
+import { failureOf, giveWay, restore, takenBack } from './restore-release.ts'
+import type { ReleaseOrder, Target, Verdict, Work } from './target.ts'
+import { tellDiff } from './tell-diff.ts'
+import { inWaves } from './waves.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined
@@ -17,37 +23,58 @@ export interface ReleaseDeps extends DeployerDeps {
   holder: string
 }
 /** Everything one roll-out works with. */
-interface RollOut {
+export interface RollOut extends Ordered {
   stage: StageContext
   deps: ReleaseDeps
   target: Target
-  order: ReleaseOrder
   lane: Lane
   work(deadlineMs: number, signal?: AbortSignal): Work
+  /** What was told of its way is written before what it came to. */
+  told: Promise<unknown>
 }
 
-/** What a single question to the target may take; an apply of all objects; a restore. */
+/** What a single question to the target may take; an apply of all objects. */
 const callMs = 60_000
 const applyMs = 3 * 60_000
-const restoreMs = 5 * 60_000
 
 /** Rolls one release out to one environment: render, check, apply, watch, and restore what was before when it fails. */
 export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<void>> {
   const lane = await holdLane(stage, deps)
   const signal = AbortSignal.any([stage.signal, lane.signal])
-  const work = (deadlineMs: number, own = signal): Work => ({ deadlineMs, signal: own, say: stage.log.say })
+  const secretValues = (names: readonly string[]) =>
+    patiently(() => deps.store.repositorySecrets.some(stage.run.repo, names))
+  const work = (deadlineMs: number, own = signal): Work => ({
+    deadlineMs,
+    signal: own,
+    say: stage.log.say,
+    secretValues,
+  })
   try {
-    const target = await deps.targets.choose(stage.run.repo, work(callMs))
-    if (!target.ok) return target
-    stage.log.say(`target ${target.value.kind}, namespace ${deps.environment.namespace}`)
-    const order = await makeOrder(stage, deps, target.value, work(callMs))
+    // A hold or freeze may have come while it waited for the lane.
+    const gate = await gateBefore(deps.store, stage.run, deps.environment)
+    if (gate) throw new Gated(gate)
+    const place = await choosePlace(deps, stage.run.repo, deps.environment, work(callMs))
+    if (!place.ok) return place
+    const claimed = await claimPreview(stage, deps, place.value)
+    if (!claimed.ok) return claimed
+    const { target, cluster, namespace } = place.value
+    stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
+    const ended = await goOn({ stage, deps, target, lane, work, told: Promise.resolve() })
+    if (ended) {
+      await noteOutcome(stage, deps, takenBack(stage.run, deps.environment.name)?.generation ?? 0, ended)
+      return ended
+    }
+    const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
-    const outcome = await rollOut({ stage, deps, target: target.value, order: order.value, lane, work })
+    await tellDiff(stage, deps, order.value.order)
+    const rest = { stage, deps, target: inWaves(target), lane, work, told: Promise.resolve() }
+    const outcome = await rollOut({ ...rest, ...order.value })
     // Stale in the target is what being superseded looks like from there.
     if (!outcome.ok && outcome.reason.code === 'stale_generation') {
       await lane.look()
       signal.throwIfAborted()
     }
+    await noteOutcome(stage, deps, order.value.order.generation, outcome)
     return outcome
   } catch (error) {
     const by = lane.supersededBy()
@@ -58,125 +85,131 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   }
 }
 
-/** Manifests of the commit, with digests put in, under the next generation; checked against what is allowed here. */
-async function makeOrder(
-  stage: StageContext,
-  deps: ReleaseDeps,
-  target: Target,
-  work: Work,
-): Promise<Outcome<ReleaseOrder>> {
-  const { run } = stage
-  const { environment } = deps
-  const documents = await readManifests(stage, deps)
-  if (!documents.ok) return documents
-  const place = { repositoryId: run.repo, environment: environment.name, namespace: environment.namespace }
-  const live = await target.live(place, work)
-  if (!live.ok) return live
-  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
-  const release = { ...place, repositoryName: run.repository, runId: run.id, sha: run.sha, generation }
-  const references = Object.fromEntries(
-    run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
-  )
-  const allowed = checkPolicy(documents.value, environment.namespace)
-  if (!allowed.ok) return allowed
-  const rendered = render(allowed.value, { ...release, references })
-  if (!rendered.ok) return rendered
-  return done({ ...release, ...rendered.value })
+/**
+ * Releases that fail one after another put a hold on the environment. What never reached it doesn't count, nor what the
+ * infrastructure did; a rollback says nothing about what is pushed.
+ */
+async function noteOutcome(
+  { run, log }: StageContext,
+  { store, environment }: ReleaseDeps,
+  generation: number,
+  outcome: Outcome<void>,
+): Promise<void> {
+  if (run.event === 'rollback') return
+  if (!outcome.ok) {
+    // The release knows what began it: a fault of the engine that was made good is told as `deploy_unhealthy`.
+    const release = await patiently(() => store.releases.read(run.repo, environment.name, generation))
+    const { code } = release?.reason ?? outcome.reason
+    if (isInfrastructure(code) || /^(manifest_|job_failed)/.test(code)) return
+  }
+  const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
+  const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
+  if (isHeld) log.say(`${environment.name} is on hold now: later releases wait until a person lifts it`)
 }
 
-/** @throws Fenced when another attempt rolls out to the environment by now */
-async function claimGeneration(
-  { run }: StageContext,
-  { store, environment, holder }: ReleaseDeps,
-  live: number,
-): Promise<number> {
-  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
-  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
-  return generation
+/** A release that an earlier attempt of this run was taking back is taken back to the end; one that was, stays so. */
+async function goOn(rest: Omit<RollOut, keyof Ordered>): Promise<Outcome<void> | undefined> {
+  const { stage, deps } = rest
+  const last = takenBack(stage.run, deps.environment.name)
+  if (last?.state === 'restored' && last.reason) return { ok: false, reason: last.reason }
+  const kept =
+    last && (await patiently(() => deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation)))
+  if (!last || !kept) return undefined
+  stage.log.say(`going on to take back release ${last.generation}`)
+  const rollOut = { ...rest, order: kept.order as ReleaseOrder, jobs: [] }
+  const isBeside = rollOut.order.strategy !== undefined
+  return restore(rollOut, failureOf(last)).catch((error) => closeBroken(rollOut, error, isBeside))
 }
 
-/** Apply and watch, with the record of the release kept at every step. */
+/** Steps if there are any, apply, watch and soak, with the record of the release kept all the way. */
 async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
-  const { target, order, work, deps, lane, stage } = rollOut
+  const { target, order, work, stage } = rollOut
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
+  const before = await runBefore(rollOut)
+  if (!before.ok) return failed(rollOut, before.reason)
+  let isBeside = order.strategy !== undefined
   try {
+    const advanced = await throughSteps(rollOut)
+    if (!advanced.ok) return await refused(rollOut, advanced.reason)
+    if (!advanced.value.healthy) return await restore(rollOut, advanced.value)
+    isBeside = false
     stage.log.say(
       `applying release ${order.generation}: ${order.objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`).join(', ')}`,
     )
     const applied = await target.apply(order, work(applyMs))
-    if (!applied.ok)
-      return applied.reason.code === 'stale_generation'
-        ? failed(rollOut, applied.reason)
-        : restore(rollOut, applied.reason.message.replace(/\.$/, ''), applied.reason)
-    const verdict = await target.watch(order, work(deps.environment.timeoutMs))
-    if (!verdict.ok) return failed(rollOut, verdict.reason)
-    if (!verdict.value.healthy) return await restore(rollOut, verdict.value.detail)
-    stage.log.say(`healthy: ${verdict.value.ready}`)
+    if (!applied.ok) return await refused(rollOut, applied.reason)
+    const verdict = await becomeHealthy(rollOut)
+    if (!verdict.ok) return await failed(rollOut, verdict.reason)
+    if (!verdict.value.healthy) return await restore(rollOut, verdict.value)
+    const after = await runJobs(rollOut, 'after_live')
+    if (!after.ok) return await restore(rollOut, { detail: after.reason.message.replace(/\.$/, '') })
   } catch (error) {
-    // A newer release is about to be applied over this one; whoever cancels wants what was before.
-    if (lane.supersededBy()) await save(rollOut, 'superseded')
-    else if (stage.signal.reason === 'cancelled') await restore(rollOut, 'cancelled while it was rolled out')
-    throw error
+    await closeBroken(rollOut, error, isBeside)
   }
   await save(rollOut, 'live')
-  const pruned = await target.prune(order, work(callMs))
-  if (!pruned.ok) stage.log.say(`what earlier releases left could not be removed: ${pruned.reason.message}`)
+  await removeLeftovers(rollOut)
   return done(undefined)
 }
 
-/** Gives the environment its last healthy release again, under a new generation, and says how that went. */
-async function restore(rollOut: RollOut, detail: string, fault?: Reason): Promise<Outcome<void>> {
-  const { stage, deps, target, order, work } = rollOut
-  const { releases } = deps.store
-  const [repo, environment] = [stage.run.repo, deps.environment.name]
-  stage.log.say(`not healthy: ${detail}; restoring`)
-  const previous = await patiently(() => releases.live(repo, environment))
-  const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order as ReleaseOrder | undefined
-  // The wish to cancel must not stop the way back.
-  const own = stage.signal.reason === 'cancelled' ? AbortSignal.timeout(restoreMs) : undefined
-  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
-  const outcome = restored.ok
-    ? restored.value.detail
-    : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`
-  const reason = refuse('deploy_unhealthy', { detail, restored: outcome })
-  if (restored.ok && restored.value.complete && previous)
-    await patiently(() => releases.save(repo, environment, { ...previous, generation, state: 'live' }))
-  await save(rollOut, restored.ok && restored.value.complete ? 'restored' : 'failed', fault ?? reason.reason).catch(
-    (error) => {
-      if (!own) throw error
-    },
-  )
-  return fault && !restored.ok ? { ok: false, reason: fault } : reason
+/** What runs before anything is switched; whatever ends it, there is nothing to restore. */
+const runBefore = (rollOut: RollOut): Promise<Outcome<void>> =>
+  runJobs(rollOut, 'before').catch(async (error) => {
+    if (rollOut.lane.supersededBy()) await save(rollOut, 'superseded')
+    else if (rollOut.stage.signal.reason === 'cancelled') await save(rollOut, 'failed')
+    throw error
+  })
+
+/** The new version beside the old one, measured, where the pipeline wants that. */
+async function throughSteps(rollOut: RollOut): Promise<Outcome<Verdict>> {
+  const { target, order, work } = rollOut
+  if (!order.strategy) return done({ healthy: true, ready: 'it has no steps' })
+  const advanced = await target.advance(order, {
+    ...work(strategyMs(order.strategy)),
+    tell: (progress) => tell(rollOut, progress),
+  })
+  if (advanced.ok && advanced.value.healthy) tell(rollOut, 'taking over')
+  return advanced
+}
+
+/** Healthy, and so for as long as the pipeline asks. */
+async function becomeHealthy({ target, order, work, deps, stage }: RollOut): Promise<Outcome<Verdict>> {
+  const { timeoutMs, soakMs } = deps.environment
+  const verdict = await target.watch(order, work(timeoutMs))
+  if (!verdict.ok || !verdict.value.healthy) return verdict
+  stage.log.say(`healthy: ${verdict.value.ready}`)
+  if (!soakMs) return verdict
+  stage.log.say(`it must stay so for ${soakMs / 1000} s`)
+  return target.soak(order, soakMs, work(soakMs + timeoutMs))
+}
+
+/** What was begun in the target can't go on; unless somebody newer is there, what was before is restored. */
+const refused = (rollOut: RollOut, why: Reason): Promise<Outcome<void>> =>
+  why.code === 'stale_generation'
+    ? failed(rollOut, why)
+    : restore(rollOut, { detail: why.message.replace(/\.$/, ''), fault: why })
+
+/** What was left in the middle by a wish or a newer release. @throws the error again */
+async function closeBroken(rollOut: RollOut, error: unknown, isBeside: boolean): Promise<never> {
+  const { lane, stage } = rollOut
+  // A newer release is about to be applied over this one; whoever cancels wants what was before.
+  if (lane.supersededBy()) await giveWay(rollOut, isBeside)
+  else if (stage.signal.reason === 'cancelled') await restore(rollOut, { detail: 'cancelled while it was rolled out' })
+  throw error
+}
+
+/** Removes what earlier releases had. That it went wrong, or was held, makes no release worse. */
+async function removeLeftovers({ target, order, work, deps, stage }: RollOut): Promise<void> {
+  const { prune: how = 'careful' } = deps.environment
+  if (how === 'none') return
+  const pruned = await target.prune(order, work(callMs), how)
+  if (pruned.ok) return
+  stage.log.say(`what earlier releases left was not removed: ${pruned.reason.message}`)
+  if (pruned.reason.code === 'prune_held') await stage.record({ type: 'noted', reason: pruned.reason })
 }
 
 async function failed(rollOut: RollOut, why: Reason): Promise<Outcome<never>> {
-  await save(rollOut, 'failed', why)
+  await save(rollOut, 'failed', { reason: why })
   return { ok: false, reason: why }
-}
-
-/** Keeps the release, and tells the run. */
-async function save({ stage, deps, target, order }: RollOut, state: ReleaseState, why?: Reason): Promise<void> {
-  const { run } = stage
-  const environment = deps.environment.name
-  await stage.record({
-    type: 'release_changed',
-    environment,
-    generation: order.generation,
-    state,
-    ...(why ? { reason: why } : {}),
-  })
-  await patiently(() =>
-    deps.store.releases.save(run.repo, environment, {
-      runId: run.id,
-      sequence: run.sequence,
-      sha: run.sha,
-      generation: order.generation,
-      state,
-      target: target.kind,
-      order,
-    }),
-  )
 }

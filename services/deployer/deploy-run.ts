@@ -5,9 +5,10 @@ import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
-import { type AttemptContext, closeAborted, record, runStage } from '@taxiway/store/stage.ts'
+import { type AttemptContext, closeAborted, Gated, record, runStage } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { deployRelease } from './deploy-release.ts'
+import { gateBefore } from './gates.ts'
 import type { Targets } from './targets.ts'
 
 export interface DeployerDeps {
@@ -19,7 +20,7 @@ export interface DeployerDeps {
   active: Set<Attempt>
 }
 
-/** Takes a published run into its environments, one after another in the pipeline's order. */
+/** Takes a published run into its environments, one after another in the pipeline's order; at a gate that is closed, it is given back. */
 export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void> {
   const { store, config, logger } = deps
   const holder = newId('holder', store.random)
@@ -58,6 +59,8 @@ async function throughEnvironments(deps: DeployerDeps, context: AttemptContext):
     // A roll-out that has begun ends by its own time; the next does not begin.
     const seconds = overdueSeconds(context.attempt.run, deps.store.now().getTime())
     if (seconds !== undefined) return record(context, { type: 'timed_out', seconds })
+    const gate = await gateBefore(deps.store, context.attempt.run, environment)
+    if (gate) throw new Gated(gate)
     const outcome = await runStage(context, stageKey(next), (stage) =>
       deployRelease(stage, { ...deps, token, environment, holder: context.attempt.fence.holder }),
     )

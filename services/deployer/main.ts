@@ -4,13 +4,24 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { connectEngine } from '@taxiway/docker/engine.ts'
 import type { Attempt } from '@taxiway/store/attempts.ts'
+import { makeClusterAccesses } from '@taxiway/store/cluster-access.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'
 import { work } from '@taxiway/store/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
+import { makeFulfil } from './fulfil-changes.ts'
+import { makeGatekeeper } from './gates.ts'
+import { sweepPreviews } from './sweep-previews.ts'
 import { makeTargets } from './targets.ts'
+import { watchEnvironments } from './watch-environments.ts'
 
 const redispatchMs = 2000
+const checkClustersMs = 500
+/** How late a gate opens that nobody's call opens. */
+const gatesMs = 2000
+/** How often changes by hand are looked for. */
+const changesMs = 1000
 /** Roll-outs mostly wait, so that many go side by side. */
 const concurrency = 20
 
@@ -24,7 +35,9 @@ export async function startDeployer({
   store: Store
   logger: Logger
 }): Promise<Part> {
-  const targets = makeTargets({ config, store, connect: async () => connectEngine({ dockerHost: config.dockerHost }) })
+  const accesses = makeClusterAccesses(store.redis, config.secretKey)
+  const connect = async () => connectEngine({ dockerHost: config.dockerHost })
+  const targets = makeTargets({ config, store, accesses, connect })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }
   const stopping = new AbortController()
@@ -33,6 +46,15 @@ export async function startDeployer({
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
   )
+  const checks = startReconciler(makeCheckClusters({ accesses, now: store.now, logger }), {
+    name: 'check-clusters',
+    everyMs: checkClustersMs,
+    logger,
+  })
+  const gates = startReconciler(makeGatekeeper(store), { name: 'gates', everyMs: gatesMs, logger })
+  const changes = startReconciler(makeFulfil(deps), { name: 'changes', everyMs: changesMs, logger })
+  const watching = watchEnvironments(deps)
+  const previews = sweepPreviews(deps)
   const worker = work(config.redisUrl, 'deploy', concurrency, (job) => deployRun(deps, job.runId))
   return {
     name: 'deployer',
@@ -42,7 +64,8 @@ export async function startDeployer({
       }, config.drainMs)
       await worker.close().finally(() => clearTimeout(drain))
       stopping.abort()
-      await Promise.all([redispatch.stop(), opening])
+      await Promise.all([redispatch, checks, gates, changes, watching, previews].map((loop) => loop.stop()))
+      await opening
       await targets.close()
     },
   }

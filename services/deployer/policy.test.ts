@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkPolicy } from './policy.ts'
+import { checkPolicy, type PolicyRules } from './policy.ts'
 
 const workload = (pod: object, template: object = {}) => ({
   apiVersion: 'apps/v1',
@@ -14,8 +14,8 @@ const simple = (kind: string, apiVersion: string, more: object = {}, metadata: o
   metadata: { name: 'x', ...metadata },
   ...more,
 })
-const message = (document: unknown) => {
-  const outcome = checkPolicy([document], 'shop')
+const message = (document: unknown, rules: PolicyRules = {}) => {
+  const outcome = checkPolicy([document], 'shop', rules)
   return outcome.ok ? 'allowed' : `${outcome.reason.code}: ${outcome.reason.message}`
 }
 
@@ -33,16 +33,27 @@ test('ordinary objects are allowed', () => {
 
 test('kinds off the list are refused by name', () => {
   expect(message(simple('ClusterRoleBinding', 'rbac.authorization.k8s.io/v1'))).toMatch(
-    /^manifest_forbidden: ClusterRoleBinding\/x is not allowed: kind not allowed/,
+    /^manifest_forbidden: ClusterRoleBinding\/x \(kind not allowed\)/,
   )
-  for (const kind of ['Role', 'Namespace', 'Secret', 'ServiceAccount', 'Pod', 'CronJob', 'constructor'])
+  for (const kind of [
+    'Role',
+    'RoleBinding',
+    'Namespace',
+    'CustomResourceDefinition',
+    'ValidatingWebhookConfiguration',
+    'Secret',
+    'ServiceAccount',
+    'Pod',
+    'CronJob',
+    'constructor',
+  ])
     expect(message(simple(kind, 'v1'))).toContain('kind not allowed')
   expect(message(simple('Deployment', 'extensions/v1beta1'))).toContain('apiVersion extensions/v1beta1 not allowed')
 })
 
 test('a list hides nothing', () => {
   const inner = { apiVersion: 'v1', kind: 'List', items: [simple('ClusterRole', 'rbac.authorization.k8s.io/v1')] }
-  expect(message({ apiVersion: 'v1', kind: 'List', items: [inner] })).toContain('ClusterRole/x is not allowed')
+  expect(message({ apiVersion: 'v1', kind: 'List', items: [inner] })).toContain('ClusterRole/x (kind not allowed)')
 })
 
 test.each([
@@ -68,7 +79,60 @@ test.each([
   ['nodeName', workload({ nodeName: 'node' })],
   ['ephemeralContainers', workload({ ephemeralContainers: [{ name: 'x' }] })],
   ['serviceAccountName', workload({ serviceAccountName: 'admin' })],
-  ['serviceAccount other', workload({ serviceAccount: 'admin' })],
+  ['serviceAccountName admin', workload({ serviceAccount: 'admin' })],
+  ['automountServiceAccountToken', workload({ automountServiceAccountToken: true })],
+  ['hostnetwork', workload({ hostnetwork: true })],
+  ['runtimeClassName', workload({ runtimeClassName: 'x' })],
+  ['resourceClaims', workload({ resourceClaims: [{ name: 'gpu' }] })],
+  [
+    'mountPropagation',
+    container({ volumeMounts: [{ name: 'v', mountPath: '/v', mountPropagation: 'Bidirectional' }] }),
+  ],
+  ['volumeDevices', container({ volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] })],
+  ['asks for root', container({ securityContext: { runAsUser: 0 } })],
+  ['asks for root', workload({ securityContext: { runAsNonRoot: false } })],
+  ['windowsOptions.hostProcess', container({ securityContext: { windowsOptions: { hostProcess: true } } })],
+  ['seLinuxOptions', container({ securityContext: { seLinuxOptions: { type: 'spc_t' } } })],
+  ['pinned', { ...container({ image: `pinned@sha256:${'a'.repeat(64)}` }) }],
+  ['Secret default-token-x4k2b', workload({ volumes: [{ name: 't', secret: { secretName: 'default-token-x4k2b' } }] })],
+  ['Secret default-token-x4k2b', workload({ imagePullSecrets: [{ name: 'default-token-x4k2b' }] })],
+  [
+    'Secret default-token-x4k2b',
+    container({ env: [{ name: 'T', valueFrom: { secretKeyRef: { name: 'default-token-x4k2b', key: 'token' } } }] }),
+  ],
+  [
+    'Secret sh.helm.release.v1.shop.v1',
+    container({ envFrom: [{ secretRef: { name: 'sh.helm.release.v1.shop.v1' } }] }),
+  ],
+  [
+    'Secret default-token-x4k2b',
+    workload({ volumes: [{ name: 't', projected: { sources: [{ secret: { name: 'default-token-x4k2b' } }] } }] }),
+  ],
+  ['finalizers', workload({}, { metadata: { finalizers: ['a/b'] } })],
+  ['ownerReferences', workload({}, { metadata: { ownerReferences: [{}] } })],
+  [
+    'volumeName',
+    simple('StatefulSet', 'apps/v1', { spec: { volumeClaimTemplates: [{ spec: { volumeName: 'anothers' } }] } }),
+  ],
+  [
+    'configuration-snippet',
+    simple(
+      'Ingress',
+      'networking.k8s.io/v1',
+      {},
+      { annotations: { 'nginx.ingress.kubernetes.io/configuration-snippet': 'x' } },
+    ),
+  ],
+  [
+    'of another namespace',
+    simple(
+      'Ingress',
+      'networking.k8s.io/v1',
+      {},
+      { annotations: { 'nginx.ingress.kubernetes.io/auth-secret': 'kube-system/x' } },
+    ),
+  ],
+  ['externalName', simple('Service', 'v1', { spec: { externalName: 'metadata.internal' } })],
   ['priorityClassName', workload({ priorityClassName: 'system-node-critical' })],
   ['sysctls', workload({ securityContext: { sysctls: [{ name: 'a', value: 'b' }] } })],
   ['privileged', container({ securityContext: { privileged: true } })],
@@ -107,4 +171,63 @@ test('the same object twice, and more than 200 objects, are refused', () => {
     'shop',
   )
   expect(!many.ok && many.reason.message).toContain('more than 200')
+})
+
+const pinned = `registry.example.com/base/redis@sha256:${'b'.repeat(64)}`
+const drop = { securityContext: { capabilities: { drop: ['ALL'] } } }
+test.each<[string, PolicyRules, object, object?]>([
+  ['kinds', { kinds: ['Deployment'] }, container({}), simple('ConfigMap', 'v1')],
+  ['images', { images: ['registry.example.com/base/'] }, container({ image: pinned })],
+  ['images', { images: ['registry.example.com/base/redis'] }, container({ image: pinned })],
+  ['serviceAccounts', { serviceAccounts: ['reader'] }, workload({ serviceAccountName: 'reader' })],
+  [
+    'serviceAccounts',
+    { serviceAccounts: ['reader'] },
+    workload({ serviceAccountName: 'reader', automountServiceAccountToken: true }),
+  ],
+  ['loadBalancers', { loadBalancers: true }, simple('Service', 'v1', { spec: { type: 'LoadBalancer' } })],
+  [
+    'secrets',
+    { secrets: ['db', 'default-token-x4k2b'] },
+    workload({ volumes: [{ name: 't', secret: { secretName: 'default-token-x4k2b' } }] }),
+    container({ envFrom: [{ secretRef: { name: 'other' } }] }),
+  ],
+  [
+    'secrets',
+    { secrets: ['db'], isShared: true },
+    container({ envFrom: [{ secretRef: { name: 'db' } }] }),
+    container({ envFrom: [{ secretRef: { name: 'other' } }] }),
+  ],
+  [
+    'pods',
+    { pods: 'restricted' },
+    workload({ securityContext: { runAsNonRoot: true }, containers: [{ name: 'web', image: 'web', ...drop }] }),
+    workload({ containers: [{ name: 'web', image: 'web', ...drop }] }),
+  ],
+])('the rule %s lets through what it says, and nothing else', (_rule, rules, allowed, refused) => {
+  expect(message(allowed, rules)).toBe('allowed')
+  if (refused) expect(message(refused, rules)).toMatch(/^manifest_forbidden/)
+  else expect(message(allowed)).toMatch(/^manifest_forbidden/)
+})
+
+test('a rule for images ends at the parts of a name', () => {
+  const rules = { images: ['registry.example.com/base'] }
+  expect(message(container({ image: pinned }), rules)).toBe('allowed')
+  const evil = `registry.example.com/base-evil/redis@sha256:${'b'.repeat(64)}`
+  expect(message(container({ image: evil }), rules)).toMatch(/^manifest_forbidden/)
+  const outside = `registry.example.com/base/../evil@sha256:${'b'.repeat(64)}`
+  expect(message(container({ image: outside }), rules)).toMatch(/^manifest_forbidden/)
+})
+
+test('an image that is listed with its digest is allowed, and no other digest of it', () => {
+  const rules = { images: [pinned] }
+  expect(message(container({ image: pinned }), rules)).toBe('allowed')
+  const other = `${pinned.slice(0, pinned.indexOf('@'))}@sha256:${'c'.repeat(64)}`
+  expect(message(container({ image: other }), rules)).toMatch(/^manifest_forbidden/)
+})
+
+test("another repository's namespace shows none of its Secrets", () => {
+  const naming = container({ envFrom: [{ secretRef: { name: 'db' } }] })
+  expect(message(naming)).toBe('allowed')
+  expect(message(naming, { isShared: true })).toContain('another repository owns the namespace')
 })

@@ -1,7 +1,17 @@
+import type { Containment } from '@taxiway/domain/containment.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
+import { first, isSet, type Loose, list, shown } from './loose.ts'
 import { podObjection } from './pod-policy.ts'
-import type { RenderedObject } from './target.ts'
+import { type SecretRules, secretObjection } from './secret-policy.ts'
+import type { RenderedObject, SecretSet } from './target.ts'
+
+/** What admins rule for the environment, and whether another repository owns its namespace. */
+export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {
+  isShared?: boolean
+  /** Secrets that are made for the release. */
+  given?: readonly SecretSet[] | undefined
+}
 
 const objectLimit = 200
 const listDepthLimit = 3
@@ -16,12 +26,26 @@ const invalid = (object: string, detail: string) => refuse('manifest_invalid', {
  * The objects in the YAML documents of a commit, if all keep the rules of their environment. Pure: the cluster's own access
  * rules are the second wall. `manifest_invalid` for what is no object, `manifest_forbidden` for what is not allowed.
  */
-export function checkPolicy(documents: readonly unknown[], namespace: string): Outcome<RenderedObject[]> {
+export function checkPolicy(
+  documents: readonly unknown[],
+  namespace: string,
+  rules: PolicyRules = {},
+): Outcome<RenderedObject[]> {
   const objects = flatten(documents)
   if (!objects.ok) return objects
+  const own = objects.value.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name)
+  const brought = new Set([...own, ...(rules.given ?? []).map(({ name }) => name)])
   for (const object of objects.value) {
-    const detail = objection(object, namespace)
-    if (detail) return refuse('manifest_forbidden', { object: `${object.kind}/${object.metadata.name}`, detail })
+    const name = `${object.kind}/${object.metadata.name}`
+    const known = Object.keys(kinds).filter((kind) => rules.kinds?.includes(kind) ?? true)
+    if (!known.includes(object.kind))
+      return refuse('manifest_forbidden', {
+        object: name,
+        detail: 'kind not allowed',
+        hint: `Allowed are ${known.join(', ')}`,
+      })
+    const detail = objection(object, namespace, { ...rules, brought })
+    if (detail) return refuse('manifest_forbidden', { object: name, detail })
   }
   return objects
 }
@@ -61,38 +85,81 @@ function flatten(documents: readonly unknown[]): Outcome<RenderedObject[]> {
   return objects.length > 0 ? done(objects) : invalid('The manifests', 'they hold no object')
 }
 
-function objection(object: RenderedObject, namespace: string): string | undefined {
-  const kind = Object.hasOwn(kinds, object.kind) ? kinds[object.kind] : undefined
-  if (!kind) return `kind not allowed, allowed are ${Object.keys(kinds).join(', ')}`
-  if (!kind.versions.includes(object.apiVersion))
-    return `apiVersion ${object.apiVersion} not allowed, allowed is ${kind.versions.join(', ')}`
-  return metadataObjection(object, namespace) ?? serviceObjection(object) ?? templateObjection(object)
+function objection(object: RenderedObject, namespace: string, rules: PolicyRules & SecretRules): string | undefined {
+  const versions = kinds[object.kind]?.versions ?? []
+  if (!versions.includes(object.apiVersion))
+    return `apiVersion ${object.apiVersion} not allowed, allowed is ${versions.join(', ')}`
+  if (object.spec !== undefined && object.spec !== null && !isObject(object.spec)) return 'spec is not a map'
+  return (
+    nameObjection(object) ??
+    metadataObjection(object.metadata as Loose, namespace) ??
+    serviceObjection(object, rules) ??
+    ingressObjection(object, namespace, rules) ??
+    workloadObjection(object, namespace, rules)
+  )
 }
 
-function metadataObjection({ kind, metadata }: RenderedObject, namespace: string): string | undefined {
+function nameObjection({ kind, metadata }: RenderedObject): string | undefined {
   if (!(kind === 'ConfigMap' ? dnsName : dnsLabel).test(metadata.name))
     return 'its name is not a DNS label (lower case, digits, dashes, at most 63 characters)'
-  if (metadata.namespace !== undefined && metadata.namespace !== namespace)
-    return `namespace ${metadata.namespace} is not the environment's (${namespace})`
+  return kind === 'ConfigMap' && metadata.name.startsWith(recordPrefix)
+    ? `names that begin with ${recordPrefix} are kept for releases`
+    : undefined
+}
+
+/** Of an object, and of what it makes others from. */
+function metadataObjection(metadata: Loose | undefined, namespace: string): string | undefined {
+  if (!isSet(metadata)) return undefined
+  if (!isObject(metadata)) return 'metadata is not a map'
+  if (metadata.namespace !== undefined && (metadata.namespace as unknown) !== namespace)
+    return `namespace ${shown(metadata.namespace)} is not the environment's (${namespace})`
   for (const field of ['generateName', 'finalizers', 'ownerReferences'])
     if (metadata[field] !== undefined) return `metadata.${field} not allowed`
-  if (kind === 'ConfigMap' && metadata.name.startsWith(recordPrefix))
-    return `names that begin with ${recordPrefix} are kept for releases`
   return undefined
 }
 
-function serviceObjection({ kind, spec }: RenderedObject): string | undefined {
+function serviceObjection({ kind, spec }: RenderedObject, { loadBalancers }: PolicyRules): string | undefined {
   if (kind !== 'Service') return undefined
-  const service = (spec ?? {}) as { type?: unknown; ports?: unknown } & Record<string, unknown>
-  if (service.type !== undefined && service.type !== 'ClusterIP')
-    return `spec.type ${service.type} not allowed, only ClusterIP`
-  for (const field of ['externalIPs', 'externalName', 'loadBalancerIP'])
-    if (service[field] !== undefined) return `spec.${field} not allowed`
-  const ports = Array.isArray(service.ports) ? service.ports : []
-  return ports.some((port) => port?.nodePort !== undefined) ? 'spec.ports.nodePort not allowed' : undefined
+  const service = (spec ?? {}) as Json
+  const types = ['ClusterIP', ...(loadBalancers ? ['LoadBalancer'] : [])]
+  if (isSet(service.type) && !types.includes(service.type as string))
+    return `spec.type ${shown(service.type)} not allowed, only ${types.join(' and ')}`
+  for (const field of ['externalIPs', 'externalName', 'loadBalancerIP', 'loadBalancerClass', 'healthCheckNodePort'])
+    if (isSet(service[field])) return `spec.${field} not allowed`
+  return list(service.ports).some((port) => isSet(port?.nodePort)) ? 'spec.ports.nodePort not allowed' : undefined
 }
 
-function templateObjection({ spec }: RenderedObject): string | undefined {
-  const template = (spec as { template?: unknown } | undefined)?.template
-  return template === undefined ? undefined : podObjection(template)
+/** Annotations are commands to the controller: those that hold configuration of its server, or name other namespaces' things. */
+function ingressObjection(
+  { kind, metadata, spec }: RenderedObject,
+  namespace: string,
+  rules: SecretRules,
+): string | undefined {
+  if (kind !== 'Ingress') return undefined
+  for (const [key, value] of Object.entries(metadata.annotations ?? {})) {
+    if (/-(snippet|snippets)$/.test(key)) return `annotation ${key} not allowed`
+    if (!/secret$/.test(key)) continue
+    const [name, place] = shown(value).split('/').reverse()
+    if (place !== undefined && place !== namespace) return `annotation ${key} of another namespace not allowed`
+    const secret = secretObjection(name, rules)
+    if (secret) return secret
+  }
+  return first(list((spec as Loose | undefined)?.tls), ({ secretName }) => secretObjection(secretName, rules))
+}
+
+function workloadObjection(
+  { spec }: RenderedObject,
+  namespace: string,
+  rules: PolicyRules & SecretRules,
+): string | undefined {
+  const { template, volumeClaimTemplates } = (spec ?? {}) as Loose
+  return (
+    metadataObjection(template?.metadata, namespace) ??
+    podObjection(template, rules) ??
+    first(list(volumeClaimTemplates), ({ metadata, spec: claim }) => {
+      // A volume that is named, or made from something, may be another's.
+      const field = ['volumeName', 'selector', 'dataSource', 'dataSourceRef'].find((name) => isSet(claim?.[name]))
+      return metadataObjection(metadata, namespace) ?? (field ? `${field} of a volume claim not allowed` : undefined)
+    })
+  )
 }

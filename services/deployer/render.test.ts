@@ -111,3 +111,20 @@ test('a new generation changes no pod', () => {
   expect(again.objects[0]?.metadata.annotations?.['taxiway.dev/generation']).toBe('9')
   expect(again.objects[0]?.spec).toEqual(order.objects[0]?.spec)
 })
+
+test('a pod is given what the restricted profile wants said, and keeps what it says itself', () => {
+  const object = deployment('web')
+  const spec = (object.spec as any).template.spec
+  spec.securityContext = { runAsUser: 1000 }
+  spec.containers[1].securityContext = { readOnlyRootFilesystem: true }
+  const [first] = rendered(object).objects
+  expect((first as any).spec.template.spec).toMatchObject({
+    automountServiceAccountToken: false,
+    securityContext: { runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    initContainers: [{ securityContext: { allowPrivilegeEscalation: false } }],
+    containers: [
+      { securityContext: { allowPrivilegeEscalation: false } },
+      { securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true } },
+    ],
+  })
+})

@@ -1,5 +1,6 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { keys, kinds } from '@taxiway/kubernetes/object.ts'
+import { fillInPod } from './pod-defaults.ts'
 import type { ReleaseOrder, RenderedObject } from './target.ts'
 
 /** Everything of an order that does not come from the manifests, and the pipeline's images by name. */
@@ -102,7 +103,7 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
     annotations: { ...(metadata.annotations as Json), [keys.run]: context.runId },
   }
   if (isObject(template.spec)) {
-    template.spec.automountServiceAccountToken = false
+    fillInPod(template.spec)
     for (const container of containersOf(template.spec)) withProtocol(container.ports)
   }
   return object

@@ -11,15 +11,18 @@ export interface DesiredStatus {
 
 /** The statuses that a run wants on its commit, with why it waits for its turn. Pure: the same run wants the same. */
 export function desiredStatuses(run: Run, waiting?: { message: string }): DesiredStatus[] {
+  const deploys = run.stages
+    .filter((one) => one.environment !== undefined)
+    .map((stage) => describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
+  // What an earlier run built and tested is told by that run.
+  if (run.asked) return deploys
   const of = (name: string) => run.stages.find((stage) => stage.name === name)
   const build = combine([of('checkout'), of('build'), of('publish')].filter((stage) => stage !== undefined))
   const statuses = [describe(run, 'taxiway/build', build, 'Built')]
   if (waiting && statuses[0]?.state === 'pending') statuses[0].description = oneLine(waiting.message, 140)
   const test = of('test')
   if (test && wantsTest(run)) statuses.push(describe(run, 'taxiway/test', test, 'Tests passed'))
-  for (const stage of run.stages.filter((one) => one.environment !== undefined))
-    statuses.push(describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
-  return statuses
+  return [...statuses, ...deploys]
 }
 
 /** A test context only where the plan has tests: one that was opened before that is known would never be closed. */
@@ -34,13 +37,18 @@ function liveSentence(run: Run, stage: Stage): string {
   return release ? `Live, release ${release.generation}` : 'Live'
 }
 
+/** The last release on its way to this environment: an attempt before may have left one. */
+const progressOf = (run: Run, stage: Stage): string | undefined =>
+  run.releases.findLast((one) => one.environment === stage.environment)?.progress
+
 function describe(run: Run, context: string, stage: Stage, done: string): DesiredStatus {
   const status = (state: DesiredStatus['state'], text: string) => ({ context, state, description: oneLine(text, 140) })
   switch (stage.state) {
     case 'pending':
+      if (run.gate && run.gate.environment === stage.environment) return status('pending', run.gate.message)
       return status('pending', stage.reason ? `Trying again: ${stage.reason.message}` : 'In progress')
     case 'running':
-      return status('pending', 'In progress')
+      return status('pending', progressOf(run, stage) ?? 'In progress')
     case 'succeeded':
       return status('success', took(done, stage))
     case 'failed':

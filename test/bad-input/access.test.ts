@@ -101,6 +101,11 @@ test('every route of the API asks for a token of sufficient scope', async () => 
       ['GET', '/registries'],
       ['PUT', '/registries/x'],
       ['DELETE', '/registries/x'],
+      ...['approve', 'reject', 'promote', 'deploy', 'rollback'].map((act) => [
+        'POST',
+        `/repos/x/environments/x/${act}`,
+      ]),
+      ['DELETE', '/repos/x/environments/x/hold'],
     ]),
   )
   const reader = await made('read')
@@ -108,8 +113,9 @@ test('every route of the API asks for a token of sufficient scope', async () => 
   const revoked = await made('admin')
   await taxiway.call('DELETE', `/tokens/${revoked.id}`)
   const expired = await made('admin', { expiresAt: '2020-01-01T00:00:00Z' })
-  // What a token that may only write can do: act on runs. All else that changes something takes an admin.
-  const forWriters = /^\/(runs\/|repos\/x\/runs$)/
+  // What a token that may only write can do: act on runs and releases. All else that changes something takes an admin.
+  const forWriters =
+    /^\/(runs\/|repos\/x\/runs$|repos\/x\/environments\/x\/(approve|reject|promote|deploy|rollback|hold)$)/
   for (const [method, path] of routes) {
     const statuses = [undefined, revoked.token, expired.token].map((bearer) => as(bearer, method, path))
     expect([method, path, ...(await Promise.all(statuses))]).toEqual([method, path, 401, 401, 401])

@@ -97,7 +97,13 @@ async function scriptArm(
   mkdirSync(work, { recursive: true })
   mkdirSync(tree, { recursive: true })
   copySample(tree, namespace)
-  const side = await machineSide({ target: 'kubernetes', namespace, repositoryId: '', dataFolder: folder, environment })
+  const side = await machineSide({
+    target: 'kubernetes',
+    namespaceOf: () => namespace,
+    repositoryId: '',
+    dataFolder: folder,
+    environment,
+  })
   const text = `set -eu
 [ -d .git ] || git init -q .
 git fetch -q --depth 1 ${cloneUrl} main && git checkout -q --force FETCH_HEAD

@@ -14,8 +14,10 @@ import { intake } from './intake.ts'
 import { log } from './log.ts'
 import { mask } from './mask.ts'
 import { pipeline } from './pipeline.ts'
+import { release } from './release.ts'
 import { secondPush } from './second-push.ts'
 import { wake } from './wake.ts'
+import { watched } from './watched.ts'
 
 const benches: Record<string, (context: BenchContext) => Promise<BenchResult>> = {
   intake,
@@ -26,6 +28,8 @@ const benches: Record<string, (context: BenchContext) => Promise<BenchResult>> =
   'second-push': secondPush,
   images,
   pipeline,
+  release,
+  watched,
 }
 const usage = `Usage: npm run bench -- [--json FILE] [--only ${Object.keys(benches).join(',')}] [--rounds N]
 
@@ -47,7 +51,7 @@ async function main(): Promise<void> {
   if (unknown.length > 0) throw new Error(`There is no bench ${unknown.join(', ')}.\n\n${usage}`)
   const say = (line: string) => void process.stderr.write(`  ${line}\n`)
   const folder = mkdtempSync(join(tmpdir(), 'taxiway-bench-'))
-  const needsCluster = wanted.includes('pipeline')
+  const needsCluster = wanted.some((name) => ['pipeline', 'release', 'watched'].includes(name))
   if (needsCluster && !findProgram('kubectl')) await installPackages(['kubernetes-client'], say)
   const local = await startLocal({
     parts: ['engine', 'registry', ...(needsCluster ? (['kubernetes'] as const) : [])],

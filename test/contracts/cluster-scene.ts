@@ -33,8 +33,8 @@ export function clusterScene() {
     target: undefined as unknown as Target,
     images: undefined as unknown as Images,
     good: '',
-    open(name: string): TestPlace {
-      const place = makePlace(name)
+    open(name: string, repositoryId?: string): TestPlace {
+      const place = makePlace(name, repositoryId)
       places.push(place)
       return place
     },

@@ -4,19 +4,19 @@ import type { ReleaseOrder, RenderedObject, Target, Work } from '../../services/
 import { type Images, makeImages, serving } from './images.ts'
 
 /** One environment that tests deploy to; every order is a new run and, unless told otherwise, the next generation. */
-export function makePlace(name: string) {
+export function makePlace(name: string, repositoryId?: string) {
   const unique = `${name}-${Date.now().toString(36)}`
   let generation = 0
   return {
     namespace: unique,
-    repositoryId: `repo_${unique}`,
+    repositoryId: repositoryId ?? `repo_${unique}`,
     environment: 'staging',
     nextGeneration: () => ++generation,
     /** An order for these objects with `web` as this image. */
     order(reference: string, objects: RenderedObject[] = [deployment(), service()]): ReleaseOrder {
       generation++
       const place = {
-        repositoryId: `repo_${unique}`,
+        repositoryId: repositoryId ?? `repo_${unique}`,
         repositoryName: 'acme/shop',
         environment: 'staging',
         namespace: unique,
@@ -138,6 +138,42 @@ export function targetContract(
         detail: `rolled back to ${good.sha.slice(0, 7)}`,
       })
       expect(successOf(await target.live(good, makeWork()))).toMatchObject({ generation })
+    })
+
+    test('a release that goes on well is well after its soak too', async () => {
+      const order = place.order(await images.publish('good', serving('good')))
+      expect(await roll(order)).toMatchObject({ healthy: true })
+      const begin = performance.now()
+      expect(successOf(await target.soak(order, 2_000, makeWork()))).toMatchObject({ healthy: true })
+      expect(performance.now() - begin).toBeGreaterThan(1_990)
+      good = order
+    })
+
+    test('a program that ends soon after it was ready is not healthy after all, and is undone', async () => {
+      const dying = `${serving('dying').replace('exec ', '')} & sleep 4; echo lost the database; exit 9`
+      const order = place.order(await images.publish('dying', dying))
+      expect(await roll(order)).toMatchObject({ healthy: true })
+      const verdict = successOf(await target.soak(order, 15_000, makeWork(30_000)))
+      expect(verdict).toMatchObject({
+        healthy: false,
+        detail: 'web: did not stay healthy: exit 9: lost the database',
+        explanation: { cause: 'crash', exitCode: 9 },
+      })
+      const restoring = { failed: order, previous: good, generation: place.nextGeneration() }
+      expect(successOf(await target.restore(restoring, makeWork()))).toMatchObject({ complete: true })
+    })
+
+    test('a program that stops being ready after a while is not healthy after all', async () => {
+      const fading = `(sleep 4; rm /www/healthz) & ${serving('fading')}`
+      const order = place.order(await images.publish('fading', fading))
+      expect(await roll(order)).toMatchObject({ healthy: true })
+      const verdict = successOf(await target.soak(order, 20_000, makeWork(30_000)))
+      expect(!verdict.healthy && verdict.detail).toMatch(
+        /^web: did not stay healthy: not ready any more: .*(404|healthz)/,
+      )
+      expect(!verdict.healthy && verdict.explanation).toMatchObject({ cause: 'not_ready' })
+      const restoring = { failed: order, previous: good, generation: place.nextGeneration() }
+      expect(successOf(await target.restore(restoring, makeWork()))).toMatchObject({ complete: true })
     })
 
     test('a call ends as soon as its signal says so', async () => {

@@ -23,7 +23,7 @@ export function pullRequestEvent(repository: Repository, options: PullRequestOpt
     number,
     pull_request: {
       number,
-      state: action === 'closed' ? 'closed' : 'open',
+      state: action === 'closed' ? ('closed' as const) : ('open' as const),
       title,
       user: sender,
       html_url: `${repository.htmlUrl}/pull/${number}`,

@@ -13,6 +13,8 @@ export interface Repository {
   defaultBranch: string
   token?: string | undefined
   webhook?: { id: number; url: string; secret: string } | undefined
+  /** Pull requests by number, as the REST API shows them. */
+  pulls: Map<number, { number: number; state: 'open' | 'closed' }>
   /** The end of the last push: pushes to one repository go one after the other. */
   lastPush: Promise<unknown>
 }
@@ -72,6 +74,7 @@ export async function makeRepository(
     htmlUrl,
     defaultBranch,
     token,
+    pulls: new Map(),
     lastPush: Promise.resolve(),
   }
 }

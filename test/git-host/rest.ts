@@ -47,6 +47,9 @@ async function write(
 async function read(rest: string, repository: Repository, { statuses, hooks }: RestDeps): Promise<Answer | undefined> {
   if (rest === '') return { status: 200, body: showRepository(repository) }
   if (rest === 'hooks') return hooks.list(repository)
+  // docs.github.com/rest/pulls/pulls#get-a-pull-request
+  const pull = repository.pulls.get(Number(/^pulls\/(\d+)$/.exec(rest)?.[1]))
+  if (pull) return { status: 200, body: pull }
   const hook = /^hooks\/(\d+)\/deliveries$/.exec(rest)?.[1]
   if (hook) return Number(hook) === repository.webhook?.id ? hooks.attempts(repository) : undefined
   const [, name, kind] = /^commits\/(.+)\/(status|statuses)$/.exec(rest) ?? []

@@ -89,7 +89,15 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
     async pullRequest(fullName: string, options: PullRequestOptions) {
       const repository = known(fullName)
       await git(repository.folder, ['update-ref', `refs/pull/${options.number}/head`, options.sha])
-      return deliveries.send(repository, 'pull_request', pullRequestEvent(repository, options))
+      const event = pullRequestEvent(repository, options)
+      repository.pulls.set(options.number, event.pull_request)
+      return deliveries.send(repository, 'pull_request', event)
+    },
+    /** Closes a pull request; nobody is told. @throws when there is none of that number */
+    closePullRequest(fullName: string, number: number): void {
+      const pull = known(fullName).pulls.get(number)
+      if (!pull) throw new Error(`no pull request ${number}`)
+      pull.state = 'closed'
     },
     setWebhook(fullName: string, { url: to, secret }: { url: string; secret: string }): void {
       known(fullName).webhook = { id: numberOf(`hook ${fullName}`), url: to, secret }

@@ -176,7 +176,11 @@ test('a release that crashes is explained, the old one serves all the while, and
   await release(good)
   const before = await containersOf(place)
   const bad = place.order(images.crash)
-  expect(await roll(bad)).toEqual({ healthy: false, detail: 'web: crash loop, exit 1: DATABASE_URL missing' })
+  expect(await roll(bad)).toMatchObject({
+    healthy: false,
+    detail: 'web: crash loop, exit 1: DATABASE_URL missing',
+    explanation: { cause: 'crash', exitCode: 1 },
+  })
   expect(await visit(address(place))).toBe('one')
   const generation = place.nextGeneration()
   const restored = successOf(await target.restore({ failed: bad, previous: good, generation }, makeWork()))
@@ -189,18 +193,33 @@ test('a release that crashes is explained, the old one serves all the while, and
   expect(await visit(address(place))).toBe('two')
 })
 
+test.each([
+  { kind: 'canary' as const, steps: [{ weight: 50, pauseMs: 1 }] },
+  { kind: 'blue_green' as const, pauseMs: 1 },
+])('steps before the switch are refused, not left out: $kind', async (strategy) => {
+  const order = { ...openPlace('steps').order(images.one), strategy: { ...strategy, analysis: [], timeoutMs: 1 } }
+  const checked = await target.dryRun(order, makeWork())
+  expect(checked.ok ? '' : checked.reason).toMatchObject({ code: 'manifest_unsupported' })
+  expect(!checked.ok && checked.reason.message).toContain(`deploy.staging.${strategy.kind}`)
+})
+
 test('a release that never gets ready says what its probe answered', async () => {
   const order = openPlace('never').order(images.never)
-  expect(await roll(order, 3_000)).toEqual({
+  expect(await roll(order, 3_000)).toMatchObject({
     healthy: false,
     detail: 'web: never ready: readiness probe GET :8080/healthz answered 404',
+    explanation: { cause: 'not_ready' },
   })
 })
 
 test('a release that needs more memory than its limit says so', async () => {
   const limited = deployment({ resources: { limits: { memory: '24Mi', cpu: '500m' } } })
   const order = openPlace('memory').order(images.big, [limited])
-  expect(await roll(order)).toEqual({ healthy: false, detail: 'web: out of memory, its limit is 24 MB' })
+  expect(await roll(order)).toMatchObject({
+    healthy: false,
+    detail: 'web: out of memory, its limit is 24 MB',
+    explanation: { cause: 'out_of_memory', exitCode: 137 },
+  })
 })
 
 test('a program that the image does not have is the verdict, not a fault', async () => {

@@ -32,6 +32,7 @@ afterEach(async () => {
   for (const { id } of await store.runs.openOf(repo)) await store.runs.move(id, { type: 'cancelled', who: 'a test' })
 })
 afterAll(() => store.close())
+const commit = (letter: string) => letter.repeat(40) as Sha
 
 async function push(more: Partial<Run> = {}): Promise<RunId> {
   const id = newId<RunId>('run', randomBytes)
@@ -113,4 +114,15 @@ test('runs of other branches, other events and without newest are left alone', a
   const every = await push()
   ;(await plan(await push(), { concurrency: 'all' }))?.end()
   expect(await Promise.all([...others, every].map(stateOf))).toEqual(['queued', 'queued', 'queued', 'queued'])
+})
+
+test('a push that came late takes no place of the one that builds on it', async () => {
+  const newer = await push({ sha: commit('c'), before: commit('b') })
+  await plan(newer)
+  const late = await push({ sha: commit('b'), before: commit('a') })
+  await plan(late)
+  expect((await store.runs.read(newer))?.supersededBy).toBeUndefined()
+  const again = await push({ sha: commit('c'), before: commit('b') })
+  await plan(again)
+  expect(await store.runs.read(late)).toMatchObject({ state: 'running' })
 })

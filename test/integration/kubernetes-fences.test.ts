@@ -109,6 +109,35 @@ test('what others made is not taken from them, unless they agree', async () => {
   expect(reason?.message).toContain('kubectl owns .data.a')
 })
 
+test('another field manager is named, whether it was there before the dry run or came in before the apply', async () => {
+  const place = scene.open('second-manager')
+  const path = `/api/v1/namespaces/${place.namespace}/configmaps/shared`
+  const theirs = async (a: string) => {
+    const call = {
+      method: 'PATCH',
+      path,
+      query: { fieldManager: 'helm' },
+      contentType: 'application/apply-patch+yaml',
+    } as const
+    successOf(await scene.cluster.call({ ...call, body: configMap('shared', { a }) }, wait()))
+  }
+  const order = place.order(scene.good, [configMap('shared', { a: '2' }), deployment()])
+  successOf(await scene.target.dryRun(order, makeWork()))
+  await theirs('1')
+  const named = {
+    code: 'manifest_conflict',
+    message:
+      'ConfigMap/shared is also managed by somebody else: helm owns .data.a; remove it there, or delete the object so that it is made anew.',
+  }
+  expect(failureOf(await scene.target.apply(order, makeWork()))).toEqual(named)
+  expect(failureOf(await scene.target.dryRun(order, makeWork()))).toEqual(named)
+  expect((await scene.read(place, path))?.data).toEqual({ a: '1' })
+  // What both want alike is no conflict.
+  await theirs('2')
+  successOf(await scene.target.dryRun(order, makeWork()))
+  successOf(await scene.target.apply(order, makeWork()))
+})
+
 test('an object that is removed between read and write is made anew', async () => {
   const place = scene.open('removed')
   await scene.roll(place.order(scene.good))

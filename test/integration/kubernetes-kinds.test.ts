@@ -21,7 +21,11 @@ test('a job of an earlier run is run anew, and not run again by a rollback', asy
   const first = place.order(scene.good, [job('true'), deployment()])
   expect(await scene.roll(first)).toMatchObject({ healthy: true })
   const bad = place.order(scene.good, [job('echo no such column; exit 4'), deployment()])
-  expect(await scene.roll(bad)).toEqual({ healthy: false, detail: 'migrate: exit 4: no such column' })
+  expect(await scene.roll(bad)).toMatchObject({
+    healthy: false,
+    detail: 'migrate: exit 4: no such column',
+    explanation: { cause: 'job_failed', exitCode: 4 },
+  })
   const generation = place.nextGeneration()
   expect(successOf(await scene.target.restore({ failed: bad, previous: first, generation }, makeWork()))).toMatchObject(
     {

@@ -119,7 +119,7 @@ test('a sign-in never leads to another site', async () => {
 })
 
 test('the pages hold no script or style of their own, and the policy allows none', async () => {
-  for (const path of ['/', '/login', '/runs/run_aaaaaaaaaaaaaaaaaaaa']) {
+  for (const path of ['/', '/login', '/runs/run_aaaaaaaaaaaaaaaaaaaa', '/repos/repo_aaaaaaaaaaaaaaaaaaaa']) {
     const page = await app.inject({ url: path })
     expect([page.statusCode, page.headers['content-type']], path).toEqual([200, 'text/html; charset=utf-8'])
     const policy = String(page.headers['content-security-policy'])
@@ -131,12 +131,17 @@ test('the pages hold no script or style of their own, and the policy allows none
     for (const tag of page.body.match(/<script[^>]*>[^<]*/g) ?? [])
       expect(tag).toMatch(/^<script type="module" src="\/assets\/[\w-]+\.js">$/)
     expect(page.body).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i)
+    // A token that acts is never part of a form, which a browser would send or keep.
+    expect(page.body).not.toMatch(/id="approval-token"[^>]*\sname=/)
+    expect(page.body.replaceAll(/<form.*?<\/form>/gs, '')).toMatch(
+      path.startsWith('/runs') ? /id="approval-token"/ : /./,
+    )
   }
 })
 
 test('all that the pages and their scripts name can be loaded, and is asked for only once', async () => {
   const wanted = new Set<string>()
-  for (const path of ['/', '/login', '/runs/run_aaaaaaaaaaaaaaaaaaaa'])
+  for (const path of ['/', '/login', '/runs/run_aaaaaaaaaaaaaaaaaaaa', '/repos/repo_aaaaaaaaaaaaaaaaaaaa'])
     for (const [, asset] of (await app.inject({ url: path })).body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g))
       wanted.add(asset ?? '')
   for (const path of wanted) {
@@ -152,6 +157,8 @@ test('all that the pages and their scripts name can be loaded, and is asked for 
       '/assets/style.css',
       '/assets/runs.js',
       '/assets/run.js',
+      '/assets/environments.js',
+      '/assets/drift.js',
       '/assets/log.js',
       '/assets/log-text.js',
     ]),

@@ -8,14 +8,15 @@ import { check } from './world.ts'
 
 /** What is really there: asked of the machine or the cluster itself, not of Taxiway. */
 export interface MachineSide {
-  address(): string
-  visit(): Promise<string>
-  runningDigests(): Promise<string[]>
+  address(environment?: string): string
+  visit(environment?: string): Promise<string>
+  runningDigests(environment?: string): Promise<string[]>
   clean(): Promise<void>
 }
 export interface MachineSideOptions {
   target: 'docker' | 'kubernetes'
-  namespace: string
+  /** Of an environment. */
+  namespaceOf(environment?: string): string
   repositoryId: string
   dataFolder: string
   environment: Record<string, string | undefined>
@@ -26,23 +27,25 @@ export const machineSide = (options: MachineSideOptions): Promise<MachineSide> =
 
 async function dockerSide({ repositoryId, dataFolder, environment }: MachineSideOptions): Promise<MachineSide> {
   const docker = new Docker({ socketPath: (environment.DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })
-  const filters = { label: [`taxiway.role=release`] }
-  const address = () => {
+  const filters = { label: ['taxiway.role=release', `taxiway.repository=${repositoryId}`] }
+  const address = (environment = 'production') => {
     const text = readFileSync(join(dataFolder, 'docker-target.json'), 'utf8')
-    const port = new RegExp(`"${repositoryId}[^{]*?"\\s*:\\s*(?:{[^}]*?"port"\\s*:\\s*)?(\\d+)`).exec(text)?.[1]
-    check(port !== undefined, `a port in ${text}`)
+    const port = JSON.parse(text).services[`${repositoryId}/${environment}/web`]?.port
+    check(port !== undefined, `a port of ${environment} in ${text}`)
     return `http://127.0.0.1:${port}/`
   }
   return {
     address,
-    visit: () => get(address(), {}),
-    async runningDigests() {
-      const containers = await docker.listContainers({ filters })
+    visit: (environment) => get(address(environment), {}),
+    async runningDigests(environment = 'production') {
+      const own = [...filters.label, `taxiway.environment=${environment}`]
+      const containers = await docker.listContainers({ filters: { label: own } })
       return containers.map(({ Image }) => Image.split('@')[1] ?? Image)
     },
     async clean() {
       for (const { Id } of await docker.listContainers({ all: true, filters }))
         await docker.getContainer(Id).remove({ force: true, v: true })
+      for (const { Id } of await docker.listNetworks({ filters })) await docker.getNetwork(Id).remove()
     },
   }
 }
@@ -53,7 +56,7 @@ interface Pod {
 }
 
 /** Speaks to the API server itself; the application is reached through its service proxy, as no node port is promised. */
-async function clusterSide({ namespace, environment }: MachineSideOptions): Promise<MachineSide> {
+async function clusterSide({ namespaceOf, environment }: MachineSideOptions): Promise<MachineSide> {
   const config = parse(readFileSync(environment.KUBECONFIG ?? '', 'utf8'))
   const cluster = config.clusters[0].cluster
   const user = config.users[0].user
@@ -66,12 +69,13 @@ async function clusterSide({ namespace, environment }: MachineSideOptions): Prom
     rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
   }
   const headers: Record<string, string> = user.token ? { authorization: `Bearer ${user.token}` } : {}
-  const path = (rest: string) => `${cluster.server}/api/v1/namespaces/${namespace}${rest}`
+  const path = (name: string | undefined, rest: string) =>
+    `${cluster.server}/api/v1/namespaces/${namespaceOf(name)}${rest}`
   return {
-    address: () => path('/services/web:80/proxy/'),
-    visit: () => get(path('/services/web:80/proxy/'), { ...tls, headers }),
-    async runningDigests() {
-      const { items } = JSON.parse(await get(path('/pods'), { ...tls, headers })) as { items: Pod[] }
+    address: (name) => path(name, '/services/web:80/proxy/'),
+    visit: (name) => get(path(name, '/services/web:80/proxy/'), { ...tls, headers }),
+    async runningDigests(name) {
+      const { items } = JSON.parse(await get(path(name, '/pods'), { ...tls, headers })) as { items: Pod[] }
       const live = items.filter(({ metadata }) => !metadata.deletionTimestamp)
       return live.flatMap(({ status }) =>
         (status.containerStatuses ?? [])
@@ -80,9 +84,8 @@ async function clusterSide({ namespace, environment }: MachineSideOptions): Prom
       )
     },
     async clean() {
-      await get(`${cluster.server}/api/v1/namespaces/${namespace}`, { ...tls, headers, method: 'DELETE' }).catch(
-        () => '',
-      )
+      for (const name of ['production', 'staging'])
+        await get(path(name, ''), { ...tls, headers, method: 'DELETE' }).catch(() => '')
     },
   }
 }

@@ -23,6 +23,8 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   const { folder, target, say } = options
   const name = options.name ?? 'acme/web'
   const namespace = `taxiway-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
+  const namespaceOf = (environment = 'production') =>
+    environment === 'production' ? namespace : `${namespace}-${environment.replace('.', '-')}`
   const token = 'a-token-of-the-sample-host'
   const host = await startGitHost({ folder: join(folder, 'git-host') })
   const { cloneUrl } = await host.createRepository(name, { token })
@@ -46,7 +48,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   copySample(tree, namespace)
   const side = await machineSide({
     target,
-    namespace,
+    namespaceOf,
     repositoryId: id,
     dataFolder: join(folder, 'taxiway', 'data'),
     environment: options.environment,

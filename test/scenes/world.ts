@@ -8,20 +8,20 @@ export interface World {
   host: Awaited<ReturnType<typeof startGitHost>>
   taxiway: Taxiway
   repository: { id: string; name: string }
-  /** Where its releases go. */
+  /** Where its releases to production go; those to staging go to the one with `-staging` behind it. */
   namespace: string
   /** Folder of the working tree that is pushed from. */
   tree: string
   /** Changes files, commits and pushes. @returns the commit and its run, once the run is there */
   push(files: Record<string, string | undefined>, message: string): Promise<{ sha: string; runId: string }>
-  /** Where the application answers. */
-  address(): string
+  /** Where the application answers, in production if nothing else is said. */
+  address(environment?: string): string
   /** What more can be pushed to, token included. */
   pushUrl: string
   /** What the application answers now on `/`. @throws when it does not answer 200 */
-  visit(): Promise<string>
+  visit(environment?: string): Promise<string>
   /** The image digests of what is really running, and ready. */
-  runningDigests(): Promise<string[]>
+  runningDigests(environment?: string): Promise<string[]>
   /** The latest state of each context that the git host holds for a commit. */
   statuses(sha: string): Promise<Record<string, { state: string; description: string }>>
   /** Tells people what happens. */
@@ -69,10 +69,14 @@ export const expectStatuses = (
   }, 15_000)
 
 /** The digests of a run are what runs, and nothing else. */
-export async function expectRunning(world: World, run: { images: { digest?: string }[] }): Promise<void> {
+export async function expectRunning(
+  world: World,
+  run: { images: { digest?: string }[] },
+  environment?: string,
+): Promise<void> {
   const wanted = run.images.map(({ digest }) => digest).join()
   await eventually(async () => {
-    const running = [...new Set(await world.runningDigests())].join()
+    const running = [...new Set(await world.runningDigests(environment))].join()
     check(running === wanted, `the running image to be ${wanted}, it is ${running || 'nothing'}`)
   }, 20_000)
 }

@@ -2,7 +2,7 @@
 -- KEYS 1 run, 2 events, 3 open runs, 4 status due, 5 lease
 -- ARGV 1 run id, 2 version read, 3 new document, 4 new state, 5 new fence, 6 '1' when the new state is final,
 --      7 lease: 'take', 'drop' or 'keep', 8 holder, 9 lease (ms),
---      10 work that the run needs next: 'build', 'deploy' or none, 11 and on: the events, each a version of its own
+--      10 work that the run needs next: 'build', 'deploy', or none while it waits at a gate, 11 and on: the events, each a version of its own
 -- Returns 1 when written, 0 when the version has changed, -1 when the lease is somebody else's.
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[2] then return 0 end
 if ARGV[7] == 'take' then

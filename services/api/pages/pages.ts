@@ -5,6 +5,11 @@ import { readStatic, sendStatic } from './static.ts'
 /** What the pages load, by name: nothing else in the folder is served. */
 const assets = [
   'api.js',
+  'approval.js',
+  'diff.js',
+  'drift.js',
+  'environment.js',
+  'environments.js',
   'icon.svg',
   'log.js',
   'log-text.js',
@@ -14,6 +19,7 @@ const assets = [
   'show.js',
   'style.css',
   'tests.js',
+  'workload.js',
 ] as const
 
 /**
@@ -24,8 +30,10 @@ export function pageRoutes(app: Api, deps: ApiDeps): void {
   const options = { config: { scope: 'public' as const }, schema: { hide: true } }
   const runs = readStatic('runs.html')
   const run = readStatic('run.html')
+  const environments = readStatic('environments.html')
   app.get('/', options, (request, reply) => sendStatic(request, reply, runs))
   app.get('/runs/:id', options, (request, reply) => sendStatic(request, reply, run))
+  app.get('/repos/:id', options, (request, reply) => sendStatic(request, reply, environments))
   for (const name of assets) {
     const file = readStatic(name)
     app.get(`/assets/${name}`, options, (request, reply) => sendStatic(request, reply, file))

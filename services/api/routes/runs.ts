@@ -1,5 +1,7 @@
 import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
+import { isRollOut } from '@taxiway/domain/origin.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { rollOutRun } from '@taxiway/domain/roll-out.ts'
 import { isTerminal, type NewRun, newRun, type Run, type RunState, runStates } from '@taxiway/domain/run.ts'
 import { RunView } from '@taxiway/domain/run-view.ts'
 import { dispatch } from '@taxiway/store/dispatch.ts'
@@ -117,6 +119,15 @@ const whatItWas = ({ defaultBranch, tag, pullRequest, trusted, inputs, changed }
   ...(changed ? { changed } : {}),
 })
 
+/** The same once more: what only gave an environment what an earlier run made does that again. */
+function again(id: RunId, run: Run, who: string, now: string): NewRun {
+  const { repo, repository, event, sha, branch, message, author, asked, stages } = run
+  const environment = stages.find((stage) => stage.environment !== undefined)?.environment
+  if (asked && environment !== undefined && isRollOut(event))
+    return rollOutRun(id, run, { event, environment, asked: { ...asked, who } }, now)
+  return newRun({ id, repo, repository, event: 'rerun', sha, branch, message, author, ...whatItWas(run) }, now)
+}
+
 function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
   const { runs, queue } = store
   app.post(
@@ -133,23 +144,9 @@ function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
     async (request, reply) => {
       const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      const { repo, repository, sha, branch, message, author } = found.value
       if (!isTerminal(found.value.state)) return sendOutcome(reply, refuse('run_not_finished'))
       const id = newId<RunId>('run', store.random)
-      const run = newRun(
-        {
-          id,
-          repo,
-          repository,
-          event: 'rerun',
-          sha,
-          branch,
-          message,
-          author,
-          ...whatItWas(found.value),
-        },
-        store.now().toISOString(),
-      )
+      const run = again(id, found.value, request.caller?.name ?? 'somebody', store.now().toISOString())
       const accepted = await runs.accept(run, { id: `rerun-${id}`, headers: {}, body: Buffer.alloc(0) })
       if (accepted.kind !== 'accepted') return sendOutcome(reply, refuse('not_found', { what: 'repository' }))
       await dispatch(queue, accepted.run).catch((error) => logger.warn({ err: error, run: id }, 'job not added yet'))

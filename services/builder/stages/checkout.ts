@@ -103,7 +103,7 @@ async function readPlan(
     sha: run.sha,
     number: run.number,
     ...(run.tag ? { tag: run.tag } : {}),
-    ...(run.pullRequest ? { base: run.pullRequest.base } : {}),
+    ...(run.pullRequest ? { base: run.pullRequest.base, pull: run.pullRequest.number } : {}),
     ...(run.trusted === undefined ? {} : { trusted: run.trusted }),
     ...(run.inputs ? { inputs: run.inputs } : {}),
     ...(run.changed ? { changed: run.changed } : {}),

@@ -1,7 +1,7 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { engineId } from '@taxiway/docker/engine-info.ts'
-import { parseImageReference } from '@taxiway/docker/image.ts'
+import { imageUser, parseImageReference } from '@taxiway/docker/image.ts'
 import { pushImage } from '@taxiway/docker/registry.ts'
 import { makeRegistryApi } from '@taxiway/docker/registry-api.ts'
 import type { RunBase } from '@taxiway/domain/event.ts'
@@ -74,7 +74,8 @@ async function publishOne(
   const origin = await stateOrigin(stage, { ...deps, ...place }, { image, bases, name: place.name, digest })
   const reference = `${place.name}@${digest}`
   const { statement, provenance } = origin
-  const stated = provenance ? { provenance } : {}
+  const user = await imageUser(deps.engine, place.imageId, stage.signal)
+  const stated = { ...(provenance ? { provenance } : {}), ...(user === undefined ? {} : { user }) }
   await stage.record({ type: 'image_published', image: image.name, digest, reference, ...stated })
   if (key !== undefined) {
     const keyed = { reference, digest, imageId: place.imageId, run: stage.run.number, statement, ...stated }

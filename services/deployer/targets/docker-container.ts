@@ -9,7 +9,7 @@ import {
   removeContainer,
   startContainer,
 } from '@taxiway/docker/release-container.ts'
-import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { ReleaseOrder, Work } from '../target.ts'
 import { haveImage, type ImageSource } from './docker-image.ts'
 import type { Workload } from './docker-pod.ts'
@@ -58,12 +58,14 @@ export function networkOf(place: NamedPlace): string {
 
 /** The containers that an order asks for. */
 export const wantedOf = (order: ReleaseOrder, { workloads }: Plan): Wanted[] =>
-  workloads.flatMap((workload) =>
-    Array.from({ length: workload.replicas }, (_, index) => ({
-      workload,
-      name: `${networkOf(order)}-${workload.name}-g${order.generation}-${index}`,
-    })),
-  )
+  workloads
+    .filter(({ wave }) => wave <= (order.upTo ?? wave))
+    .flatMap((workload) =>
+      Array.from({ length: workload.replicas }, (_, index) => ({
+        workload,
+        name: `${networkOf(order)}-${workload.name}-g${order.generation}-${index}`,
+      })),
+    )
 
 /** Starts what does not run yet of an order, one after another. What can't be started is said, and left to the watch. */
 export async function startAll(
@@ -104,9 +106,12 @@ export async function startOne(
   if (!image.ok && image.reason.code === 'image_not_found')
     return done(`image can't be pulled: ${workload.image} could not be found`)
   if (!image.ok) return image
+  const secrets = await secretsOf(workload, work)
+  if (!secrets.ok) return secrets
   if (found) await removeContainer(engine, found.id)
   try {
-    const started = await startContainer(engine, specOf(order, workload, name, plan), work.signal)
+    const given = { ...workload, env: { ...workload.env, ...secrets.value } }
+    const started = await startContainer(engine, specOf(order, given, name, plan), work.signal)
     if (started.ok) work.say(`started ${name}`)
     else if (started.reason.code === 'image_not_found' || started.reason.code === 'input_invalid')
       return done(`can't start: ${oneLine(started.reason.message, 300).replace(/\.$/, '')}`)
@@ -117,6 +122,18 @@ export async function startOne(
     if (hasStatus(error, 400, 404, 500)) return done(`can't start: ${oneLine(engineMessage(error), 300)}`)
     throw error
   }
+}
+
+/** What a workload holds of the repository's secrets, by variable. Refuses `secret_missing`. */
+export async function secretsOf(
+  { secrets }: Workload,
+  { secretValues }: Work,
+): Promise<Outcome<Record<string, string>>> {
+  const entries = Object.entries(secrets)
+  const values = entries.length > 0 ? ((await secretValues?.(Object.values(secrets))) ?? {}) : {}
+  const missing = entries.find(([, key]) => !Object.hasOwn(values, key))
+  if (missing) return refuse('secret_missing', { name: missing[1] })
+  return done(Object.fromEntries(entries.map(([variable, key]) => [variable, values[key] as string])))
 }
 
 const isAdoptable = (found: ContainerView, order: ReleaseOrder, { image }: Workload): boolean =>

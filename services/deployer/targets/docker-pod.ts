@@ -1,9 +1,14 @@
 import { availableParallelism } from 'node:os'
+import { waveOf } from '../waves.ts'
+import { expand, readEnv, type Sources } from './docker-env.ts'
+import { type Findings, type Json, listOf } from './docker-findings.ts'
 import { megabytes, processors } from './docker-quantity.ts'
 
 /** What a Deployment, StatefulSet or DaemonSet means on one machine: so many containers of one image. */
 export interface Workload {
   name: string
+  /** Its turn. */
+  wave: number
   replicas: number
   image: string
   /** The image's own command without it. */
@@ -11,6 +16,8 @@ export interface Workload {
   /** The command replaces the image's entrypoint, so the image must have none. */
   replacesEntrypoint: boolean
   env: Record<string, string>
+  /** Variable -> the secret of the repository that it holds. */
+  secrets: Record<string, string>
   workdir?: string
   user?: string
   memoryMb: number
@@ -31,20 +38,9 @@ export interface Probe {
   timeoutMs: number
   /** So many times in a row. */
   successes: number
+  /** So many times in a row once it has been ready, and it is not any more. */
+  failures: number
 }
-
-/** Untrusted JSON: any field may be missing or of any type. */
-// biome-ignore lint/suspicious/noExplicitAny: every field is looked at before it is used.
-export type Json = any
-/** Takes down what is wrong with an object; reading goes on, and the first one is told. */
-export interface Findings {
-  invalid(detail: string): void
-  unsupported(detail: string): void
-  /** Something that means nothing here, and does no harm by that. */
-  note(line: string): void
-}
-/** Data of the config maps of the same manifests, by name. */
-export type ConfigMaps = ReadonlyMap<string, Record<string, string>>
 
 const replicaLimit = 50
 const honoured = 'name image command args env envFrom workingDir ports resources readinessProbe'.split(' ')
@@ -54,8 +50,6 @@ const ignored =
   )
 const quiet = ['imagePullPolicy', 'terminationMessagePath', 'terminationMessagePolicy', 'securityContext']
 
-/** The entries of a list; none when it is no list. */
-export const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.filter((item) => item !== null) : [])
 const textsOf = (value: unknown): string[] => listOf(value).map(String)
 /** A whole number of the manifest; what is none is found invalid. */
 export function whole(value: unknown, field: string, fallback: number, findings: Findings): number {
@@ -66,7 +60,7 @@ export function whole(value: unknown, field: string, fallback: number, findings:
 }
 
 /** Reads the pods of a Deployment, StatefulSet or DaemonSet. */
-export function readWorkload(object: Json, configs: ConfigMaps, findings: Findings): Workload {
+export function readWorkload(object: Json, sources: Sources, findings: Findings): Workload {
   const template = object.spec?.template
   const pod = template?.spec ?? {}
   const containers = listOf(pod.containers)
@@ -78,17 +72,19 @@ export function readWorkload(object: Json, configs: ConfigMaps, findings: Findin
   checkFields(container, findings)
   const replicas = object.kind === 'DaemonSet' ? 1 : whole(object.spec?.replicas, 'spec.replicas', 1, findings)
   if (replicas > replicaLimit) findings.unsupported(`more than ${replicaLimit} replicas are too many for one machine`)
-  const env = readEnv(container, configs, findings)
+  const { env, secrets } = readEnv(container, sources, findings)
   const ports = readPorts(container, findings)
   const user = userOf(pod.securityContext, container.securityContext)
   const command = [...textsOf(container.command), ...textsOf(container.args)].map((text) => expand(text, env))
   return {
     name: object.metadata.name,
+    wave: waveOf(object),
     replicas: Math.min(replicas, replicaLimit),
     image: String(container.image ?? ''),
     ...(command.length > 0 ? { command } : {}),
     replacesEntrypoint: textsOf(container.command).length > 0,
     env,
+    secrets,
     ...(container.workingDir ? { workdir: String(container.workingDir) } : {}),
     ...(user === undefined ? {} : { user }),
     ...readLimits(container.resources?.limits, findings),
@@ -135,39 +131,6 @@ function userOf(pod: Json, container: Json): string | undefined {
   return group === undefined ? String(user) : `${user}:${group}`
 }
 
-function readEnv(container: Json, configs: ConfigMaps, findings: Findings): Record<string, string> {
-  const env: Record<string, string> = {}
-  for (const { configMapRef, secretRef, prefix = '' } of listOf(container.envFrom)) {
-    const config = configs.get(configMapRef?.name)
-    if (secretRef) findings.unsupported(`envFrom Secret ${secretRef.name} needs Kubernetes`)
-    else if (config) for (const [key, value] of Object.entries(config)) env[prefix + key] = value
-    else if (!configMapRef?.optional) findings.unsupported(`ConfigMap ${configMapRef?.name} is not among the manifests`)
-  }
-  for (const { name, value, valueFrom: source } of listOf(container.env)) {
-    const found = source ? valueFrom(String(name), source, configs, findings) : expand(String(value ?? ''), env)
-    if (found !== undefined) env[String(name)] = found
-  }
-  return env
-}
-
-function valueFrom(name: string, source: Json, configs: ConfigMaps, findings: Findings): string | undefined {
-  const reference = source.configMapKeyRef
-  const config = configs.get(reference?.name) ?? {}
-  const found = Object.hasOwn(config, reference?.key) ? config[reference.key] : undefined
-  if (found !== undefined || reference?.optional) return found
-  const where = reference ? `key ${reference.key} of ConfigMap ${reference.name}` : Object.keys(source)[0]
-  findings.unsupported(
-    reference ? `variable ${name}: ${where} is not among the manifests` : `variable ${name}: ${where} needs Kubernetes`,
-  )
-  return undefined
-}
-
-/** `$(NAME)` is a variable defined before, `$$` a dollar (kubernetes.io/docs: "Define Dependent Environment Variables"). */
-const expand = (text: string, env: Record<string, string>): string =>
-  text.replace(/\$\$|\$\(([-._A-Za-z][-._A-Za-z0-9]*)\)/g, (all, name) =>
-    name === undefined ? '$' : Object.hasOwn(env, name) ? (env[name] as string) : all,
-  )
-
 const settleMs = 2_000
 /** While a release is awaited, nobody is made to wait longer for the next question. */
 const longestPeriodMs = 1_000
@@ -182,6 +145,7 @@ function readProbe(probe: Json, ports: Workload['ports'], findings: Findings): P
     periodMs: Math.min(seconds('periodSeconds', 10) || longestPeriodMs, longestPeriodMs),
     timeoutMs: seconds('timeoutSeconds', 1) || 1000,
     successes: Math.max(1, seconds('successThreshold', 1) / 1000),
+    failures: Math.max(1, seconds('failureThreshold', 3) / 1000),
   }
   if (!probe) return { ...times, ...(ports[0] ? { tcp: ports[0].number } : {}) }
   if (probe.exec) return { ...times, exec: textsOf(probe.exec.command) }

@@ -1,5 +1,6 @@
 import { type Engine, pause } from '@taxiway/docker/engine.ts'
 import { type ContainerView, containerLogsTail, inspectContainer } from '@taxiway/docker/release-container.ts'
+import type { Cause, Explanation } from '@taxiway/domain/explanation.ts'
 import { type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import type { Verdict } from '../target.ts'
 import type { Wanted } from './docker-container.ts'
@@ -21,7 +22,9 @@ export interface Readiness {
   /** Refuses when a newer release has come. */
   checkNewest(): Promise<Outcome<void>>
 }
-type Look = { is: 'ready' } | { is: 'waiting' | 'broken'; detail: string }
+/** What is told of a container that is not ready. */
+type Told = Omit<Explanation, 'workload' | 'container'>
+type Look = { is: 'ready' } | { is: 'waiting' | 'broken'; explanation: Explanation }
 type LookAt = (untilMs: number, signal: AbortSignal) => Promise<Outcome<Look>>
 
 /** Waits until every container is ready and runs the image it was given, or one can't become so. */
@@ -35,27 +38,35 @@ export async function waitReady(
   for (;;) {
     const newest = await readiness.checkNewest()
     if (!newest.ok) return newest
-    let waiting: string | undefined
+    let waiting: Explanation | undefined
     for (const looked of await Promise.all(looks.map((look) => look(untilMs, signal)))) {
       if (!looked.ok) return looked
       const look = looked.value
-      if (look.is === 'broken') return { ok: true, value: { healthy: false, detail: look.detail } }
-      if (look.is === 'waiting') waiting ??= look.detail
+      if (look.is === 'broken') return { ok: true, value: unhealthy(look.explanation) }
+      if (look.is === 'waiting') waiting ??= look.explanation
     }
     if (waiting === undefined)
       return { ok: true, value: { healthy: true, ready: `${wanted.length} of ${wanted.length} ready` } }
-    if (performance.now() >= untilMs) return { ok: true, value: { healthy: false, detail: waiting } }
+    if (performance.now() >= untilMs) return { ok: true, value: unhealthy(waiting) }
     await pause(pollMs, signal)
   }
 }
 
+/** The verdict that follows from an explanation. */
+export const unhealthy = (explanation: Explanation): Verdict => ({
+  healthy: false,
+  detail: `${explanation.workload}: ${explanation.text}`,
+  explanation,
+})
+
 /** Looks at one container again and again, and keeps what must not be forgotten between two looks. */
 function makeLook({ engine, start }: Readiness, wanted: Wanted): LookAt {
   const { workload, name } = wanted
-  const found = (is: 'waiting' | 'broken', detail: string): Outcome<Look> => ({
+  const found = (is: 'waiting' | 'broken', told: Told): Outcome<Look> => ({
     ok: true,
-    value: { is, detail: `${workload.name}: ${detail}` },
+    value: { is, explanation: { workload: workload.name, container: name, ...told } },
   })
+  const notReady = (text: string) => found('waiting', { cause: 'not_ready', text: `never ready: ${text}` })
   /** How it ended last: the engine forgets that with the next start. */
   let ended: { exitCode: number; oomKilled: boolean } | undefined
   const askAgain = makeQuestion(engine, workload)
@@ -64,16 +75,20 @@ function makeLook({ engine, start }: Readiness, wanted: Wanted): LookAt {
     if (!container) {
       const started = await start(wanted)
       if (!started.ok) return started
-      return started.value ? found('broken', started.value) : found('waiting', 'never ready: it just started')
+      return started.value
+        ? found('broken', { cause: causeOf(started.value), text: started.value })
+        : notReady('it just started')
     }
     if (container.state !== 'running' && container.state !== 'created') ended = container
     if (ended && isBroken(container, ended)) return found('broken', await explain(engine, container, ended, workload))
     const objection = await askAgain(container, untilMs, signal)
-    if (objection) return found('waiting', `never ready: ${objection}`)
+    if (objection) return notReady(objection)
     const wrong = await wrongImage(engine, container, workload.image, signal)
-    return wrong ? found('broken', wrong) : { ok: true, value: { is: 'ready' } }
+    return wrong ? found('broken', { cause: 'wrong_image', text: wrong }) : { ok: true, value: { is: 'ready' } }
   }
 }
+
+const causeOf = (text: string): Cause => (text.startsWith("image can't") ? 'image_not_found' : 'program_missing')
 
 function isBroken(container: ContainerView, ended: { oomKilled: boolean }): boolean {
   if (ended.oomKilled || container.state === 'exited' || container.state === 'dead') return true
@@ -83,19 +98,22 @@ function isBroken(container: ContainerView, ended: { oomKilled: boolean }): bool
 const upMs = ({ state, startedAt }: ContainerView): number =>
   state === 'running' ? Date.now() - Date.parse(startedAt) : 0
 
-async function explain(
+/** How it ended, and its last lines. */
+export async function explain(
   engine: Engine,
   { id }: ContainerView,
   { exitCode, oomKilled }: { exitCode: number; oomKilled: boolean },
   { memoryMb }: Workload,
-): Promise<string> {
-  if (oomKilled) return `out of memory, its limit is ${memoryMb} MB`
-  const last = (await containerLogsTail(engine, id, 5)).findLast((line) => line.trim() !== '')
-  return `crash loop, exit ${exitCode}${last ? `: ${oneLine(last, 200)}` : ''}`
+): Promise<Told> {
+  const log = (await containerLogsTail(engine, id, 20)).filter((line) => line.trim() !== '')
+  const last = log.at(-1)
+  const kept = { exitCode, ...(log.length > 0 ? { log } : {}) }
+  if (oomKilled) return { cause: 'out_of_memory', text: `out of memory, its limit is ${memoryMb} MB`, ...kept }
+  return { cause: 'crash', text: `crash loop, exit ${exitCode}${last ? `: ${oneLine(last, 200)}` : ''}`, ...kept }
 }
 
 /** Asks the probe when its time has come, and counts successes; between two questions the last answer stands. */
-function makeQuestion(engine: Engine, { probe }: Workload) {
+export function makeQuestion(engine: Engine, { probe }: Workload) {
   let startedAt = ''
   let answer: string | undefined
   let successes = 0

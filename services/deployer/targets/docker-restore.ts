@@ -14,7 +14,7 @@ export async function restore(machine: Machine, release: Release, work: Work): P
   const claimed = await claim(machine, failed, { generation, runId: (previous ?? failed).runId })
   if (!claimed.ok) return claimed
   if (!previous) return stopAll(machine, release, work)
-  const plan = readObjects(previous.objects)
+  const plan = readObjects(previous.objects, previous.secrets)
   if (!plan.ok) return plan
   const containers = await containersOf(machine.engine, failed, work.signal)
   if (!hasAll(containers, previous, plan.value)) {

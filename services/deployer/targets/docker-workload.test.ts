@@ -50,6 +50,7 @@ test('a probe is asked as the manifest says, but never less than once a second',
   expect(planOf(web({ readinessProbe })).workloads[0]?.probe).toEqual({
     http: { port: 8080, path: '/ready', headers: {} },
     settleMs: 0,
+    failures: 3,
     initialDelayMs: 2000,
     periodMs: 1000,
     timeoutMs: 1000,

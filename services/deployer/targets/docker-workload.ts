@@ -1,14 +1,8 @@
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
-import type { RenderedObject } from '../target.ts'
-import {
-  type ConfigMaps,
-  type Findings,
-  type Json,
-  listOf,
-  portNumber,
-  readWorkload,
-  type Workload,
-} from './docker-pod.ts'
+import type { RenderedObject, SecretSet } from '../target.ts'
+import type { ConfigMaps } from './docker-env.ts'
+import { type Findings, type Json, listOf } from './docker-findings.ts'
+import { portNumber, readWorkload, type Workload } from './docker-pod.ts'
 
 /** A name under which a workload answers HTTP. */
 export interface ServicePort {
@@ -32,7 +26,7 @@ const ignoredKinds = ['Ingress', 'HorizontalPodAutoscaler', 'PodDisruptionBudget
  * Reads what the objects mean here. Refuses with the first thing that this target can't carry (`manifest_unsupported`) or
  * that makes no sense (`manifest_invalid`).
  */
-export function readObjects(objects: RenderedObject[]): Outcome<Plan> {
+export function readObjects(objects: RenderedObject[], secrets: readonly SecretSet[] = []): Outcome<Plan> {
   const reasons: Reason[] = []
   const notes: string[] = []
   const findingsOf = (object: RenderedObject): Findings => {
@@ -52,7 +46,7 @@ export function readObjects(objects: RenderedObject[]): Outcome<Plan> {
   const configs: ConfigMaps = new Map(
     of('ConfigMap').map((object) => [object.metadata.name, readConfig(object, findingsOf(object))]),
   )
-  const workloads = of(...workloadKinds).map((object) => readWorkload(object, configs, findingsOf(object)))
+  const workloads = of(...workloadKinds).map((object) => readWorkload(object, { configs, secrets }, findingsOf(object)))
   const twice = workloads.find(({ name }, index) => workloads.findIndex((other) => other.name === name) !== index)
   if (twice) return refuse('manifest_unsupported', { object: twice.name, detail: 'two workloads have this name' })
   const services = of('Service').flatMap((object) => readService(object, workloads, findingsOf(object)))

@@ -1,9 +1,14 @@
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine.ts'
 import { stopContainer } from '@taxiway/docker/release-container.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { chosen } from '../live-target.ts'
 import type { ReleaseOrder, Target, Verdict, Work } from '../target.ts'
+import { isLast } from '../waves.ts'
+import { correct, drift, restart, scale } from './docker-adjust.ts'
 import { containersOf, generationOf, keyOf, startAll } from './docker-container.ts'
 import { checkImage } from './docker-image.ts'
+import { endJob, runJob } from './docker-job.ts'
+import { follow, readState } from './docker-live.ts'
 import {
   awaitReady,
   checkNewest,
@@ -13,8 +18,10 @@ import {
   newest,
   putServices,
 } from './docker-release.ts'
+import { remove } from './docker-remove.ts'
 import { restore } from './docker-restore.ts'
 import { makeRoutes } from './docker-routes.ts'
+import { soak } from './docker-soak.ts'
 import { openState } from './docker-state.ts'
 import { type Plan, readObjects } from './docker-workload.ts'
 
@@ -40,17 +47,36 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
   const machine: Machine = { ...options, state, routes }
   return {
     kind: 'docker',
+    ground: async () => done({ kind: 'docker' }),
     dryRun: (order, work) => guarded(work, 0, (bounded) => check(machine, order, bounded)),
+    // An order with steps is refused by the check.
+    advance: async () => done({ healthy: true, ready: 'it has no steps' }),
     apply: (order, work) => guarded(work, 0, (bounded) => apply(machine, order, bounded)),
     // These two judge by the deadline themselves; a call that hangs then still ends.
     watch: (order, work) => guarded(work, callDeadlineMs, (bounded) => watch(machine, order, bounded)),
+    soak: (order, forMs, work) =>
+      guarded(work, callDeadlineMs, async (bounded) => {
+        const plan = readObjects(order.objects, order.secrets)
+        return plan.ok ? soak(machine, order, plan.value, forMs, bounded) : plan
+      }),
     restore: (release, work) => guarded(work, callDeadlineMs, (bounded) => restore(machine, release, bounded)),
+    runJob: (order, job, work, onOutput) =>
+      guarded(work, 0, (bounded) => runJob(machine, order, job, bounded, onOutput)),
+    endJob: (order, job, work) => guarded(work, 0, async () => done(await endJob(machine, order, job))),
     prune: (order, work) => guarded(work, 0, (bounded) => prune(machine, order, bounded)),
     live: (place, work) =>
       guarded(work, 0, async ({ signal }) => {
         const { generation, runId } = await newest(machine, place, signal)
         return done(generation > 0 ? { generation, runId } : undefined)
       }),
+    remove: (place, stillHeld, work) => guarded(work, 0, (bounded) => remove(machine, place, stillHeld, bounded)),
+    state: (live, work) => guarded(work, 0, ({ signal }) => readState(machine, chosen(live), signal)),
+    drift: (live, names, work) => guarded(work, 0, (bounded) => drift(machine, live, names, bounded)),
+    correct: (live, work) => guarded(work, 0, (bounded) => correct(machine, live, bounded)),
+    scale: (live, change, work) => guarded(work, 0, (bounded) => scale(machine, live, change, bounded)),
+    restart: (live, change, work) =>
+      guarded(work, callDeadlineMs, (bounded) => restart(machine, live, change, bounded)),
+    follow: (_live, signal) => follow(signal),
     async open() {
       try {
         await routes.reconcile()
@@ -66,7 +92,13 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
 }
 
 async function check(machine: Machine, order: ReleaseOrder, work: Work): Promise<Outcome<void>> {
-  const plan = readObjects(order.objects)
+  if (order.strategy)
+    return refuse('manifest_unsupported', {
+      object: `deploy.${order.environment}.${order.strategy.kind}`,
+      detail:
+        'its steps and measures need Kubernetes; without it, new containers are started beside the old ones and take over once they are ready',
+    })
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   for (const note of plan.value.notes) work.say(note)
   for (const image of new Set(plan.value.workloads.map((workload) => workload.image))) {
@@ -77,7 +109,7 @@ async function check(machine: Machine, order: ReleaseOrder, work: Work): Promise
 }
 
 async function apply(machine: Machine, order: ReleaseOrder, work: Work): Promise<Outcome<void>> {
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const found = await newest(machine, order, work.signal)
   const stale = refuse('stale_generation', { generation: order.generation, live: found.generation })
@@ -90,11 +122,11 @@ async function apply(machine: Machine, order: ReleaseOrder, work: Work): Promise
 }
 
 async function watch(machine: Machine, order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>> {
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const startMs = performance.now()
   const verdict = await awaitReady(machine, order, plan.value, order.generation, work)
-  if (!verdict.ok || !verdict.value.healthy) return verdict
+  if (!verdict.ok || !verdict.value.healthy || !isLast(order)) return verdict
   const leftMs = work.deadlineMs - (performance.now() - startMs)
   const switched = await switchTo(machine, order, plan.value, Math.max(1_000, Math.min(drainMs, leftMs)), work)
   return switched.ok ? verdict : switched
@@ -125,7 +157,7 @@ async function switchTo(
 
 async function prune(machine: Machine, order: ReleaseOrder, { signal }: Work): Promise<Outcome<void>> {
   const { engine, state, routes } = machine
-  const plan = readObjects(order.objects)
+  const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const kept = new Set(plan.value.services.map(({ service }) => `${keyOf(order)}/${service}`))
   const serving = await state.change(({ services, environments }) => {

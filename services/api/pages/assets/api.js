@@ -23,6 +23,25 @@ export async function read(path) {
   return body
 }
 
+/**
+ * Acts through the API with a token that a person typed in, never with the cookie.
+ * @throws Error with a sentence for the reader
+ */
+export async function act(path, body, token) {
+  const response = await fetch(`/api/v1${path}`, {
+    method: 'POST',
+    credentials: 'omit',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(deadlineMs),
+  }).catch(() => {
+    throw new Error('Taxiway does not answer, or the token has characters that no token has.')
+  })
+  const answer = await response.json().catch(() => undefined)
+  if (!response.ok) throw new Error(answer?.error?.message ?? `Taxiway answered ${response.status}.`)
+  return answer
+}
+
 /** Calls `once` now and again, `everyMs` after it ended, while the page is seen, until it returns false. Shows what it throws. */
 export async function keepFresh(once, everyMs) {
   for (;;) {

@@ -10,6 +10,7 @@ const sentences = {
   cancelled: 'Cancelled.',
   superseded: 'A newer push took its place.',
 }
+const environmentsLink = (repo) => `/repos/${encodeURIComponent(repo)}`
 const repoLink = (name) => `/?repo=${encodeURIComponent(name)}`
 
 /** Shows a run; what did not change is not touched. */
@@ -18,6 +19,7 @@ export function showRun(run) {
   document.title = `${run.state}: ${run.repository} #${run.number} · Taxiway`
   setText(byId('repository'), run.repository)
   byId('repository').href = repoLink(run.repository)
+  byId('environments').href = environmentsLink(run.repo)
   setText(byId('title'), `${run.repository} #${run.number}`)
   setText(byId('message'), run.message)
   showVerdict(run)
@@ -30,7 +32,12 @@ export function showRun(run) {
     (image) => image.name,
     (entry, image) => fillImage(entry, image, run),
   )
-  showPart('releases', run.releases, (release) => `${release.environment}/${release.generation}`, fillRelease)
+  showPart(
+    'releases',
+    run.releases,
+    (release) => `${release.environment}/${release.generation}`,
+    (entry, release) => fillRelease(entry, release, run),
+  )
   const verb = isOver(run.state) ? 'rerun' : 'cancel'
   setText(byId('act-title'), isOver(run.state) ? 'Run it again' : 'Cancel this run')
   setText(
@@ -77,8 +84,14 @@ function origin({ branch, tag, pullRequest }) {
   return ['Pull request', `#${pullRequest.number}, `, shown(branch), pullRequest.fork ? ' of a fork' : '']
 }
 
+/** What a person asked for: a promotion, a deploy by hand or a rollback. */
+function asked({ event, asked: { who, runId, number, environment, generation } }) {
+  const of = environment ? `release ${generation} of ${environment}, ` : generation ? `release ${generation}, ` : ''
+  return [`${event} of ${of}`, element('a', { href: `/runs/${runId}` }, `run #${number}`), `, by ${who}`]
+}
+
 function showFacts(run) {
-  const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt])
+  const shown = JSON.stringify([run.attempt, run.startedAt, run.finishedAt, run.approvals])
   const list = byId('facts')
   if (list.shown === shown) return
   list.shown = shown
@@ -87,9 +100,12 @@ function showFacts(run) {
     fact(...origin(run)),
     fact('Commit', element('code', { title: run.sha }, run.sha.slice(0, 12))),
     fact('Author', run.author || 'unknown'),
-    fact('Began by', run.event === 'rerun' ? 're-run' : run.event),
+    ...(run.asked
+      ? [fact('Asked for', ...asked(run))]
+      : [fact('Began by', run.event === 'rerun' ? 're-run' : run.event)]),
     fact('Received', ago(run.createdAt)),
     fact('Took', run.startedAt ? duration(run.startedAt, run.finishedAt) : 'not started'),
+    ...(run.approvals ?? []).map((one) => fact(`Approved for ${one.environment}`, `${one.who}, `, ago(one.at))),
     ...(run.attempt > 1 ? [fact('Attempt', String(run.attempt))] : []),
   )
 }
@@ -146,11 +162,37 @@ function fillImage(entry, image, run) {
   )
 }
 
-function fillRelease(entry, release) {
+function fillRelease(entry, release, run) {
+  const href = `${environmentsLink(run.repo)}#${encodeURIComponent(release.environment)}`
   entry.replaceChildren(
     badge(release.state),
-    element('strong', {}, release.environment),
+    element('strong', {}, element('a', { href }, release.environment)),
     element('span', { class: 'faint' }, `generation ${release.generation}`),
   )
   if (release.reason) entry.append(element('p', { class: 'stage-why' }, release.reason.message))
+  if (release.explanation) entry.append(explanation(release.explanation))
+}
+
+/** All that is known of what failed: where, the container's last lines, and what the cluster told. */
+function explanation({ workload, pod, container, cause, exitCode, log = [], events = [] }) {
+  const fact = (name, value) =>
+    value === undefined ? [] : [element('dt', {}, name), element('dd', {}, element('code', {}, String(value)))]
+  const told = ({ reason, message, count, at }) =>
+    element('li', {}, `${at ? `${at} ` : ''}${reason}${count > 1 ? ` (${count} times)` : ''}: ${message}`)
+  return element(
+    'details',
+    { class: 'account' },
+    element('summary', {}, 'What failed, in full'),
+    element(
+      'dl',
+      {},
+      ...fact('Workload', workload),
+      ...fact('Pod', pod),
+      ...fact('Container', container),
+      ...fact('Cause', cause),
+      ...fact('Exit code', exitCode),
+    ),
+    ...(log.length > 0 ? [element('p', {}, 'Its last lines'), element('pre', {}, log.join('\n'))] : []),
+    ...(events.length > 0 ? [element('p', {}, 'What the cluster told'), element('ul', {}, ...events.map(told))] : []),
+  )
 }

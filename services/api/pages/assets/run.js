@@ -1,4 +1,6 @@
 import { keepFresh, read, tell } from './api.js'
+import { armApproval, showApproval } from './approval.js'
+import { showDiff } from './diff.js'
 import { makeLogView } from './log.js'
 import { moveBars, showRun } from './run-parts.js'
 import { byId, isOver, setText, tick } from './show.js'
@@ -15,6 +17,8 @@ async function refresh() {
   tell(run ? '' : 'There is no such run.')
   if (!run) return false
   showRun(run)
+  showApproval(run)
+  await showDiff(run)
   if (!source) followLog()
   return !isOver(run.state)
 }
@@ -42,6 +46,7 @@ function reopen() {
   refresh().catch(() => setTimeout(reopen, reopenMs))
 }
 
+armApproval(refresh)
 byId('log-text').href = `/api/v1/runs/${id}/logs`
 setInterval(() => {
   tick()

@@ -3,6 +3,7 @@ import { ago, badge, byId, duration, element, runStates, setText, syncList, tick
 
 const pollMs = 3000
 const pageSize = 30
+const mostLinks = 20
 const filter = byId('filter')
 let wanted = 0
 
@@ -67,10 +68,22 @@ const firstLine = (text) => text.split('\n', 1)[0].trim()
 async function fillFilter() {
   const { state, repo } = filter.elements
   for (const word of runStates) state.append(element('option', { value: word }, word))
-  const names = new Set(((await read('/repos').catch(() => undefined))?.items ?? []).map((one) => one.name))
+  const repositories = (await read('/repos').catch(() => undefined))?.items ?? []
+  const names = new Set(repositories.map((one) => one.name))
+  showEnvironments(repositories)
   if (asked().get('repo')) names.add(asked().get('repo'))
   for (const name of [...names].sort()) repo.append(element('option', { value: name }, name))
   showFilter()
+}
+
+/** Where the environments of each repository are; of very many the list says less than the filter. */
+function showEnvironments(repositories) {
+  const links = repositories.slice(0, mostLinks).map(({ id, name }) => element('a', { href: `/repos/${id}` }, name))
+  byId('environments').hidden = links.length === 0
+  byId('environments').replaceChildren(
+    'Environments: ',
+    ...links.flatMap((link, at) => (at > 0 ? [' · ', link] : [link])),
+  )
 }
 
 function showFilter() {

@@ -12,6 +12,14 @@ const marks = {
   superseded: '»',
   skipped: '–',
   restored: '↺',
+  healthy: '✓',
+  degraded: '!',
+  down: '✕',
+  unknown: '?',
+  waiting: '○',
+  done: '✓',
+  refused: '✕',
+  noted: '·',
 }
 export const runStates = ['queued', 'running', 'succeeded', 'failed', 'errored', 'cancelled', 'superseded']
 export const isOver = (state) => state !== 'queued' && state !== 'running'

@@ -1,0 +1,55 @@
+/** Verbs on one kind of thing, as Kubernetes' access rules name them. */
+export interface Right {
+  group: string
+  resource: string
+  verbs: readonly string[]
+}
+
+/** To read, make, change and remove an object, and to be told when it changes. */
+const all = ['get', 'list', 'watch', 'create', 'patch', 'delete']
+
+/** What a deployer must be allowed to for each kind that a release may hold. */
+export const rightsOfKinds: Readonly<Record<string, Right>> = {
+  ConfigMap: { group: '', resource: 'configmaps', verbs: all },
+  Service: { group: '', resource: 'services', verbs: all },
+  Job: { group: 'batch', resource: 'jobs', verbs: all },
+  StatefulSet: { group: 'apps', resource: 'statefulsets', verbs: all },
+  Deployment: { group: 'apps', resource: 'deployments', verbs: all },
+  DaemonSet: { group: 'apps', resource: 'daemonsets', verbs: all },
+  Ingress: { group: 'networking.k8s.io', resource: 'ingresses', verbs: all },
+  HorizontalPodAutoscaler: { group: 'autoscaling', resource: 'horizontalpodautoscalers', verbs: all },
+  PodDisruptionBudget: { group: 'policy', resource: 'poddisruptionbudgets', verbs: all },
+}
+
+/** What it must be allowed to whatever the kinds are. */
+const always: readonly Right[] = [
+  // What a namespace holds of each release is kept in one, written by compare-and-set.
+  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'] },
+  // To say why a pod is not healthy, and to remove a stateful set's broken pod when it is restored.
+  { group: '', resource: 'pods', verbs: ['get', 'list', 'watch', 'delete'] },
+  { group: '', resource: 'pods/log', verbs: ['get'] },
+  // To see that a Service sends to the new pods, before the old ones of a blue-green release go.
+  { group: '', resource: 'endpoints', verbs: ['get'] },
+  { group: '', resource: 'events', verbs: ['list'] },
+]
+
+/** To give components and jobs secrets of their repository: made and removed by name, never read or changed. */
+export const rightOfSecrets: Right = { group: '', resource: 'secrets', verbs: ['create', 'delete'] }
+
+/** To make the namespaces of previews, say in them which run came last, find those that are left over, and remove them. */
+export const rightOfNamespaces: Right = {
+  group: '',
+  resource: 'namespaces',
+  verbs: ['get', 'list', 'create', 'patch', 'delete'],
+}
+
+/** All that releases of these kinds need in their namespace, each resource once; of every kind, when none is named. */
+export function rightsFor(kinds: readonly string[] = Object.keys(rightsOfKinds)): Right[] {
+  const wanted = kinds.flatMap((kind) => (Object.hasOwn(rightsOfKinds, kind) ? [rightsOfKinds[kind] as Right] : []))
+  const rights = new Map<string, Right>()
+  for (const right of [...always, ...wanted]) {
+    const known = rights.get(right.resource)
+    rights.set(right.resource, known ? { ...right, verbs: [...new Set([...right.verbs, ...known.verbs])] } : right)
+  }
+  return [...rights.values()]
+}

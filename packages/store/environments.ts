@@ -1,0 +1,51 @@
+import type { EnvironmentRules, Hold } from '@taxiway/domain/environment.ts'
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { Redis } from './connection.ts'
+import { keys } from './keys.ts'
+import { loadScript } from './script.ts'
+
+/** So many releases that fail one after another put a hold on their environment. */
+const failuresToHold = 2
+
+/** The environments of repositories: which there are, what admins rule for them, and whether they are on hold. */
+export function makeEnvironments(redis: Redis, now: () => Date) {
+  const note = loadScript(redis, 'note-outcome')
+  return {
+    /** Names of those that were given a release or a rule. */
+    names: async (repo: RepositoryId): Promise<string[]> => (await redis.smembers(keys.environments(repo))).sort(),
+
+    async rules(repo: RepositoryId, environment: string): Promise<EnvironmentRules> {
+      const text = await redis.hget(keys.environment(repo, environment), 'rules')
+      return text ? JSON.parse(text) : {}
+    },
+
+    async setRules(repo: RepositoryId, environment: string, rules: EnvironmentRules): Promise<void> {
+      await redis
+        .multi()
+        .hset(keys.environment(repo, environment), 'rules', JSON.stringify(rules))
+        .sadd(keys.environments(repo), environment)
+        .exec()
+    },
+
+    async hold(repo: RepositoryId, environment: string): Promise<Hold | undefined> {
+      const text = await redis.hget(keys.environment(repo, environment), 'hold')
+      return text ? JSON.parse(text) : undefined
+    },
+
+    /** Takes the hold away, and forgets what failed before. */
+    liftHold: async (repo: RepositoryId, environment: string): Promise<void> =>
+      void (await redis.hdel(keys.environment(repo, environment), 'hold', 'failing')),
+
+    /** Notes how the release of a run ended. @returns true when that put a hold on the environment */
+    async noteOutcome(repo: RepositoryId, environment: string, runId: RunId, failure?: string): Promise<boolean> {
+      const reason = `${failuresToHold} releases in a row failed, the last with: ${failure}`
+      const hold: Hold = { reason, since: now().toISOString() }
+      const isHealthy = failure === undefined ? '1' : '0'
+      const put = await note(
+        [keys.environment(repo, environment)],
+        [runId, isHealthy, failuresToHold, JSON.stringify(hold)],
+      )
+      return put === 1
+    },
+  }
+}

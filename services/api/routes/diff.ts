@@ -1,0 +1,27 @@
+import { parseRunId } from '@taxiway/domain/ids.ts'
+import { refuse } from '@taxiway/domain/reason.ts'
+import { ReleaseDiff } from '@taxiway/domain/release-diff.ts'
+import Type from 'typebox'
+import type { Api, ApiDeps } from '../app.ts'
+import { sendOutcome } from '../errors.ts'
+
+/** What the releases of a run change against what was live. */
+export function diffRoute(app: Api, { store }: ApiDeps): void {
+  app.get(
+    '/runs/:id/diff',
+    {
+      config: { scope: 'read' },
+      schema: {
+        params: Type.Object({ id: Type.String() }),
+        response: { 200: Type.Object({ items: Type.Array(ReleaseDiff), next: Type.Optional(Type.String()) }) },
+        tags: ['runs'],
+        summary: 'What the releases of a run change, object by object, against what was live when they were made',
+      },
+    },
+    async (request, reply) => {
+      const id = parseRunId(request.params.id)
+      if (!id || !(await store.runs.read(id))) return sendOutcome(reply, refuse('not_found', { what: 'run' }))
+      return reply.send({ items: await store.diffs.list(id) })
+    },
+  )
+}

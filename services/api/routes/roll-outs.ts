@@ -1,0 +1,164 @@
+import { EnvironmentName } from '@taxiway/domain/environment.ts'
+import { newId, parseRunId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { checkSource, chooseRollback, type RollOutEvent, rollOutRun } from '@taxiway/domain/roll-out.ts'
+import type { Run } from '@taxiway/domain/run.ts'
+import { RunView } from '@taxiway/domain/run-view.ts'
+import { dispatch } from '@taxiway/store/dispatch.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { FastifyReply } from 'fastify'
+import Type from 'typebox'
+import type { Api, ApiDeps } from '../app.ts'
+import { sendOutcome } from '../errors.ts'
+import { viewRun } from '../links.ts'
+import { findEnvironment, findRepository } from './environments.ts'
+
+const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
+const strict = { additionalProperties: false } as const
+
+/** What a new run is made from: an earlier one, and what is wanted of it. */
+interface Wanted {
+  source: Run
+  event: RollOutEvent
+  environment: string
+  asked: Omit<NonNullable<Run['asked']>, 'who'>
+}
+
+/** One call, one new run that builds nothing: an environment is given what an earlier run made. */
+export function rollOutRoutes(app: Api, deps: ApiDeps): void {
+  const { store } = deps
+  const describe = (summary: string) => ({ response: { 201: RunView }, tags: ['environments'], summary })
+  app.post(
+    '/repos/:id/environments/:name/promote',
+    {
+      config: { scope: 'write' },
+      schema: {
+        params: Params,
+        body: Type.Object({ to: EnvironmentName }, strict),
+        ...describe('Give what is live here to another environment: the same images, nothing is built'),
+      },
+    },
+    async ({ params: { id, name }, body: { to }, caller }, reply) =>
+      begin(deps, reply, caller, await promotion(store, id, name, to)),
+  )
+  app.post(
+    '/repos/:id/environments/:name/deploy',
+    {
+      config: { scope: 'write' },
+      schema: {
+        params: Params,
+        body: Type.Object({ runId: Type.String({ description: 'Any run that published its images.' }) }, strict),
+        ...describe('Deploy what an earlier run published'),
+      },
+    },
+    async ({ params: { id, name }, body: { runId }, caller }, reply) =>
+      begin(deps, reply, caller, await deployOf(store, id, name, runId)),
+  )
+  app.post(
+    '/repos/:id/environments/:name/rollback',
+    {
+      config: { scope: 'write' },
+      schema: {
+        params: Params,
+        body: Type.Object(
+          {
+            generation: Type.Optional(
+              Type.Integer({ minimum: 1, description: 'Default: the last healthy release of another commit.' }),
+            ),
+          },
+          strict,
+        ),
+        ...describe('Give the environment an earlier release again, with all its objects as they were'),
+      },
+    },
+    async ({ params: { id, name }, body: { generation }, caller }, reply) =>
+      begin(deps, reply, caller, await rollback(store, id, name, generation)),
+  )
+}
+
+async function promotion(store: Store, id: string, environment: string, to: string): Promise<Outcome<Wanted>> {
+  const repo = await findEnvironment(store, id, environment)
+  if (!repo.ok) return repo
+  const live = await store.releases.live(repo.value, environment)
+  if (!live) return refuse('nothing_live', { environment })
+  const { runId, generation } = live
+  const source = await findSource(store, repo.value, runId)
+  if (!source.ok) return source
+  const allowed = await mayReceive(store, source.value, to)
+  if (!allowed.ok) return allowed
+  const asked = { runId, number: source.value.number, environment, generation }
+  return done({ source: source.value, event: 'promote', environment: to, asked })
+}
+
+async function deployOf(store: Store, id: string, environment: string, runId: string): Promise<Outcome<Wanted>> {
+  const repo = await findRepository(store, id)
+  if (!repo.ok) return repo
+  const source = await findSource(store, repo.value, runId)
+  if (!source.ok) return source
+  const allowed = await mayReceive(store, source.value, environment)
+  if (!allowed.ok) return allowed
+  const asked = { runId: source.value.id, number: source.value.number }
+  return done({ source: source.value, event: 'deploy', environment, asked })
+}
+
+async function rollback(
+  store: Store,
+  id: string,
+  environment: string,
+  wanted: number | undefined,
+): Promise<Outcome<Wanted>> {
+  const repo = await findEnvironment(store, id, environment)
+  if (!repo.ok) return repo
+  const [releases, live] = await Promise.all([
+    store.releases.list(repo.value, environment),
+    store.releases.live(repo.value, environment),
+  ])
+  const chosen = chooseRollback(releases, environment, live, wanted)
+  if (!chosen.ok) return chosen
+  const { runId, generation } = chosen.value
+  const source = await findSource(store, repo.value, runId)
+  if (!source.ok) return source
+  const asked = { runId, number: source.value.number, generation }
+  return done({ source: source.value, event: 'rollback', environment, asked })
+}
+
+async function findSource({ runs }: Store, repo: RepositoryId, id: string): Promise<Outcome<Run>> {
+  const known = parseRunId(id)
+  const run = known && (await runs.read(known))
+  return run?.repo === repo ? done(run) : refuse('not_found', { what: 'run' })
+}
+
+/** Its code is trusted and published, its pipeline has the environment, and it was live where that one comes after. */
+async function mayReceive(store: Store, source: Run, environment: string): Promise<Outcome<void>> {
+  const allowed = checkSource(source, environment)
+  if (!allowed.ok) return allowed
+  if (await store.retention.isUnpublished(source.id)) return refuse('run_not_published', { number: source.number })
+  const after = source.plan?.environments.find(({ name }) => name === environment)?.after
+  // An environment that its own push does not go to comes before nothing.
+  if (!after || !source.plan?.environments.some(({ name }) => name === after)) return done(undefined)
+  const releases = await store.releases.list(source.repo, after)
+  const references = source.images.map(({ reference }) => reference)
+  const wasLive = releases.some(({ sha, state, order }) => {
+    const { digests } = order as { digests: string[] }
+    return state === 'live' && sha === source.sha && digests.every((digest) => references.includes(digest))
+  })
+  return wasLive ? done(undefined) : refuse('after_not_live', { environment, after })
+}
+
+/** Takes the new run into the record and wakes a deployer. */
+async function begin(
+  { store, url, logger }: ApiDeps,
+  reply: FastifyReply,
+  caller: { name: string } | undefined,
+  wanted: Outcome<Wanted>,
+): Promise<FastifyReply> {
+  if (!wanted.ok) return sendOutcome(reply, wanted)
+  const { source, ...order } = wanted.value
+  const asked = { who: caller?.name ?? 'somebody', ...order.asked }
+  const run = rollOutRun(newId<RunId>('run', store.random), source, { ...order, asked }, store.now().toISOString())
+  const accepted = await store.runs.accept(run, { id: `${run.event}-${run.id}`, headers: {}, body: Buffer.alloc(0) })
+  if (accepted.kind !== 'accepted') return sendOutcome(reply, refuse('not_found', { what: 'repository' }))
+  const later = (error: unknown) => logger.warn({ err: error, run: run.id }, 'job not added yet')
+  await dispatch(store.queue, accepted.run).catch(later)
+  return sendOutcome(reply, done(viewRun(url, accepted.run)), 201)
+}

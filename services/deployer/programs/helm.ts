@@ -1,0 +1,89 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { parseRepoPath } from '@taxiway/git/tree.ts'
+import { type Copy, kindOf } from './copy.ts'
+import { findProgram, runProgram } from './program.ts'
+
+export interface ChartOrder {
+  /** Folder of the chart in the repository, and files of values. */
+  path: string
+  values: readonly string[]
+  /** The name of the Helm release, by which charts name their objects. */
+  release: string
+  namespace: string
+  /** Version of the cluster, like 1.20.0. */
+  kubeVersion?: string
+}
+const mostFiles = 2000
+const mostFileBytes = 2 * 2 ** 20
+
+/** Renders a chart of the repository by `helm template`. It asks no cluster, fetches nothing, and runs no hook. */
+export async function renderChart(
+  { folder, tree }: Copy,
+  order: ChartOrder,
+  { say, signal }: { say: (line: string) => void; signal: AbortSignal },
+): Promise<Outcome<Buffer>> {
+  const { path, namespace, release, kubeVersion } = order
+  const chart = join(tree, path)
+  const refusal = (detail: string) => refuse('manifest_invalid', { object: path, detail })
+  const objection = await objectionTo(chart, chart)
+  if (objection) return refusal(objection)
+  const files = await valueFiles(tree, order.values)
+  if (!files.ok) return files
+  const helm = await findProgram('helm')
+  if (!helm) return refuse('program_missing', { folder: path, program: 'helm' })
+  const call = { folder, cwd: tree, signal, environment: { HELM_PLUGINS: join(folder, 'home', 'no-programs') } }
+  const { stdout } = await runProgram(helm, ['version', '--template={{.Version}}'], call)
+  say(`rendering ${path} with helm ${stdout.toString().trim() || 'of an unknown version'}`)
+  const options = ['--namespace', namespace, '--no-hooks', ...(kubeVersion ? ['--kube-version', kubeVersion] : [])]
+  const values = files.value.flatMap((file) => ['--values', file])
+  const made = await runProgram(helm, ['template', release, chart, ...options, ...values], call)
+  if (made.exitCode === 0) return done(made.stdout)
+  const ended = { late: 'it takes longer than a minute to render', large: 'it makes more than 8 MiB of manifests' }
+  const words = made.ended ? ended[made.ended] : made.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
+  const detail = oneLine(words, 500)
+    .replace(/^Error: /i, '')
+    .replace(/ Use --debug flag to render out invalid YAML$/, '')
+    .replace(/\.$/, '')
+  return refusal(detail || 'helm failed without a word')
+}
+
+async function valueFiles(tree: string, values: readonly string[]): Promise<Outcome<string[]>> {
+  const files: string[] = []
+  for (const value of values) {
+    const path = parseRepoPath(value)
+    if (!path.ok) return path
+    const file = join(tree, path.value)
+    if ((await kindOf(file)) !== 'file') return refuse('file_not_found', { path: value })
+    files.push(file)
+  }
+  return done(files)
+}
+
+/**
+ * What in a chart could reach beyond it: an archive, whose content nobody sees; a schema that refers to another place; the function that
+ * asks name servers. What `lookup` asks is answered with nothing, as there is no cluster to ask.
+ */
+async function objectionTo(chart: string, folder: string, seen = { files: 0 }): Promise<string | undefined> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    const name = relative(chart, path)
+    seen.files++
+    if (seen.files > mostFiles) return `it has more than ${mostFiles} files`
+    if (entry.isSymbolicLink()) return `${name} is a link, which charts may not have here`
+    const found = entry.isDirectory() ? await objectionTo(chart, path, seen) : await fileObjection(path, name)
+    if (found) return found
+  }
+  return undefined
+}
+
+async function fileObjection(path: string, name: string): Promise<string | undefined> {
+  if (/\.(tgz|tar\.gz|tar)$/.test(name)) return `${name} is an archive; unpack it in its place`
+  const bytes = await readFile(path)
+  if (bytes.length > mostFileBytes) return `${name} is larger than ${mostFileBytes / 2 ** 20} MiB`
+  const text = bytes.toString('utf8')
+  if (name.endsWith('values.schema.json') && /"\$(ref|id)"\s*:\s*"(?!#)/.test(text))
+    return `${name} refers to another schema, and nothing is fetched from elsewhere`
+  return /getHostByName/.test(text) ? `${name} uses getHostByName, and no name is asked for here` : undefined
+}

@@ -1,0 +1,16 @@
+import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { LiveRelease } from './live-target.ts'
+import type { ReleaseOrder } from './target.ts'
+
+/** The release that is live in an environment, with what people chose since. Undefined: none is. */
+export async function readLive(
+  { releases, changes }: Pick<Store, 'releases' | 'changes'>,
+  environment: EnvironmentRef,
+): Promise<LiveRelease | undefined> {
+  const release = await releases.live(environment.repo, environment.name)
+  if (!release) return undefined
+  const byHand = await changes.byHand(environment)
+  const { generation, drift = 'report' } = release
+  return { order: release.order as ReleaseOrder, generation, byHand, drift }
+}

@@ -1,0 +1,23 @@
+/** What is ruled about Secrets that manifests name. */
+export interface SecretRules {
+  /** Only these may be named. */
+  secrets?: readonly string[] | undefined
+  /** Another repository owns the namespace, and with it the Secrets there. */
+  isShared?: boolean | undefined
+  /** Secrets that the release itself brings. */
+  brought?: ReadonlySet<string>
+}
+
+/** Names as programs make them: tokens of service accounts (in Kubernetes' own alphabet), Helm's releases, joining nodes. */
+const keptByPrograms =
+  /(-(token|dockercfg)-[bcdfghjklmnpqrstvwxz2456789]{5}|^sh\.helm\.release\..*|^bootstrap-token-.*)$/
+
+/** Why a manifest may not name this Secret, or undefined. Without a rule it may name what people put into its own namespace. */
+export function secretObjection(name: unknown, { secrets, isShared, brought }: SecretRules): string | undefined {
+  if (name === undefined || name === null) return undefined
+  if (typeof name !== 'string') return 'the name of a Secret is not text'
+  if (brought?.has(name)) return undefined
+  if (secrets) return secrets.includes(name) ? undefined : `Secret ${name} not allowed by the rule secrets`
+  if (isShared) return `Secret ${name} not allowed, as another repository owns the namespace and no rule names it`
+  return keptByPrograms.test(name) ? `Secret ${name} not allowed, as a program keeps it; a rule may name it` : undefined
+}
