@@ -36,7 +36,7 @@ async function dockerSide({ repositoryId, dataFolder, environment }: MachineSide
   }
   return {
     address,
-    visit: (environment) => get(address(environment), {}),
+    visit: async (environment) => get(address(environment), {}),
     async runningDigests(environment = 'production') {
       const own = [...filters.label, `taxiway.environment=${environment}`]
       const containers = await docker.listContainers({ filters: { label: own } })
