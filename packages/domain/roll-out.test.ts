@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Digest, RepositoryId, RunId, Sha } from './ids.ts'
+import { moveRun } from './move-run.ts'
 import { eventOf } from './origin.ts'
 import { checkSource, chooseRollback, rollOutRun } from './roll-out.ts'
-import { buildStages, moveRun, neededWork, newRun, nextDeployStage, type Run } from './run.ts'
+import { buildStages, neededWork, newRun, nextDeployStage, type Run } from './run.ts'
 
 const now = '2026-01-01T00:00:00.000Z'
 const digest = `sha256:${'a'.repeat(64)}` as Digest

@@ -2,18 +2,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RunEvent } from './event.ts'
 import type { Digest, RepositoryId, RunId, Sha } from './ids.ts'
+import { crashLimit, moveRun } from './move-run.ts'
 import { reason } from './reason.ts'
-import {
-  crashLimit,
-  isTerminal,
-  moveRun,
-  moves,
-  neededWork,
-  newRun,
-  overdueSeconds,
-  type Run,
-  runStates,
-} from './run.ts'
+import { isTerminal, moves, neededWork, newRun, overdueSeconds, type Run, runStates } from './run.ts'
 
 const now = '2026-01-01T00:00:00.000Z'
 const fresh = (): Run => ({
@@ -179,6 +170,12 @@ test('a run that is to give way stops where it is, and is not handed to a deploy
   expect(play([started, asked, lost]).state).toBe('superseded')
   // What is on its way to an environment is ordered there.
   expect(moveRun(play([started, planned, ...built]), asked, now).ok).toBe(false)
+})
+
+test('a stage that another attempt got behind it is not begun again', () => {
+  const before = play([started, finished('checkout')])
+  const run = play([{ type: 'stage_started', stage: 'checkout' }], before)
+  expect(run.stages).toEqual(before.stages)
 })
 
 test('a run that took too long fails with what it was at', () => {
