@@ -101,7 +101,7 @@ test('every route of the API asks for a token of sufficient scope', async () => 
       ['GET', '/registries'],
       ['PUT', '/registries/x'],
       ['DELETE', '/registries/x'],
-      ...['approve', 'reject', 'promote', 'deploy', 'rollback'].map((act) => [
+      ...['approve', 'reject', 'promote', 'deploy', 'rollback', 'scale', 'restart'].map((act) => [
         'POST',
         `/repos/x/environments/x/${act}`,
       ]),
@@ -115,7 +115,7 @@ test('every route of the API asks for a token of sufficient scope', async () => 
   const expired = await made('admin', { expiresAt: '2020-01-01T00:00:00Z' })
   // What a token that may only write can do: act on runs and releases. All else that changes something takes an admin.
   const forWriters =
-    /^\/(runs\/|repos\/x\/runs$|repos\/x\/environments\/x\/(approve|reject|promote|deploy|rollback|hold)$)/
+    /^\/(runs\/|repos\/x\/runs$|repos\/x\/environments\/x\/(approve|reject|promote|deploy|rollback|hold|scale|restart)$)/
   for (const [method, path] of routes) {
     const statuses = [undefined, revoked.token, expired.token].map((bearer) => as(bearer, method, path))
     expect([method, path, ...(await Promise.all(statuses))]).toEqual([method, path, 401, 401, 401])
