@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { lintContext } from '@taxiway/domain/lint-context.ts'
 import { keysOf, plainSchema, publishedSchema, type Schema } from '@taxiway/domain/pipeline-schema.ts'
 import { makePlan, planEvents } from '@taxiway/domain/plan.ts'
-import { notYet } from '@taxiway/domain/read-pipeline.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -81,21 +80,9 @@ test('the reference has each key of the schema once, with its type, default and 
 })
 
 const examples = [...reference().matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1] as string)
-/** Asked for by an example, and not there at this commit. */
-const waiting = new RegExp(
-  `: (${[
-    ...Object.values(notYet)
-      .flat()
-      .map((key) => `\\w+\\.\\w+\\.${key}`),
-    'timeout',
-    'concurrency',
-    'on\\.manual',
-  ].join('|')})\\.$`,
-)
 test.each(examples)('the example works:\n%s', async (example) => {
   const read = await readPipelineFile(example)
-  if (!read.ok && read.reason.code === 'config_unsupported') expect(read.reason.message).toMatch(waiting)
-  else expect(read).toMatchObject({ ok: true })
+  expect(read).toMatchObject({ ok: true })
   if (!read.ok) return
   const plans = planEvents.map((event) => makePlan(read.value.pipeline, lintContext({ event })))
   expect(plans.filter((plan) => !plan.ok)).toEqual([])
@@ -105,8 +92,7 @@ test.each(examples)('the example works:\n%s', async (example) => {
 test('every key stands in an example', () => {
   const used = new Set(examples.flatMap((example) => pathsOf(parse(example), plainSchema(), '')))
   const unused = keysOf(plainSchema()).filter(({ path }) => !used.has(path))
-  const isWaiting = (path: string) => notYet.deploy.some((key) => `${path}.`.startsWith(`deploy.<name>.${key}.`))
-  expect(unused.map(({ path }) => path).filter((path) => !isWaiting(path))).toEqual([])
+  expect(unused.map(({ path }) => path)).toEqual([])
 })
 
 /** The paths of the schema's keys that a value has. */

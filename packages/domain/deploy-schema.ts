@@ -246,24 +246,14 @@ export const Deploy = Type.Object(
       Type.Array(text(500, 'A file of the repository.'), {
         minItems: 1,
         maxItems: 20,
-        description: 'Refused: not supported yet. Files of values for the Helm chart, later ones over earlier.',
+        description: 'Files of values for the Helm chart, later ones over earlier.',
       }),
     ),
-    components: Type.Optional(
-      named(Component, 'Refused: not supported yet. The parts of the application, in the place of manifests.'),
-    ),
+    components: Type.Optional(named(Component, 'The parts of the application, in the place of manifests.')),
     before: Type.Optional(
-      named(
-        Job,
-        'Refused: not supported yet. Jobs that run one after another before anything is switched; one that fails stops the release.',
-      ),
+      named(Job, 'Jobs that run one after another before anything is switched; one that fails stops the release.'),
     ),
-    after_live: Type.Optional(
-      named(
-        Job,
-        'Refused: not supported yet. Jobs that run once the release is healthy; one that fails rolls it back.',
-      ),
-    ),
+    after_live: Type.Optional(named(Job, 'Jobs that run once the release is healthy; one that fails rolls it back.')),
     after: Type.Optional(
       Type.String({
         pattern: name,

@@ -21,7 +21,7 @@ export function readPipeline(value: unknown, lineOf: LineOf): Outcome<Pipeline> 
   const problem = findProblem(plainSchema(), value)
   if (problem) return refusal(problem.path, problem.detail)
   if (!Value.Check(Pipeline, value)) return refusal([], 'it does not fit the schema')
-  return checkReferences(value, refusal, lineOf)
+  return checkReferences(value, refusal)
 }
 
 const lineWords = (line: number | undefined) => (line ? `line ${line}: ` : '')
@@ -30,17 +30,12 @@ const didYouMean = (word: string, candidates: Iterable<string>): string => {
   return near ? `; did you mean ${near}?` : ''
 }
 
-/** Keys that the schema has and this version does not carry out yet. */
-export const notYet = {
-  deploy: [] as readonly string[],
-} as const
-
 /** Tests that one matrix may make: its product grows faster than people think. */
 const maxCases = 100
 
 type Refusal = (path: (string | number)[], detail: string) => Outcome<never>
 
-function checkReferences(pipeline: Pipeline, refusal: Refusal, lineOf: LineOf): Outcome<Pipeline> {
+function checkReferences(pipeline: Pipeline, refusal: Refusal): Outcome<Pipeline> {
   const built = new Set<string>()
   for (const [key, image] of Object.entries(pipeline.images ?? {})) {
     const missing = Object.values(image.from ?? {}).find((name) => !built.has(name))
@@ -48,13 +43,6 @@ function checkReferences(pipeline: Pipeline, refusal: Refusal, lineOf: LineOf): 
       return refusal(['images', key, 'from'], `${missing} is not an image above this one${didYouMean(missing, built)}`)
     built.add(key)
   }
-  for (const [room, keys] of Object.entries(notYet))
-    for (const [name, value] of Object.entries(pipeline[room as keyof typeof notYet] ?? {}))
-      for (const key of keys)
-        if ((value as Record<string, unknown>)[key] !== undefined)
-          return refuse('config_unsupported', {
-            detail: `${lineWords(lineOf([room, name, key]))}${room}.${name}.${key}`,
-          })
   return checkTests(pipeline, refusal)
 }
 

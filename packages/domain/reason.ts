@@ -76,7 +76,6 @@ const sentences = {
   clone_too_large: (p: { limitMb: number } | { limit: string }) =>
     `The repository is larger than ${'limit' in p ? p.limit : `${p.limitMb} MB`}.`,
   config_invalid: (p: { detail: string }) => `.taxiway.yaml is not valid: ${p.detail}.`,
-  config_unsupported: (p: { detail: string }) => `.taxiway.yaml asks for what this version can't do: ${p.detail}.`,
   option_not_allowed: (p: { option: string }) => `The option ${p.option} is not allowed.`,
   nothing_to_do: () => 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
   path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,

@@ -54,12 +54,6 @@ test.each([
   })
 })
 test('other reasons are told as well', () => {
-  const unsupported = reason('config_unsupported', { detail: 'line 4: deploy.production.approval' })
-  expect(problemOf(unsupported, 'x')).toEqual({
-    file: 'x',
-    line: 4,
-    message: 'deploy.production.approval: not supported yet',
-  })
   const nothing = reason('nothing_to_do')
   expect(problemOf(nothing, 'x').message).toBe(nothing.message)
 })

@@ -55,6 +55,5 @@ const durationWords = (ms: number): string => {
 export function problemOf(reason: Reason, file: string): { file: string; line?: number; message: string } {
   const words = /^\.taxiway\.yaml [^:]*: (?:line (\d+): )?(.*?)\.?$/.exec(reason.message)
   if (!words) return { file, message: reason.message }
-  const more = reason.code === 'config_unsupported' ? ': not supported yet' : ''
-  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: `${words[2]}${more}` }
+  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: words[2] ?? '' }
 }

@@ -4,12 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { connectEngine } from '@taxiway/docker/engine.ts'
-import { notYet } from '@taxiway/domain/read-pipeline.ts'
 import { afterEach, expect, test } from 'vitest'
 
 const main = join(import.meta.dirname, '../../services/cli/main.ts')
 const { docker } = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })
-const isThere = (...keys: string[]) => !keys.some((key) => (Object.values(notYet).flat() as string[]).includes(key))
 const folders: string[] = []
 const children: ChildProcess[] = []
 afterEach(() => {
@@ -181,67 +179,61 @@ test('a build is stopped as well', async () => {
   expect((await ended).code).toBe(130)
 })
 
-test.runIf(isThere('services', 'matrix', 'needs'))(
-  'services are ready before the test, in each case of the matrix',
-  async () => {
-    const db = { image: 'web', command: ['sh', '-c', 'sleep 1; mkdir /w; echo hello > /w/x; httpd -f -p 8080 -h /w'] }
-    const folder = tree(
-      pipeline({
-        first: { run: ['false'], allow_failure: true },
+test('services are ready before the test, in each case of the matrix', async () => {
+  const db = { image: 'web', command: ['sh', '-c', 'sleep 1; mkdir /w; echo hello > /w/x; httpd -f -p 8080 -h /w'] }
+  const folder = tree(
+    pipeline({
+      first: { run: ['false'], allow_failure: true },
+      unit: {
+        run: ['test "$(wget -qO- http://db:8080/x)" = hello', 'echo "case $CASE"'],
+        matrix: { CASE: ['a', 'b'] },
+        services: { db: { ...db, ready: { port: 8080 } }, again: { ...db, ready: { command: 'test -f /w/x' } } },
+      },
+      broken: {
+        run: ['true'],
+        services: { db: { image: 'web', command: ['sh', '-c', 'echo no disk; exit 1'], ready: { port: 8080 } } },
+      },
+      later: { run: ['true'], needs: ['broken'] },
+    }),
+  )
+  const { code, out } = await taxiway(folder, ['run'])
+  expect(code).toBe(1)
+  expect(out).toMatch(/✓ unit \(CASE=a\) passed[\s\S]*case b\n\(.*\n✓ unit \(CASE=b\) passed/)
+  expect(out).toMatch(/first failed, which it may/)
+  expect(out).toMatch(/test later is left out: it needs broken/)
+  expect(lastLine(out)).toBe('✗ failed: broken (Service db did not become ready: it ended: no disk.)')
+  expect(await leftBy(out)).toEqual(nothing)
+})
+test('images build on each other, secrets are hidden, and what is not done is said', async () => {
+  const folder = tree({
+    'base/Dockerfile': 'FROM busybox:stable\nRUN echo base > /base\n',
+    'web/Dockerfile': 'ARG BASE\nFROM $BASE\nARG WORD\nRUN echo $WORD > /word\n',
+    ...pipeline(
+      {
         unit: {
-          run: ['test "$(wget -qO- http://db:8080/x)" = hello', 'echo "case $CASE"'],
-          matrix: { CASE: ['a', 'b'] },
-          services: { db: { ...db, ready: { port: 8080 } }, again: { ...db, ready: { command: 'test -f /w/x' } } },
+          image: 'web',
+          run: ['cat /base /word', 'echo "it is $API_KEY"', 'test -z "$NOT_GIVEN"', 'exit 1'],
+          secrets: ['API_KEY', 'NOT_GIVEN'],
+          retry: 1,
+          cache: [{ path: '/c', key: ['x'] }],
+          artifacts: { paths: ['/base'] },
         },
-        broken: {
-          run: ['true'],
-          services: { db: { image: 'web', command: ['sh', '-c', 'echo no disk; exit 1'], ready: { port: 8080 } } },
+      },
+      {
+        images: {
+          base: { context: 'base' },
+          web: { context: 'web', from: { BASE: 'base' }, args: { WORD: 'word' } },
         },
-        later: { run: ['true'], needs: ['broken'] },
-      }),
-    )
-    const { code, out } = await taxiway(folder, ['run'])
-    expect(code).toBe(1)
-    expect(out).toMatch(/✓ unit \(CASE=a\) passed[\s\S]*case b\n\(.*\n✓ unit \(CASE=b\) passed/)
-    expect(out).toMatch(/first failed, which it may/)
-    expect(out).toMatch(/test later is left out: it needs broken/)
-    expect(lastLine(out)).toBe('✗ failed: broken (Service db did not become ready: it ended: no disk.)')
-    expect(await leftBy(out)).toEqual(nothing)
-  },
-)
-test.runIf(isThere('from', 'secrets', 'retry', 'cache', 'artifacts'))(
-  'images build on each other, secrets are hidden, and what is not done is said',
-  async () => {
-    const folder = tree({
-      'base/Dockerfile': 'FROM busybox:stable\nRUN echo base > /base\n',
-      'web/Dockerfile': 'ARG BASE\nFROM $BASE\nARG WORD\nRUN echo $WORD > /word\n',
-      ...pipeline(
-        {
-          unit: {
-            image: 'web',
-            run: ['cat /base /word', 'echo "it is $API_KEY"', 'test -z "$NOT_GIVEN"', 'exit 1'],
-            secrets: ['API_KEY', 'NOT_GIVEN'],
-            retry: 1,
-            cache: [{ path: '/c', key: ['x'] }],
-            artifacts: { paths: ['/base'] },
-          },
-        },
-        {
-          images: {
-            base: { context: 'base' },
-            web: { context: 'web', from: { BASE: 'base' }, args: { WORD: 'word' } },
-          },
-        },
-      ),
-    })
-    const { code, out } = await taxiway(folder, ['run'], { API_KEY: 'very-secret-value' })
-    expect(code).toBe(1)
-    expect(out).toMatch(/not done here: cache of unit, artifacts of unit, publish\n/)
-    expect(out).toMatch(/secret NOT_GIVEN is not in the environment/)
-    expect(out).toMatch(/\nbase\nword\n/)
-    expect(out).toMatch(/it is \*\*\*/)
-    expect(out).not.toContain('very-secret-value')
-    expect(out).toMatch(/try 2 of 2/)
-    expect(await leftBy(out)).toEqual(nothing)
-  },
-)
+      },
+    ),
+  })
+  const { code, out } = await taxiway(folder, ['run'], { API_KEY: 'very-secret-value' })
+  expect(code).toBe(1)
+  expect(out).toMatch(/not done here: cache of unit, artifacts of unit, publish\n/)
+  expect(out).toMatch(/secret NOT_GIVEN is not in the environment/)
+  expect(out).toMatch(/\nbase\nword\n/)
+  expect(out).toMatch(/it is \*\*\*/)
+  expect(out).not.toContain('very-secret-value')
+  expect(out).toMatch(/try 2 of 2/)
+  expect(await leftBy(out)).toEqual(nothing)
+})
