@@ -28,6 +28,7 @@ beforeAll(async () => {
   })
   deployer = await world.taxiway.start(['deployer'])
   pipeline = readFileSync(join(world.tree, '.taxiway.yaml'), 'utf8')
+  expect(canary('2s')).not.toBe(pipeline)
   const first = await world.push({ '.taxiway.yaml': canary('2s'), 'www/index.html': 'version 1\n' }, 'Say version 1')
   // A first release has nobody to take over from.
   expect(await world.taxiway.waitRun(first.runId, isOver, 120_000)).toMatchObject({ state: 'succeeded' })
@@ -41,9 +42,9 @@ afterAll(async () => {
 /** The sample's pipeline, with two steps: half of the pods are new for so long, then all but one. */
 const canary = (pause: string, path = '/healthz') =>
   pipeline.replace(
-    'timeout: 20s }',
-    `timeout: 1m, canary: {
-      steps: [{ weight: 50, pause: ${pause} }, { weight: 60, pause: 2s }], analysis: [{ http: ${path}, success: 99 }] } }`,
+    'timeout: 20s, soak: 1s',
+    `timeout: 1m, soak: 1s, canary: {
+      steps: [{ weight: 50, pause: ${pause} }, { weight: 60, pause: 2s }], analysis: [{ http: ${path}, success: 99 }] }`,
   )
 const list = async (path: string): Promise<KubeObject[]> => {
   const call = { method: 'GET', path: path.replace('*', world.namespace) } as const
