@@ -8,7 +8,7 @@ import { type TarEntry, tarArchive } from './tar.ts'
 export const baseImagePackages = ['busybox-static']
 
 /** The image that holds a pod's network on the local Kubernetes. */
-export const pauseImage = 'taxiway-local/pause:1'
+export const pauseImage = 'taxiway-local/pause:2'
 
 const busyboxImage = 'busybox:stable'
 
@@ -82,5 +82,10 @@ export async function ensureBaseImages({ dockerHost, say }: BaseImageOptions): P
     await importImage(dockerHost, busyboxImage, await busyboxTree(say), [path, 'CMD ["sh"]'])
   }
   if (!(await hasImage(dockerHost, pauseImage)))
-    await importImage(dockerHost, pauseImage, await busyboxTree(say), [path, 'ENTRYPOINT ["sleep","2147483647"]'])
+    await importImage(dockerHost, pauseImage, await busyboxTree(say), [
+      path,
+      'ENTRYPOINT ["sleep","2147483647"]',
+      // As the first process of its container it would not hear SIGTERM, and each pod would go ten seconds later.
+      'STOPSIGNAL SIGKILL',
+    ])
 }

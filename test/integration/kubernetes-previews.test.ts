@@ -50,8 +50,8 @@ async function ask(call: Call) {
 const patch = (number: number, body: object) =>
   ask({ method: 'PATCH', path: pathOf(number), contentType: 'application/merge-patch+json', body })
 const namespace = (number: number) => ask({ method: 'GET', path: pathOf(number) })
-/** A kubelet may keep the record of a pod until its next clearing, which comes once a minute; the namespace waits for that. */
-const clearedMs = 90_000
+/** Kubernetes 1.20 keeps the record of a pod until the kubelet's next clearing, once a minute; the namespace waits for that. */
+const clearedMs = 120_000
 const isGone = (number: number, forMs = noticedMs + clearedMs) =>
   eventually(async () => expect((await namespace(number)).status).toBe(404), forMs)
 const close = async (number: number, { sha, branch }: { sha: string; branch: string }) =>
