@@ -6,8 +6,8 @@ import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
 import type { Target, TargetPlace, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
-/** How long one removal may take. What is not gone by then is looked at again. */
-const removeMs = 45_000
+/** How long one removal may take; old clusters keep records of pods for a minute. What is not gone by then is looked at again. */
+const removeMs = 90_000
 const firstPauseMs = 30_000
 const longestPauseMs = 3_600_000
 const laneMs = 10_000

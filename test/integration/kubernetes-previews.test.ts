@@ -96,7 +96,7 @@ test('one that can not be removed says why, and holds up no other', async () => 
     const { body } = await scene.read('preview.3')
     expect(body.preview?.trouble).toBeDefined()
     return body.preview.trouble
-  }, 90_000)
+  }, 150_000)
   expect(trouble.code).toBe('preview_stuck')
   expect(trouble.message).toContain(held)
   expect((await namespace(3)).body.status?.phase).toBe('Terminating')
