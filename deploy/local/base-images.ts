@@ -84,8 +84,7 @@ export async function ensureBaseImages({ dockerHost, say }: BaseImageOptions): P
   if (!(await hasImage(dockerHost, pauseImage)))
     await importImage(dockerHost, pauseImage, await busyboxTree(say), [
       path,
-      'ENTRYPOINT ["sleep","2147483647"]',
-      // As the first process of its container it would not hear SIGTERM, and each pod would go ten seconds later.
-      'STOPSIGNAL SIGKILL',
+      // The first process of a container hears no SIGTERM that it does not ask for; each pod would go ten seconds later.
+      `ENTRYPOINT ["sh","-c","trap 'exit 0' TERM; sleep 2147483647 & wait"]`,
     ])
 }
