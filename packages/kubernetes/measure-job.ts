@@ -60,7 +60,8 @@ function makeJob(
             {
               name: 'check',
               image,
-              command: ['sh', '-ec', run.join('\n')],
+              // In one stream, so that the line that came last is the last one of its log.
+              command: ['sh', '-ec', ['exec 2>&1', ...run].join('\n')],
               env: Object.entries(variables).map(([name, value]) => ({ name, value })),
               securityContext: { allowPrivilegeEscalation: false },
             },
