@@ -2,28 +2,8 @@ import { expect } from 'vitest'
 import { commitAndPush } from '../git-host/push.ts'
 import { eventually, type World } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
+import { webManifests } from './web-manifests.ts'
 
-const manifests = `apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web }
-spec:
-  replicas: 1
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: web
-          image: web
-          ports: [{ containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /healthz, port: 8080 }, periodSeconds: 1 }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }
-`
 /** A look at every preview comes once a minute; removal takes its own time. */
 export const noticedMs = 110_000
 
@@ -58,7 +38,7 @@ deploy:
   production: { namespace: ${world.namespace}, soak: 1s }
   preview: { namespace: ${world.namespace}-preview, timeout: 30s, soak: 1s, preview: ${preview} }
 `,
-          'k8s/web.yaml': manifests,
+          'k8s/web.yaml': webManifests,
           'www/index.html': `${text}\n`,
           'www/healthz': 'ok\n',
         },

@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { webManifests } from '../contracts/web-manifests.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually } from '../scenes/world.ts'
 import { freePort, isOver } from '../taxiway.ts'
@@ -20,34 +21,13 @@ beforeAll(async () => {
     name: `acme/gates-${process.pid}`,
     say: () => {},
   })
-  writeFileSync(join(world.tree, 'k8s/web.yaml'), manifests)
+  writeFileSync(join(world.tree, 'k8s/web.yaml'), webManifests)
 })
 afterAll(() => world?.stop())
 beforeEach(async () => {
   for (const name of ['staging', 'production']) await rule(name, {})
 })
 
-const manifests = `apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web }
-spec:
-  replicas: 1
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: web
-          image: web
-          ports: [{ containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /healthz, port: 8080 }, periodSeconds: 1 }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }
-`
 const call = (method: string, path: string, body?: object) =>
   world.taxiway.call(method, `/repos/${world.repository.id}/environments/${path}`, body)
 const rule = async (name: string, rules: object) =>

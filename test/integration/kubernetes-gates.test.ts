@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { webManifests } from '../contracts/web-manifests.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually, expectRunning } from '../scenes/world.ts'
 import { isOver, type RoleProcess } from '../taxiway.ts'
@@ -40,27 +41,7 @@ function push(version: string, { rules = '', more = '' } = {}) {
     join(world.tree, '.taxiway.yaml'),
     `version: 1\nimages: { web: {} }\ndeploy: { production: ${environment} }\n`,
   )
-  const manifests = `apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web }
-spec:
-  replicas: 1
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: web
-          image: web
-          ports: [{ containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /healthz, port: 8080 }, periodSeconds: 1 }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }
----
+  const manifests = `${webManifests}---
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: settings }
