@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { variables } from '@taxiway/chassis/config.ts'
 import { reasonCodes, sampleSentence } from '@taxiway/domain/reason.ts'
-import { moves } from '@taxiway/domain/run.ts'
+import { moves } from '@taxiway/domain/run/run.ts'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 

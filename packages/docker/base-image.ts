@@ -1,5 +1,5 @@
-import type { RunBase } from '@taxiway/domain/event.ts'
 import { parseDigest } from '@taxiway/domain/ids.ts'
+import type { RunBase } from '@taxiway/domain/run/event.ts'
 import { callDeadlineMs, type Engine, within } from './engine.ts'
 import { parseImageReference, type RegistryAuth, registryDigest } from './image.ts'
 

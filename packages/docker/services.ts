@@ -1,4 +1,4 @@
-import type { PlannedService } from '@taxiway/domain/plan.ts'
+import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { runContainer } from './container.ts'
 import type { ContainerSpec } from './container-spec.ts'

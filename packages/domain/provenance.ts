@@ -1,6 +1,6 @@
-import type { RunBase } from './event.ts'
 import type { Digest } from './ids.ts'
-import type { PlannedImage } from './plan.ts'
+import type { PlannedImage } from './plan/plan.ts'
+import type { RunBase } from './run/event.ts'
 
 /** What is known of how an image came to be. Times are ISO 8601. */
 export interface Origin {

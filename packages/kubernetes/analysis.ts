@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import type { Measure, Strategy } from '@taxiway/domain/strategy.ts'
 import { besideOf, besideSelector } from './beside.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from './cluster.ts'
 import { explainLoss } from './explain.ts'

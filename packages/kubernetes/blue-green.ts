@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Strategy } from '@taxiway/domain/strategy.ts'
 import { besidePods, type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { besideKeys, besideSelector } from './beside.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from './cluster.ts'

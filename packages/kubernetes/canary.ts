@@ -1,5 +1,5 @@
+import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Strategy } from '@taxiway/domain/strategy.ts'
 import { type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { type Cluster, type Wait, waitFor } from './cluster.ts'
 import { claim } from './inventory.ts'

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
-import type { ClusterAccess } from '@taxiway/domain/kubeconfig.ts'
+import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { done, type Outcome, oneLine, reason, refuse } from '@taxiway/domain/reason.ts'
 
 /** How long somebody waits for the cluster, and who is told about it. */

@@ -1,4 +1,4 @@
-import type { Cause } from '@taxiway/domain/explanation.ts'
+import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 
 /** Why a controller can't make pods. */
 export interface CreationTrouble {

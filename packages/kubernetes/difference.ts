@@ -1,4 +1,4 @@
-import type { FieldDrift } from '@taxiway/domain/drift.ts'
+import type { FieldDrift } from '@taxiway/domain/environment/drift.ts'
 
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,4 +1,4 @@
-import type { ObjectDrift } from '@taxiway/domain/drift.ts'
+import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { applyRelease, patch, plain } from './apply.ts'
 import { autoscaledIn } from './autoscaler.ts'

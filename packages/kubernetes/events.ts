@@ -1,4 +1,4 @@
-import type { Happening } from '@taxiway/domain/explanation.ts'
+import type { Happening } from '@taxiway/domain/environment/explanation.ts'
 import type { Cluster, Wait } from './cluster.ts'
 
 /** What the cluster tells about one object. */

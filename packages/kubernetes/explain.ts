@@ -1,4 +1,4 @@
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { creationTrouble } from './creation.ts'
 import { eventsOf, happeningsIn, isAbout } from './events.ts'

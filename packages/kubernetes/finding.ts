@@ -1,4 +1,4 @@
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Event } from './events.ts'
 import type { Health } from './health.ts'
 import type { KubeObject } from './object.ts'

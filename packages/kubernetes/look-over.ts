@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import type { ClusterFindings } from '@taxiway/domain/cluster.ts'
-import { type Right, rightsFor } from '@taxiway/domain/cluster-rights.ts'
-import type { ClusterAccess } from '@taxiway/domain/kubeconfig.ts'
+import type { ClusterFindings } from '@taxiway/domain/cluster/cluster.ts'
+import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
+import { type Right, rightsFor } from '@taxiway/domain/cluster/rights.ts'
 import { type Cluster, clusterVersion, messageOf, type Wait } from './cluster.ts'
 
 /** One question to the cluster: may this account do that? Without a namespace: in all of them. */

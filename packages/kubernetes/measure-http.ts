@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import type { Measure } from '@taxiway/domain/strategy.ts'
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { besideOf } from './beside.ts'
 import type { KubeObject } from './object.ts'
 import { isReady, type Pod } from './pod.ts'

@@ -1,5 +1,5 @@
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Measure } from '@taxiway/domain/strategy.ts'
 import { applyObject } from './apply.ts'
 import { besideKeys } from './beside.ts'
 import { type Cluster, type Wait, waitFor } from './cluster.ts'

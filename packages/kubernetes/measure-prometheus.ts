@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
-import type { Measure } from '@taxiway/domain/strategy.ts'
 
 type PrometheusMeasure = Extract<Measure, { kind: 'prometheus' }>
 

@@ -1,4 +1,4 @@
-import type { Cause } from '@taxiway/domain/explanation.ts'
+import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 import { type ClusterRelease, type KubeObject, keys } from './object.ts'
 import { unschedulable } from './scheduling.ts'
 

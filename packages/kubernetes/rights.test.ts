@@ -1,4 +1,4 @@
-import { rightsOfKinds } from '@taxiway/domain/cluster-rights.ts'
+import { rightsOfKinds } from '@taxiway/domain/cluster/rights.ts'
 import { expect, test } from 'vitest'
 import { kinds } from './object.ts'
 

@@ -1,4 +1,4 @@
-import type { Cause } from '@taxiway/domain/explanation.ts'
+import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 import type { Pod } from './pod.ts'
 
 interface Unscheduled {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment-state.ts'
+import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment/state.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from './cluster.ts'
 import { healthOf } from './health.ts'

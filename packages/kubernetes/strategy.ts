@@ -1,5 +1,5 @@
+import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Strategy } from '@taxiway/domain/strategy.ts'
 import type { Ground } from './analysis.ts'
 import { takeInGreen } from './blue-green.ts'
 import { takeInCanary } from './canary.ts'

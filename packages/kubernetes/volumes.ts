@@ -1,4 +1,4 @@
-import type { Cause } from '@taxiway/domain/explanation.ts'
+import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 import type { Cluster, Wait } from './cluster.ts'
 import { type Event, eventsOf } from './events.ts'
 import type { Found, Question, Seen } from './finding.ts'

@@ -1,4 +1,4 @@
-import type { Cause, Explanation } from '@taxiway/domain/explanation.ts'
+import type { Cause, Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { openBell } from './bell.ts'
 import { type Cluster, type Wait, waitFor } from './cluster.ts'

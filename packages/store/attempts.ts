@@ -1,7 +1,7 @@
-import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
-import { findStage, type Run } from '@taxiway/domain/run.ts'
+import type { RunEvent } from '@taxiway/domain/run/event.ts'
+import { findStage, type Run } from '@taxiway/domain/run/run.ts'
 import type { Fence, Runs } from './runs.ts'
 
 /** A run in this worker's hands. */

@@ -1,4 +1,4 @@
-import type { ByHand, Change } from '@taxiway/domain/change.ts'
+import type { ByHand, Change } from '@taxiway/domain/environment/change.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Redis } from './connection.ts'

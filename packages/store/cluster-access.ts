@@ -1,5 +1,5 @@
-import type { ClusterCheck } from '@taxiway/domain/cluster.ts'
-import type { ClusterAccess } from '@taxiway/domain/kubeconfig.ts'
+import type { ClusterCheck } from '@taxiway/domain/cluster/cluster.ts'
+import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { type AskedCheck, accessName, checkLivesSeconds, type StoredCluster } from './clusters.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'

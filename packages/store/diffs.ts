@@ -1,5 +1,5 @@
+import type { ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { ReleaseDiff } from '@taxiway/domain/release-diff.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 

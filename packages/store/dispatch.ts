@@ -1,5 +1,5 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
-import { neededWork, type Run } from '@taxiway/domain/run.ts'
+import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
 import type { JobQueue } from './queue.ts'
 import { leaseMs, type Runs } from './runs.ts'
 

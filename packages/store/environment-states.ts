@@ -1,4 +1,4 @@
-import type { SeenState } from '@taxiway/domain/environment-state.ts'
+import type { SeenState } from '@taxiway/domain/environment/state.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'

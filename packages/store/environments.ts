@@ -1,4 +1,4 @@
-import type { EnvironmentRules, Hold } from '@taxiway/domain/environment.ts'
+import type { EnvironmentRules, Hold } from '@taxiway/domain/environment/environment.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'

@@ -1,5 +1,5 @@
-import type { RunEvent } from '@taxiway/domain/event.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
+import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 

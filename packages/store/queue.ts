@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import { Queue, Worker } from 'bullmq'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import { isTerminal, type Run } from '@taxiway/domain/run.ts'
+import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import type { Runs } from './runs.ts'

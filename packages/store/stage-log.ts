@@ -1,4 +1,4 @@
-import { makeMask } from '@taxiway/domain/mask.ts'
+import { makeMask } from '@taxiway/domain/secrets/mask.ts'
 import { makeLogTail } from './log-tail.ts'
 
 /** The log of one stage: takes raw output, writes whole lines in batches, masked, capped with its tail kept. */

@@ -1,5 +1,5 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import { loadScript } from './script.ts'

@@ -1,6 +1,6 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import { neededWork, type Run } from '@taxiway/domain/run.ts'
-import { type Line, median, type Waiting, waitingOf } from '@taxiway/domain/waiting.ts'
+import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
+import { type Line, median, type Waiting, waitingOf } from '@taxiway/domain/run/waiting.ts'
 import type { Redis } from './connection.ts'
 import { keys } from './keys.ts'
 import type { Repositories } from './repositories.ts'

@@ -1,5 +1,5 @@
-import type { Pipeline } from '@taxiway/domain/pipeline.ts'
-import { type LineOf, readPipeline } from '@taxiway/domain/read-pipeline.ts'
+import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
+import { type LineOf, readPipeline } from '@taxiway/domain/pipeline/read.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { parseYaml } from './parse.ts'
 

@@ -1,5 +1,5 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 
 /** The page of a run. */
 export const runUrl = (url: string, id: RunId): string => `${url}/runs/${id}`

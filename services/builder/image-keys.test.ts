@@ -1,5 +1,5 @@
-import type { PlannedImage } from '@taxiway/domain/plan.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import { expect, test } from 'vitest'
 import { contentKeys, scopedKeys } from './image-keys.ts'
 

@@ -1,7 +1,7 @@
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { workImage } from '@taxiway/docker/labels.ts'
-import type { PlannedImage } from '@taxiway/domain/plan.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 
 /** The name that an image of the run has in the engine while the run works. */
 export const localName = (engine: Engine, { id, attempt }: Pick<Run, 'id' | 'attempt'>, step: string): string =>

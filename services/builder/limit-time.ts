@@ -1,4 +1,4 @@
-import { overdueSeconds } from '@taxiway/domain/run.ts'
+import { overdueSeconds } from '@taxiway/domain/run/run.ts'
 import type { Attempt } from '@taxiway/store/attempts.ts'
 
 const lookMs = 500

@@ -2,7 +2,7 @@ import { parseImageReference } from '@taxiway/docker/image.ts'
 import { isReferrersTag, referrersTag } from '@taxiway/docker/referrers.ts'
 import type { RegistryApi } from '@taxiway/docker/registry-api.ts'
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
-import type { Run, RunImage } from '@taxiway/domain/run.ts'
+import type { Run, RunImage } from '@taxiway/domain/run/run.ts'
 
 /** What became of the images of an old run. */
 export type Unpublished =

@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 /** The values of these secrets of the run's repository, by name. Refuses `secret_missing` for the first that is not set; code that nobody approved gets none. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { sweep } from '@taxiway/docker/labels.ts'
 import { parseRunId } from '@taxiway/domain/ids.ts'
-import { isTerminal } from '@taxiway/domain/run.ts'
+import { isTerminal } from '@taxiway/domain/run/run.ts'
 import type { Runs } from '@taxiway/store/runs.ts'
 
 export interface SweepDeps {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 
 /** A spare that no run took for so long goes. */
 const unusedMs = 7 * 24 * 3_600_000

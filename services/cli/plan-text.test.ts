@@ -1,5 +1,5 @@
-import { lintContext } from '@taxiway/domain/lint-context.ts'
-import { makePlan } from '@taxiway/domain/plan.ts'
+import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
+import { makePlan } from '@taxiway/domain/plan/plan.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
 import { planLines, problemOf } from './plan-text.ts'

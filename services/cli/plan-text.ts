@@ -1,5 +1,5 @@
-import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan.ts'
-import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
+import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 
 /** A plan as a short list for people, one line for each thing that is done. */

@@ -1,4 +1,4 @@
-import type { Measure } from '@taxiway/domain/strategy.ts'
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { expect, test } from 'vitest'
 import { checkAnalysis } from './analysis-policy.ts'
 

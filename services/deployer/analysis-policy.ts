@@ -1,5 +1,5 @@
+import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Strategy } from '@taxiway/domain/strategy.ts'
 import { checkPolicy } from './policy.ts'
 
 /** May an analysis of this strategy run its jobs here? They are held to the rules of manifests, as Jobs of the environment. */

@@ -1,4 +1,4 @@
-import type { PlannedComponent } from '@taxiway/domain/plan-component.ts'
+import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import type { ComponentContext } from './component.ts'
 
 /** After a pod is told to end it answers on for so long: until nobody's list of addresses has it any more. */

@@ -1,4 +1,4 @@
-import type { PlannedComponent } from '@taxiway/domain/plan-component.ts'
+import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { expect, test } from 'vitest'
 import { type ComponentContext, componentObjects, leftOutOnMachine } from './component.ts'
 import { checkPolicy } from './policy.ts'

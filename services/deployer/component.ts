@@ -1,4 +1,4 @@
-import type { PlannedComponent } from '@taxiway/domain/plan-component.ts'
+import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { componentPod, labelsOf } from './component-pod.ts'
 import type { Ground, RenderedObject } from './target.ts'
 

@@ -1,6 +1,6 @@
-import { type Correction, type DriftState, nextCorrection } from '@taxiway/domain/drift.ts'
-import { hideReason } from '@taxiway/domain/hide-event.ts'
+import { type Correction, type DriftState, nextCorrection } from '@taxiway/domain/environment/drift.ts'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
+import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { borrowLane } from './borrow-lane.ts'
 import { type DriftLook, wordsOf } from './judge-drift.ts'
 import { readLive } from './read-live.ts'

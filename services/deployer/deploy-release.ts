@@ -1,6 +1,6 @@
-import type { PlannedEnvironment } from '@taxiway/domain/plan-environment.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
+import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
-import { strategyMs } from '@taxiway/domain/strategy.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import { claimPreview } from './claim-preview.ts'

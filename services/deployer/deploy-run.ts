@@ -1,7 +1,7 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { newId, type RunId } from '@taxiway/domain/ids.ts'
-import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run.ts'
+import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run/run.ts'
 import { type Attempt, beginAttempt } from '@taxiway/store/attempts.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'

@@ -1,4 +1,4 @@
-import type { PlannedJob } from '@taxiway/domain/plan-job.ts'
+import type { PlannedJob } from '@taxiway/domain/plan/job.ts'
 import { keys } from '@taxiway/kubernetes/object.ts'
 import { containerSecurity, literal, podSecurity, variablesOf } from './component-pod.ts'
 import type { RenderedObject } from './target.ts'

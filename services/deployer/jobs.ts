@@ -1,6 +1,6 @@
 import { isOwnLine } from '@taxiway/docker/script.ts'
-import type { JobTurn, RunJob } from '@taxiway/domain/event.ts'
 import { done, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
+import type { JobTurn, RunJob } from '@taxiway/domain/run/event.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import { type RenderContext, render } from './render.ts'
 import type { JobEnd, ReleaseJob, ReleaseOrder, RenderedObject, Target, Work } from './target.ts'

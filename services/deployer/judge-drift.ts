@@ -1,5 +1,5 @@
-import { type DriftState, type ObjectDrift, showDrift } from '@taxiway/domain/drift.ts'
-import { hideSecrets } from '@taxiway/domain/mask.ts'
+import { type DriftState, type ObjectDrift, showDrift } from '@taxiway/domain/environment/drift.ts'
+import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
 import type { LiveRelease, Observed } from './live-target.ts'
 import type { Target, Work } from './target.ts'

@@ -1,6 +1,6 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
-import { placeOf } from '@taxiway/domain/late-push.ts'
-import type { Run } from '@taxiway/domain/run.ts'
+import { placeOf } from '@taxiway/domain/run/late-push.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'

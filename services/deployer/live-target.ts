@@ -1,5 +1,5 @@
-import type { DriftMode, ObjectDrift } from '@taxiway/domain/drift.ts'
-import type { WorkloadState } from '@taxiway/domain/environment-state.ts'
+import type { DriftMode, ObjectDrift } from '@taxiway/domain/environment/drift.ts'
+import type { WorkloadState } from '@taxiway/domain/environment/state.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { ReleaseOrder, RenderedObject, Work } from './target.ts'
 

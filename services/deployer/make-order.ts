@@ -1,5 +1,5 @@
+import { withReferences } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { withReferences } from '@taxiway/domain/strategy.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import { checkAnalysis } from './analysis-policy.ts'
 import type { ReleaseDeps } from './deploy-release.ts'

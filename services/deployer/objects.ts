@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { PlannedComponent } from '@taxiway/domain/plan-component.ts'
+import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'

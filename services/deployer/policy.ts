@@ -1,4 +1,4 @@
-import type { Containment } from '@taxiway/domain/containment.ts'
+import type { Containment } from '@taxiway/domain/environment/place.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { first, isSet, type Loose, list, shown } from './loose.ts'

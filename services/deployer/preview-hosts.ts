@@ -1,4 +1,4 @@
-import { withNumber } from '@taxiway/domain/preview.ts'
+import { withNumber } from '@taxiway/domain/plan/preview.ts'
 
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,5 +1,5 @@
-import { hideReason } from '@taxiway/domain/hide-event.ts'
 import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
+import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import type { Preview } from '@taxiway/store/previews.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'

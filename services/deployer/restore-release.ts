@@ -1,6 +1,6 @@
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
-import type { Run, RunRelease } from '@taxiway/domain/run.ts'
+import type { Run, RunRelease } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { RollOut } from './deploy-release.ts'
 import { claimGeneration, save } from './release-record.ts'

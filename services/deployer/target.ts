@@ -1,7 +1,7 @@
-import type { JobTurn } from '@taxiway/domain/event.ts'
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
+import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
-import type { Strategy } from '@taxiway/domain/strategy.ts'
+import type { JobTurn } from '@taxiway/domain/run/event.ts'
 import type { LiveTarget } from './live-target.ts'
 
 /** One object of a manifest after rendering: plain JSON, kept in the record as it is. */

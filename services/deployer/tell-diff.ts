@@ -1,4 +1,4 @@
-import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/release-diff.ts'
+import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import { patiently } from '@taxiway/store/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'

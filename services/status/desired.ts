@@ -1,5 +1,5 @@
 import { oneLine } from '@taxiway/domain/reason.ts'
-import { isTerminal, type Run, type Stage } from '@taxiway/domain/run.ts'
+import { isTerminal, type Run, type Stage } from '@taxiway/domain/run/run.ts'
 
 /** What the git host shall say of a commit in one context. */
 export interface DesiredStatus {

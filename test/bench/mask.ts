@@ -1,4 +1,4 @@
-import { makeMask } from '@taxiway/domain/mask.ts'
+import { makeMask } from '@taxiway/domain/secrets/mask.ts'
 import { type BenchResult, round } from './figures.ts'
 
 const secretCount = 200

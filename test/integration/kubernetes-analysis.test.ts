@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Measure } from '@taxiway/domain/strategy.ts'
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'

@@ -1,4 +1,4 @@
-import type { Measure } from '@taxiway/domain/strategy.ts'
+import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { listBeside } from '@taxiway/kubernetes/beside-live.ts'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { stamp } from '../../services/deployer/render.ts'

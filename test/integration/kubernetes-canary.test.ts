@@ -1,4 +1,4 @@
-import type { Measure, Strategy } from '@taxiway/domain/strategy.ts'
+import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { listBeside } from '@taxiway/kubernetes/beside-live.ts'
 import { takeInCanary } from '@taxiway/kubernetes/canary.ts'
 import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster.ts'

@@ -1,4 +1,4 @@
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { expect, test } from 'vitest'
 import type { ReleaseOrder, RenderedObject } from '../../services/deployer/target.ts'
 import { type Denials, denyIn } from '../contracts/admission.ts'

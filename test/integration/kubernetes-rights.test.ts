@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { rbacText } from '@taxiway/domain/cluster-rbac.ts'
+import { rbacText } from '@taxiway/domain/cluster/rbac.ts'
 import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
-import { newRun } from '@taxiway/domain/run.ts'
+import { newRun } from '@taxiway/domain/run/run.ts'
 import { beginAttempt } from '@taxiway/store/attempts.ts'
 import { waitReady } from '@taxiway/store/connection.ts'
 import { makeRedispatch } from '@taxiway/store/dispatch.ts'

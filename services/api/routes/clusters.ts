@@ -1,5 +1,5 @@
-import { type ClusterCheck, ClusterName, ClusterView, NamespaceName } from '@taxiway/domain/cluster.ts'
-import { type ClusterAccess, readKubeconfig } from '@taxiway/domain/kubeconfig.ts'
+import { type ClusterCheck, ClusterName, ClusterView, NamespaceName } from '@taxiway/domain/cluster/cluster.ts'
+import { type ClusterAccess, readKubeconfig } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { parseYaml } from '@taxiway/yaml/parse.ts'

@@ -1,6 +1,6 @@
+import { ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import { parseRunId } from '@taxiway/domain/ids.ts'
 import { refuse } from '@taxiway/domain/reason.ts'
-import { ReleaseDiff } from '@taxiway/domain/release-diff.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'

@@ -1,16 +1,16 @@
-import { ruleObjection } from '@taxiway/domain/containment.ts'
 import {
   EnvironmentName,
   EnvironmentRules,
   EnvironmentView,
   FileEnvironmentName,
   ReleaseView,
-} from '@taxiway/domain/environment.ts'
-import { stateAt } from '@taxiway/domain/environment-state.ts'
+} from '@taxiway/domain/environment/environment.ts'
+import { ruleObjection } from '@taxiway/domain/environment/place.ts'
+import { stateAt } from '@taxiway/domain/environment/state.ts'
+import { isTimeZone } from '@taxiway/domain/environment/windows.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
-import { ruledAs } from '@taxiway/domain/preview.ts'
+import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTimeZone } from '@taxiway/domain/windows.ts'
 import type { Preview, PreviewTrouble } from '@taxiway/store/previews.ts'
 import type { Release } from '@taxiway/store/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'

@@ -1,5 +1,5 @@
-import { type LintFor, lintContext } from '@taxiway/domain/lint-context.ts'
-import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain/plan.ts'
+import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
+import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain/plan/plan.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'

@@ -1,6 +1,6 @@
 import { parseRunId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { isTerminal } from '@taxiway/domain/run.ts'
+import { isTerminal } from '@taxiway/domain/run/run.ts'
 import { connectBlocking } from '@taxiway/store/connection.ts'
 import { followEvents } from '@taxiway/store/events.ts'
 import type { FastifyReply } from 'fastify'

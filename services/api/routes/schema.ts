@@ -1,4 +1,4 @@
-import { publishedSchema } from '@taxiway/domain/pipeline-schema.ts'
+import { publishedSchema } from '@taxiway/domain/pipeline/published.ts'
 import type { Api } from '../app.ts'
 
 /** The JSON Schema of `.taxiway.yaml`, for editors: anybody may read it, from any page. */

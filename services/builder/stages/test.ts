@@ -1,4 +1,4 @@
-import type { PlannedTest } from '@taxiway/domain/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'

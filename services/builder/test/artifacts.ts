@@ -3,8 +3,8 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { type Saved, saveOut } from '@taxiway/docker/save-out.ts'
-import type { RunArtifact } from '@taxiway/domain/event.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
+import type { RunArtifact } from '@taxiway/domain/run/event.ts'
 
 export interface ArtifactOrder {
   /** A container that has ended. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { PlannedTest } from '@taxiway/domain/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { StageLog } from '@taxiway/store/stage-log.ts'
 import type { TestDeps } from '../stages/test.ts'

@@ -1,6 +1,6 @@
-import type { RunTest } from '@taxiway/domain/event.ts'
-import type { PlannedTest } from '@taxiway/domain/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { done, isInfrastructure, type Outcome, type ReasonCode, refuse } from '@taxiway/domain/reason.ts'
+import type { RunTest } from '@taxiway/domain/run/event.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { StageLog } from '@taxiway/store/stage-log.ts'
 import { buildOne } from '../stages/build.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { kubeconfigSteps, rbacText } from '@taxiway/domain/cluster-rbac.ts'
-import { rightsOfKinds } from '@taxiway/domain/cluster-rights.ts'
+import { kubeconfigSteps, rbacText } from '@taxiway/domain/cluster/rbac.ts'
+import { rightsOfKinds } from '@taxiway/domain/cluster/rights.ts'
 import { exitCodes } from '../exit-codes.ts'
 
 const usage = `Usage: taxiway cluster rbac --namespace NAME... [options]

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
+import type { FieldChange, ObjectChange, ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
-import type { FieldChange, ObjectChange, ReleaseDiff } from '@taxiway/domain/release-diff.ts'
 import { runId } from '../client.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { serverCommand } from '../server-command.ts'

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { connectEngine, ping } from '@taxiway/docker/engine.ts'
-import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan.ts'
+import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { problemOf } from '../plan-text.ts'
 import { buildHere } from '../run/build.ts'

@@ -1,8 +1,8 @@
 import { buildImage } from '@taxiway/docker/build.ts'
 import { packContext } from '@taxiway/docker/context.ts'
-import type { PlannedImage } from '@taxiway/domain/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secret-arguments.ts'
+import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
 import { type Session, secretsOf } from './session.ts'
 
 const limits = { maxMb: 2048, maxFiles: 200_000 }

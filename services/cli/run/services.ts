@@ -1,6 +1,6 @@
 import { imageExists, pullImage } from '@taxiway/docker/image.ts'
 import { type ServiceOrder, type StartedServices, startServices } from '@taxiway/docker/services.ts'
-import type { PlannedService } from '@taxiway/domain/plan.ts'
+import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { builtOr, type Session } from './session.ts'
 

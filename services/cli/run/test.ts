@@ -1,6 +1,6 @@
 import { runContainer } from '@taxiway/docker/container.ts'
 import { makeScript } from '@taxiway/docker/script.ts'
-import type { Plan, PlannedTest } from '@taxiway/domain/plan.ts'
+import type { Plan, PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
 import { buildHere } from './build.ts'
 import { provide, startHere } from './services.ts'

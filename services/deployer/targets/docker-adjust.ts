@@ -1,5 +1,5 @@
 import { restartContainer, stopContainer } from '@taxiway/docker/release-container.ts'
-import type { ObjectDrift } from '@taxiway/domain/drift.ts'
+import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { chosen, type LiveRelease, objectOf } from '../live-target.ts'
 import type { Work } from '../target.ts'

@@ -1,6 +1,6 @@
 import { type Engine, pause } from '@taxiway/docker/engine.ts'
 import { type ContainerView, containerLogsTail, inspectContainer } from '@taxiway/docker/release-container.ts'
-import type { Cause, Explanation } from '@taxiway/domain/explanation.ts'
+import type { Cause, Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import type { Verdict } from '../target.ts'
 import type { Wanted } from './docker-container.ts'

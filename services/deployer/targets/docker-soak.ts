@@ -1,6 +1,6 @@
 import { pause } from '@taxiway/docker/engine.ts'
 import { inspectContainer, nextExit } from '@taxiway/docker/release-container.ts'
-import type { Explanation } from '@taxiway/domain/explanation.ts'
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { ReleaseOrder, Verdict, Work } from '../target.ts'
 import { type Wanted, wantedOf } from './docker-container.ts'

@@ -1,0 +1,282 @@
+import Type from 'typebox'
+import { Deploy } from './deploy.ts'
+import {
+  globs,
+  Input,
+  imageRef,
+  inContainer,
+  Name,
+  named,
+  paths,
+  SecretNames,
+  strict,
+  text,
+  timeout,
+  variable,
+  variables,
+} from './parts.ts'
+
+const Image = Type.Object(
+  {
+    context: Type.Optional(text(500, 'Folder in the repository that the build sees. Default: the whole repository.')),
+    dockerfile: Type.Optional(text(500, 'Path of the Dockerfile in the context. Default: Dockerfile.')),
+    target: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',
+        description: 'The name of a build stage of the Dockerfile. Default: its last.',
+      }),
+    ),
+    args: Type.Optional(variables('Build arguments.')),
+    from: Type.Optional(
+      Type.Record(Type.String({ pattern: variable }), Name, {
+        additionalProperties: false,
+        maxProperties: 20,
+        description:
+          'Build argument -> image of this pipeline, which is built first; the Dockerfile takes it by ARG and FROM.',
+      }),
+    ),
+    labels: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^(?!taxiway[.])[a-z0-9][a-z0-9./_-]{0,254}$' }),
+        Type.String({ maxLength: 4096 }),
+        {
+          additionalProperties: false,
+          maxProperties: 50,
+          description:
+            'Labels of the image, beside those that say what it was built from. None may begin with taxiway.',
+        },
+      ),
+    ),
+    secrets: Type.Optional(SecretNames),
+    platforms: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern: '^linux/[a-z0-9]+(/v[0-9]+)?$',
+          description: 'A platform like linux/amd64 or linux/arm64.',
+        }),
+        {
+          minItems: 1,
+          maxItems: 4,
+          description:
+            'What the image is built for: one, which the engine must have. Default: what the engine runs on.',
+        },
+      ),
+    ),
+    tags: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern: '^[A-Za-z0-9_{][A-Za-z0-9_.{}-]{0,127}$',
+          description: 'A tag with letters, digits, dots, dashes and underscores, like {branch} or v{number}.',
+        }),
+        {
+          maxItems: 10,
+          description:
+            'More tags for the published image, moved by each run; {branch}, {tag}, {sha} and {number} are filled in.',
+        },
+      ),
+    ),
+    paths: Type.Optional(
+      paths(
+        'The image is built again only when one of these, its Dockerfile, or an image it is made from has changed.',
+      ),
+    ),
+  },
+  { ...strict, description: 'An image, built with BuildKit.' },
+)
+const Service = Type.Object(
+  {
+    image: imageRef('An image of this pipeline, or a reference like postgres:17.'),
+    env: Type.Optional(variables('Environment of the service.')),
+    command: Type.Optional(
+      Type.Array(Type.String({ maxLength: 4096 }), {
+        minItems: 1,
+        maxItems: 100,
+        description: "What the container runs. Default: the image's own command.",
+      }),
+    ),
+    ready: Type.Optional(
+      Type.Union(
+        [
+          Type.Object(
+            {
+              port: Type.Integer({ minimum: 1, maximum: 65535, description: 'The service is ready once it answers.' }),
+            },
+            strict,
+          ),
+          Type.Object(
+            { command: text(4096, 'Shell command in the service: it is ready once this ends with 0.') },
+            strict,
+          ),
+        ],
+        { description: "A port that answers or a command that ends with 0. Without it, the image's health check." },
+      ),
+    ),
+    timeout: Type.Optional(timeout('How long it may take to be ready. Default: 1m.')),
+  },
+  { ...strict, description: 'A container beside the test.' },
+)
+const Test = Type.Object(
+  {
+    image: Type.Optional(
+      imageRef('An image of this pipeline, or a reference with its tag like node:24. Default: its only one.'),
+    ),
+    run: Type.Array(text(65536, 'A shell command.'), {
+      minItems: 1,
+      maxItems: 100,
+      description: 'Shell commands; the first that fails ends the test.',
+    }),
+    env: Type.Optional(variables('Environment of the commands.')),
+    workdir: Type.Optional(inContainer("Where the commands run. Default: the image's.")),
+    services: Type.Optional(named(Service, "Run beside the test, reachable by name on the run's own network.")),
+    matrix: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: variable }),
+        Type.Array(text(100, 'A value of the variable.'), {
+          minItems: 1,
+          maxItems: 20,
+          description: 'The values of the variable.',
+        }),
+        { additionalProperties: false, maxProperties: 4, description: 'Variable -> values; the test runs for each.' },
+      ),
+    ),
+    needs: Type.Optional(Type.Array(Name, { maxItems: 20, description: 'Tests that must pass first.' })),
+    when: Type.Optional(
+      Type.Object(
+        {
+          event: Type.Optional(
+            Type.Array(
+              Type.Union(
+                [Type.Literal('push'), Type.Literal('tag'), Type.Literal('pull_request'), Type.Literal('manual')],
+                { description: 'What starts a run.' },
+              ),
+              { minItems: 1, description: 'Events that the test runs for. Default: all.' },
+            ),
+          ),
+          branch: Type.Optional(globs('Globs of branches that the test runs for. Default: all.')),
+          paths: Type.Optional(paths('The test runs only when one of these has changed.')),
+        },
+        { ...strict, description: 'When the test is part of the run; all that stands here must hold.' },
+      ),
+    ),
+    timeout: Type.Optional(timeout('How long one try may take. Default: 10m.')),
+    retry: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 5, description: 'More tries after a failure. Default: 0.' }),
+    ),
+    allow_failure: Type.Optional(
+      Type.Boolean({ description: 'true: the run goes on and can succeed when this test fails. Default: false.' }),
+    ),
+    secrets: Type.Optional(SecretNames),
+    reports: Type.Optional(
+      Type.Object(
+        { junit: inContainer('JUnit XML that the commands write: a file, or a folder of them.') },
+        { ...strict, description: 'What the test tells of itself; shown on the page of the run.' },
+      ),
+    ),
+    artifacts: Type.Optional(
+      Type.Object(
+        {
+          paths: Type.Array(inContainer('A file or folder to keep.'), {
+            minItems: 1,
+            maxItems: 20,
+            description:
+              'Files and folders of the container that are kept, whether the test passes or not; a folder as one archive.',
+          }),
+          expire: Type.Optional(
+            Type.String({
+              pattern: '^[1-9][0-9]{0,3}(h|d)$',
+              description: 'A duration like 12h or 7d. How long they are kept. Default: 7d.',
+            }),
+          ),
+        },
+        { ...strict, description: 'What is kept of the test.' },
+      ),
+    ),
+    cache: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            path: inContainer('The folder that is kept from one run to the next.'),
+            key: Type.Array(text(500, 'A file of the repository.'), {
+              minItems: 1,
+              maxItems: 20,
+              description: 'Files whose content is the key.',
+            }),
+          },
+          { ...strict, description: 'A folder and its key.' },
+        ),
+        { maxItems: 5, description: 'Folders kept from one run to the next, as long as their key files are the same.' },
+      ),
+    ),
+  },
+  { ...strict, description: 'Commands in a container of an image that was just built.' },
+)
+/** `.taxiway.yaml`, version 1: the schema is the source of the types, the messages and the editors' JSON Schema. */
+export const Pipeline = Type.Object(
+  {
+    version: Type.Literal(1, { description: 'The version of this format.' }),
+    on: Type.Optional(
+      Type.Object(
+        {
+          push: Type.Optional(
+            Type.Object(
+              {
+                branches: Type.Optional(
+                  globs(
+                    'Globs of branches: a push to any other starts nothing. Default: all that the rule of the repository lets start.',
+                  ),
+                ),
+                paths: Type.Optional(paths('A push that changes none of them starts nothing.')),
+              },
+              { ...strict, description: 'Pushes to branches.' },
+            ),
+          ),
+          tag: Type.Optional(globs('Globs of tags that start a run. Default: none does.')),
+          pull_request: Type.Optional(
+            Type.Object(
+              {
+                branches: Type.Optional(
+                  globs('Globs of the branches that pull requests are to be merged into. Default: all.'),
+                ),
+                paths: Type.Optional(paths('A pull request that changes none of them starts nothing.')),
+              },
+              { ...strict, description: 'Pull requests. Without this key they start nothing; {} takes all.' },
+            ),
+          ),
+          manual: Type.Optional(
+            Type.Object(
+              {
+                inputs: Type.Optional(
+                  Type.Record(Type.String({ pattern: variable }), Input, {
+                    additionalProperties: false,
+                    maxProperties: 20,
+                    description: 'Given to tests as TAXIWAY_INPUT_<NAME>.',
+                  }),
+                ),
+              },
+              { ...strict, description: 'Runs that a person starts.' },
+            ),
+          ),
+        },
+        { ...strict, description: 'What starts a run.' },
+      ),
+    ),
+    timeout: Type.Optional(timeout('How long the whole run may take. Default: no limit.')),
+    concurrency: Type.Optional(
+      Type.Union([Type.Literal('newest'), Type.Literal('all')], {
+        description:
+          'Which of the runs of a branch go on. newest: a newer push to the branch cancels the older run. all: every push runs to its end. Default: all.',
+      }),
+    ),
+    images: Type.Optional(named(Image, 'What is built, by name.')),
+    test: Type.Optional(named(Test, 'What must pass before anything is deployed.')),
+    deploy: Type.Optional(named(Deploy, 'Where it goes, by environment.')),
+  },
+  { ...strict, title: 'Taxiway pipeline', description: '.taxiway.yaml version 1' },
+)
+export type Pipeline = Type.Static<typeof Pipeline>
+
+/** What a test runs in: the image it names, else the only one of the pipeline. */
+export const testImage = (pipeline: Pipeline, test: { image?: string }): string | undefined => {
+  const names = Object.keys(pipeline.images ?? {})
+  return test.image ?? (names.length === 1 ? names[0] : undefined)
+}

@@ -1,0 +1,109 @@
+import type { Explanation } from '../environment/explanation.ts'
+import type { Gate } from '../environment/gate.ts'
+import type { Digest } from '../ids.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Reason } from '../reason.ts'
+
+/** Everything that can happen to a run. Pages, statuses and the event stream all tell these. */
+export type RunEvent =
+  /** A worker took the run; `holder` names this one taking of it. */
+  | { type: 'attempt_started'; holder: string; worker: string }
+  /** A worker gave the run back, to go on with another worker at the next attempt. */
+  | { type: 'attempt_drained'; worker: string }
+  /** The builder is done, a deployer goes on with the same attempt. */
+  | { type: 'handed_over' }
+  /** The worker of this attempt fell silent. */
+  | { type: 'worker_lost'; worker: string; since: string }
+  | { type: 'planned'; plan: Plan }
+  | { type: 'stage_started'; stage: string }
+  | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
+  | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest; reusedRun?: number; bases?: RunBase[] }
+  | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest; user?: string }
+  /** A test began, ended, or was tried again; the latest of its name counts. */
+  | { type: 'test_changed'; test: RunTest }
+  /** A file of a test was kept. */
+  | { type: 'artifact_kept'; artifact: RunArtifact }
+  /** A job of a release began or ended. */
+  | { type: 'job_changed'; job: RunJob }
+  /** A release may not begin yet: the run is given back, and waits. */
+  | { type: 'gate_closed'; gate: Gate }
+  /** What a run waits at is another gate by now, or tells something else. */
+  | { type: 'gate_changed'; gate: Gate }
+  | { type: 'gate_opened'; environment: string }
+  | { type: 'approved'; environment: string; who: string }
+  | { type: 'rejected'; environment: string; who: string }
+  /** Nobody approved in time. */
+  | { type: 'approval_expired'; environment: string }
+  | {
+      type: 'release_changed'
+      environment: string
+      generation: number
+      state: ReleaseState
+      reason?: Reason
+      /** How far it is on its way: `canary 25 %`. */
+      progress?: string
+      /** Why it is not healthy, in full. */
+      explanation?: Explanation
+    }
+  | { type: 'cancel_requested'; who: string }
+  | { type: 'cancelled'; who: string }
+  /** A newer run wants its place; who holds it stops. */
+  | { type: 'supersede_requested'; by: string }
+  | { type: 'superseded'; by: string }
+  /** The whole run took longer than its pipeline allows. */
+  | { type: 'timed_out'; seconds: number }
+  /** Something a person should know; the only thing that may still happen to an ended run. */
+  | { type: 'noted'; reason: Reason }
+
+/** What an image was made from. */
+export interface RunBase {
+  /** host/name:tag, or the name of another image of the run. */
+  name: string
+  /** Its digest; the id of its configuration, where `isImageId`, for what was never in a registry. */
+  digest?: Digest
+  isImageId?: boolean
+}
+/** How a test of a run stands. */
+export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
+export interface RunTest {
+  name: string
+  state: (typeof testStates)[number]
+  /** From 1; more than one that ends `passed` is a flaky test. */
+  tries: number
+  flaky?: boolean
+  /** It failed, and that was allowed. */
+  allowed?: boolean
+  durationMs?: number
+  reason?: Reason
+  /** From its JUnit report. */
+  counts?: { total: number; failed: number; skipped: number }
+  failures?: { name: string; message: string }[]
+}
+/** A file that a test left for people. */
+export interface RunArtifact {
+  id: string
+  test: string
+  /** In the container. */
+  path: string
+  /** Of the file that is downloaded: a folder is kept as one archive. */
+  name?: string
+  bytes: number
+  expiresAt: string
+}
+
+/** How a job of a release stands; one that has ended is never run again by the same run. */
+export const jobStates = ['running', 'passed', 'failed'] as const
+export const jobTurns = ['before', 'after_live'] as const
+export type JobTurn = (typeof jobTurns)[number]
+export interface RunJob {
+  environment: string
+  when: JobTurn
+  name: string
+  state: (typeof jobStates)[number]
+  durationMs?: number
+  reason?: Reason
+}
+
+/** How far a release has come in its environment. */
+export const releaseStates = ['applying', 'live', 'restoring', 'restored', 'failed', 'superseded'] as const
+export type ReleaseState = (typeof releaseStates)[number]

@@ -1,0 +1,35 @@
+import { keptExplanation } from '../environment/explanation.ts'
+import type { Reason } from '../reason.ts'
+import { hideSecrets } from '../secrets/mask.ts'
+import type { RunEvent } from './event.ts'
+
+/** A reason without what its sentence quotes of secrets. */
+export const hideReason = (secrets: readonly string[], { code, message }: Reason): Reason => ({
+  code,
+  message: hideSecrets(secrets, message),
+})
+
+/** An event with what it quotes from logs, reports and answers rid of secrets. Names that the pipeline gives are left as they are. */
+export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEvent {
+  const hide = (text: string) => hideSecrets(secrets, text)
+  if (event.type === 'test_changed') {
+    const { reason, failures, ...test } = event.test
+    const shown = failures?.map(({ name, message }) => ({ name: hide(name), message: hide(message) }))
+    return {
+      ...event,
+      test: {
+        ...test,
+        ...(reason ? { reason: hideReason(secrets, reason) } : {}),
+        ...(shown ? { failures: shown } : {}),
+      },
+    }
+  }
+  if (event.type === 'release_changed' && event.explanation) {
+    const { reason } = event
+    const explanation = keptExplanation(event.explanation, hide)
+    return { ...event, ...(reason ? { reason: hideReason(secrets, reason) } : {}), explanation }
+  }
+  if (event.type === 'job_changed' && event.job.reason)
+    return { ...event, job: { ...event.job, reason: hideReason(secrets, event.job.reason) } }
+  return 'reason' in event && event.reason ? { ...event, reason: hideReason(secrets, event.reason) } : event
+}

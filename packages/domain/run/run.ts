@@ -1,0 +1,217 @@
+import type { Explanation } from '../environment/explanation.ts'
+import type { Gate } from '../environment/gate.ts'
+import type { RepositoryId, RunId, Sha } from '../ids.ts'
+import type { Plan, PlanEvent } from '../plan/plan.ts'
+import type { Reason } from '../reason.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunJob, RunTest } from './event.ts'
+import type { RollOutEvent } from './roll-out.ts'
+
+/**
+ * What may follow each state of a run.
+ * queued: accepted by the api, or given back after its worker was lost or drained; a worker moves it on; a crash leaves it as it is.
+ * running: a worker holds it, or it waits between builder and deployer, or at a gate; a crash of its worker makes it queued again at the next attempt.
+ * The others are final: nothing moves a run on from there.
+ */
+export const moves = {
+  queued: ['running', 'errored', 'cancelled', 'superseded'],
+  running: ['queued', 'succeeded', 'failed', 'errored', 'cancelled', 'superseded'],
+  succeeded: [],
+  failed: [],
+  errored: [],
+  cancelled: [],
+  superseded: [],
+} as const satisfies Record<string, readonly string[]>
+export type RunState = keyof typeof moves
+export const runStates = Object.keys(moves) as RunState[]
+export const isTerminal = (state: RunState): boolean => moves[state].length === 0
+
+export const stageStates = [
+  'pending',
+  'running',
+  'succeeded',
+  'failed',
+  'errored',
+  'cancelled',
+  'superseded',
+  'skipped',
+] as const
+export type StageState = (typeof stageStates)[number]
+
+/** A stage's key is its name, or `deploy:<environment>`. */
+export const buildStages = ['checkout', 'build', 'test', 'publish'] as const
+
+export interface Stage {
+  name: string
+  environment?: string
+  state: StageState
+  startedAt?: string
+  finishedAt?: string
+  reason?: Reason
+}
+export interface RunImage {
+  name: string
+  imageId?: string
+  digest?: string
+  reference?: string
+  /** Digest of an earlier run's image that was taken because nothing it is made of changed. */
+  reusedFrom?: string
+  /** Number of that run. */
+  reusedRun?: number
+  /** Digest of its provenance statement in the registry. */
+  provenance?: string
+  /** Who its containers run as, as the image says it; empty for root. */
+  user?: string
+  bases?: RunBase[]
+}
+export interface RunRelease {
+  environment: string
+  generation: number
+  state: ReleaseState
+  reason?: Reason
+  /** How far it is on its way: `canary 25 %`. */
+  progress?: string
+  /** Why it did not become healthy, in full. */
+  explanation?: Explanation
+}
+
+/** Who let a release begin. */
+export interface RunApproval {
+  environment: string
+  who: string
+  at: string
+}
+/** What a person asked for: the run that made it, and for a promotion or rollback the release that is given again. */
+export interface RunAsked {
+  who: string
+  runId: RunId
+  number: number
+  environment?: string
+  generation?: number
+}
+
+/** Where a run of a pull request comes from. */
+export interface PullRequest {
+  number: number
+  /** Branch that it wants into. */
+  base: string
+  /** From another repository than the one it wants into. */
+  fork: boolean
+}
+
+/** One execution of a pipeline for one commit, as the record holds it. */
+export interface Run {
+  id: RunId
+  /** Per repository, from 1. */
+  number: number
+  /** Order of intake over all runs: newer pushes have larger ones. */
+  sequence: number
+  /** Rises with every write; the compare in compare-and-set. */
+  version: number
+  repo: RepositoryId
+  repository: string
+  event: PlanEvent | 'rerun' | RollOutEvent
+  sha: Sha
+  branch: string
+  tag?: string
+  pullRequest?: PullRequest
+  /** False for code that no member has approved: it gets no secrets and is never deployed. */
+  trusted?: boolean
+  /** Values of a manual run. */
+  inputs?: Record<string, string>
+  /** Where its push moved the branch from, */
+  before?: Sha
+  /** and whether that lost commits: the branch was set back. */
+  forced?: boolean
+  /** Files that changed, if the git host told all of them. */
+  changed?: string[]
+  defaultBranch?: string
+  message: string
+  author: string
+  state: RunState
+  reason?: Reason
+  /** What a person should know though it changes no verdict. */
+  notes?: Reason[]
+  attempt: number
+  /** Who works on it now; only that one may write. */
+  holder?: string
+  worker?: string
+  /** Workers lost while they held this run. */
+  crashes: number
+  /** Automatic retries after a fault of the infrastructure. */
+  retries: number
+  cancelRequestedBy?: string
+  /** The newer run that wants its place. */
+  supersededBy?: string
+  /** Where it waits before an environment; then nobody holds it. */
+  gate?: Gate
+  /** Gates that opened so far. */
+  gatesPassed?: number
+  /** How long it waited at them, in milliseconds. */
+  gatedMs?: number
+  approvals?: RunApproval[]
+  /** Who wants what an earlier run made in an environment. */
+  asked?: RunAsked
+  plan?: Plan
+  stages: Stage[]
+  images: RunImage[]
+  tests?: RunTest[]
+  artifacts?: RunArtifact[]
+  releases: RunRelease[]
+  jobs?: RunJob[]
+  createdAt: string
+  startedAt?: string
+  finishedAt?: string
+}
+
+/** What intake knows of a new run; number, sequence and version come from the record. */
+export type NewRun = Omit<Run, 'number' | 'sequence' | 'version'>
+
+/** A queued run for a pushed commit. */
+export function newRun(
+  from: Pick<Run, 'id' | 'repo' | 'repository' | 'event' | 'sha' | 'branch' | 'message' | 'author'> &
+    Partial<
+      Pick<Run, 'defaultBranch' | 'tag' | 'pullRequest' | 'trusted' | 'inputs' | 'changed' | 'before' | 'forced'>
+    >,
+  now: string,
+): NewRun {
+  const stages = buildStages.map((name): Stage => ({ name, state: 'pending' }))
+  return {
+    ...from,
+    state: 'queued',
+    attempt: 1,
+    crashes: 0,
+    retries: 0,
+    stages,
+    images: [],
+    releases: [],
+    createdAt: now,
+  }
+}
+
+export const stageKey = (stage: Stage): string =>
+  stage.environment === undefined ? stage.name : `${stage.name}:${stage.environment}`
+export const findStage = (run: Pick<Run, 'stages'>, key: string): Stage | undefined =>
+  run.stages.find((stage) => stageKey(stage) === key)
+
+/** The run's time limit in seconds, when it has taken longer than that since its first attempt began. */
+export function overdueSeconds({ plan, startedAt, gatedMs = 0 }: Run, nowMs: number): number | undefined {
+  if (plan?.timeoutMs === undefined || startedAt === undefined) return undefined
+  return nowMs - Date.parse(startedAt) - gatedMs > plan.timeoutMs ? plan.timeoutMs / 1000 : undefined
+}
+
+/** Which worker the run needs next, or undefined: it is over, or waits at a gate. */
+export function neededWork(run: Pick<Run, 'state' | 'stages' | 'gate'>): 'build' | 'deploy' | undefined {
+  if (isTerminal(run.state) || run.gate) return undefined
+  const isBuilt = buildStages.every((name) => isPassed(findStage(run, name)))
+  return isBuilt ? 'deploy' : 'build'
+}
+
+/** Is the stage behind the run, with nothing left to do? */
+export const isPassed = (stage: Stage | undefined): boolean =>
+  stage?.state === 'succeeded' || stage?.state === 'skipped'
+
+/** The next stage to deploy, in the pipeline's order. */
+export const nextDeployStage = (run: Run): Stage | undefined =>
+  run.stages.find(
+    (stage) => stage.environment !== undefined && (stage.state === 'pending' || stage.state === 'running'),
+  )
