@@ -3,7 +3,7 @@ import { type Config, readConfig } from '@taxiway/chassis/config.ts'
 import { makeMetrics, type ReadinessCheck, serveHealth } from '@taxiway/chassis/health.ts'
 import { type Part, stopOnSignals } from '@taxiway/chassis/lifecycle.ts'
 import { type Logger, makeLogger } from '@taxiway/chassis/logger.ts'
-import { checkDurable, redisFault, waitReady } from '@taxiway/store/connection.ts'
+import { checkDurable, redisFault, waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore, type Store } from '@taxiway/store/store.ts'
 
 /** Each role with what loads it: a process imports only what it runs. */

@@ -73,6 +73,6 @@ test("only the deployer's code opens what clusters are reached with", () => {
 
 test('the check itself sees a service that reaches into another', () => {
   expect(isAllowed('services/api', 'services/api/app.ts', '../builder/main.ts')).toBe(false)
-  expect(isAllowed('packages/domain', 'packages/domain/run/run.ts', '@taxiway/store/runs.ts')).toBe(false)
+  expect(isAllowed('packages/domain', 'packages/domain/run/run.ts', '@taxiway/store/runs/runs.ts')).toBe(false)
   expect(isAllowed('services/api', 'services/api/app.ts', 'ioredis')).toBe(false)
 })

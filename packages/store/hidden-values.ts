@@ -1,5 +1,5 @@
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
-import type { ConfiguredRegistry } from './registries.ts'
+import type { ConfiguredRegistry } from './access/registries.ts'
 import type { Store } from './store.ts'
 
 /** All that no log, reason or status of a repository's runs may show: its secrets, its token, and our passwords at registries. */

@@ -1,5 +1,5 @@
 import { reason } from '@taxiway/domain/reason.ts'
-import type { Scope, TokenRecord, Tokens } from '@taxiway/store/tokens.ts'
+import type { Scope, TokenRecord, Tokens } from '@taxiway/store/access/tokens.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sendReason } from './errors.ts'
 

@@ -5,7 +5,7 @@ import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { reason } from '@taxiway/domain/reason.ts'
-import { redisFault } from '@taxiway/store/connection.ts'
+import { redisFault } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import fastify, {
   type FastifyBaseLogger,

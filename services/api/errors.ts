@@ -1,6 +1,6 @@
 import type { Outcome, Reason, ReasonCode } from '@taxiway/domain/reason.ts'
 import { reason, reasonCodes } from '@taxiway/domain/reason.ts'
-import { Unreadable } from '@taxiway/store/secrets.ts'
+import { Unreadable } from '@taxiway/store/access/secrets.ts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 

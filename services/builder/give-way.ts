@@ -1,7 +1,7 @@
 import { movedOnFrom } from '@taxiway/domain/run/late-push.ts'
 import { isNewerOf } from '@taxiway/domain/run/origin.ts'
 import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 

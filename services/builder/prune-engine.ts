@@ -2,7 +2,7 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine.ts'
 import { engineId } from '@taxiway/docker/engine-info.ts'
 import { pruneBuildCache, removeUnused } from '@taxiway/docker/prune.ts'
-import { digestsIn } from '@taxiway/store/retention.ts'
+import { digestsIn } from '@taxiway/store/runs/retention.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { pruneCaches } from './prune-caches.ts'
 

@@ -4,7 +4,7 @@ import type { Engine } from '@taxiway/docker/engine.ts'
 import { sweep } from '@taxiway/docker/labels.ts'
 import { parseRunId } from '@taxiway/domain/ids.ts'
 import { isTerminal } from '@taxiway/domain/run/run.ts'
-import type { Runs } from '@taxiway/store/runs.ts'
+import type { Runs } from '@taxiway/store/runs/runs.ts'
 
 export interface SweepDeps {
   engine: Engine

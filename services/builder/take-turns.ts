@@ -1,4 +1,4 @@
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import { type BuilderDeps, buildRun } from './build-run.ts'
 
 /**

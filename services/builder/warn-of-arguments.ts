@@ -1,6 +1,6 @@
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 

@@ -1,5 +1,5 @@
 import { newId } from '@taxiway/domain/ids.ts'
-import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
+import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 const leaseMs = 10_000

@@ -1,7 +1,7 @@
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { type ClusterFindings, tellFindings } from '@taxiway/domain/cluster/cluster.ts'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
-import type { ClusterAccesses, TakenCheck } from '@taxiway/store/cluster-access.ts'
+import type { ClusterAccesses, TakenCheck } from '@taxiway/store/access/cluster-access.ts'
 
 const lookMs = 8_000
 

@@ -1,6 +1,6 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { done } from '@taxiway/domain/reason.ts'
-import type { Preview } from '@taxiway/store/previews.ts'
+import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { expect, test, vi } from 'vitest'
 import { claimPreview, formerPlaces } from './claim-preview.ts'
 

@@ -1,7 +1,7 @@
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import { claimPreview } from './claim-preview.ts'
 import type { DeployerDeps } from './deploy-run.ts'

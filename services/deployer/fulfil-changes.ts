@@ -1,7 +1,7 @@
 import type { Change } from '@taxiway/domain/environment/change.ts'
 import { isInfrastructure, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
-import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
+import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
 import type { LiveRelease } from './live-target.ts'

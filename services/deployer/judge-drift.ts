@@ -1,6 +1,6 @@
 import { type DriftState, type ObjectDrift, showDrift } from '@taxiway/domain/environment/drift.ts'
 import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
-import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
+import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { LiveRelease, Observed } from './live-target.ts'
 import type { Target, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'

@@ -1,7 +1,7 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { placeOf } from '@taxiway/domain/run/late-push.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { ReleaseDeps } from './deploy-release.ts'

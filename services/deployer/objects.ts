@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import { componentObjects, leftOutOnMachine } from './component.ts'
 import type { ReleaseDeps } from './deploy-release.ts'

@@ -1,5 +1,5 @@
 import { parseRepositoryId } from '@taxiway/domain/ids.ts'
-import type { PreviewCluster } from '@taxiway/store/previews.ts'
+import type { PreviewCluster } from '@taxiway/store/environments/previews.ts'
 import { borrowLane } from './borrow-lane.ts'
 import { removePlace } from './remove-preview.ts'
 import type { Target, TargetPlace, Work } from './target.ts'

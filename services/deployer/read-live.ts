@@ -1,4 +1,4 @@
-import type { EnvironmentRef } from '@taxiway/store/environment-states.ts'
+import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { LiveRelease } from './live-target.ts'
 import type { ReleaseOrder } from './target.ts'

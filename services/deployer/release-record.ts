@@ -2,7 +2,7 @@ import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/event.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Fenced, type StageContext } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps, RollOut } from './deploy-release.ts'
 

@@ -1,7 +1,7 @@
 import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
+import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
-import type { Preview } from '@taxiway/store/previews.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
 import type { Target, TargetPlace, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'

@@ -1,7 +1,7 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { Run, RunRelease } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { RollOut } from './deploy-release.ts'
 import { claimGeneration, save } from './release-record.ts'
 import type { ReleaseOrder, Restored } from './target.ts'

@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import type { Place } from './place.ts'

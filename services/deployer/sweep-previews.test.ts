@@ -1,7 +1,7 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { github } from '@taxiway/git-host/github.ts'
-import type { Preview } from '@taxiway/store/previews.ts'
+import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { afterEach, expect, test, vi } from 'vitest'
 import { pauseAfter } from './remove-preview.ts'
 import { whyOver } from './sweep-previews.ts'

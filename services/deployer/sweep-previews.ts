@@ -1,7 +1,7 @@
 import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
-import type { Preview, PreviewRef } from '@taxiway/store/previews.ts'
+import type { Preview, PreviewRef } from '@taxiway/store/environments/previews.ts'
 import { makeSweepOrphans } from './orphan-previews.ts'
 import { removePreview } from './remove-preview.ts'
 import type { WatchDeps } from './watch-environment.ts'

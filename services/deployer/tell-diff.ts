@@ -1,5 +1,5 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { isSamePlace } from './restore-release.ts'

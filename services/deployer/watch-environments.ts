@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { newId } from '@taxiway/domain/ids.ts'
-import type { LiveEnvironment } from '@taxiway/store/environment-states.ts'
+import type { LiveEnvironment } from '@taxiway/store/environments/seen.ts'
 import { makeTurns, type Turns } from './turns.ts'
 import { type WatchDeps, watchEnvironment } from './watch-environment.ts'
 

@@ -3,7 +3,7 @@ import type { RunId } from '@taxiway/domain/ids.ts'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
-import { Unreadable } from '@taxiway/store/secrets.ts'
+import { Unreadable } from '@taxiway/store/access/secrets.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { type DesiredStatus, desiredStatuses } from './desired.ts'
 

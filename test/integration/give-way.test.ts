@@ -3,7 +3,7 @@ import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import { newRun, type Run } from '@taxiway/domain/run/run.ts'
 import { beginAttempt } from '@taxiway/store/attempts.ts'
-import { waitReady } from '@taxiway/store/connection.ts'
+import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { Superseded } from '@taxiway/store/stage.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'

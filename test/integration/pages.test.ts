@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { makeMetrics } from '@taxiway/chassis/health.ts'
 import { makeLogger } from '@taxiway/chassis/logger.ts'
-import { waitReady } from '@taxiway/store/connection.ts'
+import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Api, makeApp } from '../../services/api/app.ts'

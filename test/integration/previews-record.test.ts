@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { reason } from '@taxiway/domain/reason.ts'
-import { waitReady } from '@taxiway/store/connection.ts'
-import type { Preview } from '@taxiway/store/previews.ts'
+import type { Preview } from '@taxiway/store/environments/previews.ts'
+import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 

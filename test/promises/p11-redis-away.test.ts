@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keys } from '@taxiway/store/keys.ts'
+import { keys } from '@taxiway/store/redis/keys.ts'
 import Docker from 'dockerode'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
 import { newRun, type Run } from '@taxiway/domain/run/run.ts'
 import { turnOrder } from '@taxiway/domain/run/waiting.ts'
-import { waitReady } from '@taxiway/store/connection.ts'
+import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 

@@ -31,7 +31,7 @@ export interface Waiting {
 
 /**
  * The order in which waiting runs get their turn. The repository with the fewest runs in hand comes first, then the one
- * whose last turn is longest ago; within a repository the oldest run. `lua/take-turn.lua` picks the first of this order.
+ * whose last turn is longest ago; within a repository the oldest run. `take-turn.lua` picks the first of this order.
  */
 export function turnOrder({ runs, turns }: Pick<Line, 'runs' | 'turns'>): InLine[] {
   const inHand = new Map<RepositoryId, number>()

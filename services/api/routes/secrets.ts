@@ -1,7 +1,7 @@
 import { parseRepositoryId } from '@taxiway/domain/ids.ts'
 import { done, refuse } from '@taxiway/domain/reason.ts'
 import { shortestHidden } from '@taxiway/domain/secrets/forms.ts'
-import { longestSecretBytes } from '@taxiway/store/repository-secrets.ts'
+import { longestSecretBytes } from '@taxiway/store/access/repository-secrets.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'

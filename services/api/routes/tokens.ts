@@ -1,5 +1,5 @@
 import { done, refuse } from '@taxiway/domain/reason.ts'
-import { type Scope, scopes } from '@taxiway/store/tokens.ts'
+import { type Scope, scopes } from '@taxiway/store/access/tokens.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../app.ts'
 import { sendOutcome } from '../errors.ts'

@@ -6,7 +6,7 @@ import { openFolder, readInside } from '@taxiway/docker/folder.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/connection.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 export interface CacheDeps {

@@ -3,9 +3,9 @@ import { callDeadlineMs, hasStatus, within } from '@taxiway/docker/engine.ts'
 import { engineId } from '@taxiway/docker/engine-info.ts'
 import { parseImageReference, pullImage } from '@taxiway/docker/image.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/connection.ts'
-import type { ConfiguredRegistry } from '@taxiway/store/registries.ts'
-import { registryHost } from '@taxiway/store/registries.ts'
+import type { ConfiguredRegistry } from '@taxiway/store/access/registries.ts'
+import { registryHost } from '@taxiway/store/access/registries.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 export interface ImageDeps {

@@ -3,10 +3,10 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { moveRun } from '@taxiway/domain/run/move.ts'
 import { isTerminal, type NewRun, neededWork, type Run, type RunState } from '@taxiway/domain/run/run.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { makeLanes } from './lanes.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
+import { makeLanes } from '../redis/several.ts'
 
 /** How long a delivery id is remembered: GitHub redelivers for 3 days. */
 const deliveryMs = 7 * 24 * 3_600_000
@@ -66,9 +66,9 @@ const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
 export function makeRuns(redis: Redis, now: () => Date) {
   const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
-  const accept = makeLanes(redis, 'accept-delivery')
+  const accept = makeLanes(redis, new URL('./accept-delivery.lua', import.meta.url))
   const move = makeMove(redis, read, now)
-  const renew = loadScript(redis, 'renew-lease')
+  const renew = loadScript(redis, new URL('./renew-lease.lua', import.meta.url))
 
   return {
     read,
@@ -194,7 +194,7 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
  * if it is out of date.
  */
 function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
-  const write = loadScript(redis, 'move-run')
+  const write = loadScript(redis, new URL('./move-run.lua', import.meta.url))
   return async function move(
     id: RunId,
     event: RunEvent | readonly RunEvent[],

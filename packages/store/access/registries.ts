@@ -1,5 +1,5 @@
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Credentials for a registry as they are shown: never the password. */

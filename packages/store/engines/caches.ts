@@ -1,5 +1,5 @@
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** When the caches of tests in an engine were last used. */
 export function makeCaches(redis: Redis, now: () => Date) {

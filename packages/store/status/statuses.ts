@@ -1,8 +1,8 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** What the git host was last told for a context of a commit. */
 export interface PostedStatus {
@@ -14,7 +14,7 @@ export interface PostedStatus {
 
 /** Which runs' statuses may differ from the git host's, and what it was told. */
 export function makeStatuses(redis: Redis) {
-  const settle = loadScript(redis, 'settle-status')
+  const settle = loadScript(redis, new URL('./settle-status.lua', import.meta.url))
   return {
     /** Ids of the runs to look at now, and the pause in milliseconds until the next one is due. */
     async due(limit: number): Promise<{ ids: RunId[]; nextMs: number | undefined }> {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 import type { Runs } from './runs.ts'
-import { loadScript } from './script.ts'
 
 /** What kept releases are made of. */
 export interface InUse {
@@ -22,7 +22,7 @@ export const digestsIn = (text: string): string[] => text.match(digestPattern) ?
 
 /** Finds and forgets what is too old to keep. Everything goes in small steps. */
 export function makeRetention(redis: Redis, runs: Runs) {
-  const remove = loadScript(redis, 'remove-run')
+  const remove = loadScript(redis, new URL('./remove-run.lua', import.meta.url))
   return {
     /** What the kept releases of all environments are made of. */
     async inUse(): Promise<InUse> {

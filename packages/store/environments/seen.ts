@@ -1,8 +1,8 @@
 import type { SeenState } from '@taxiway/domain/environment/state.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** One environment of one repository. */
 export interface EnvironmentRef {
@@ -21,8 +21,8 @@ const silentMs = 15_000
 
 /** What deployers see of environments after their roll-outs. */
 export function makeEnvironmentStates(redis: Redis, now: () => Date) {
-  const hold = loadScript(redis, 'hold-lane')
-  const write = loadScript(redis, 'write-state')
+  const hold = loadScript(redis, new URL('./hold-lane.lua', import.meta.url))
+  const write = loadScript(redis, new URL('./write-state.lua', import.meta.url))
   return {
     /** All environments of registered repositories that a release is live in. */
     async live(): Promise<LiveEnvironment[]> {

@@ -1,7 +1,7 @@
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** An environment of a repository. */
 export interface NamespaceOwner {
@@ -11,8 +11,8 @@ export interface NamespaceOwner {
 
 /** Whose the namespaces of clusters are: the first environment that was deployed to one owns it. */
 export function makeNamespaces(redis: Redis) {
-  const own = loadScript(redis, 'own-namespace')
-  const leave = loadScript(redis, 'leave-namespace')
+  const own = loadScript(redis, new URL('./own-namespace.lua', import.meta.url))
+  const leave = loadScript(redis, new URL('./leave-namespace.lua', import.meta.url))
   const ask = async (place: string, asking: NamespaceOwner, gone = ''): Promise<NamespaceOwner> => {
     const by = `${asking.repo}/${asking.environment}`
     const [repo, environment] = ((await own([keys.namespaces], [place, by, gone])) as string).split('/')

@@ -1,7 +1,7 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** One line of the event stream. */
 export interface StreamedEvent {

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Redis } from './connection.ts'
 
-/** One atomic step: the named file under lua/, called with its keys and arguments. */
+/** One atomic step: a Lua file, called with its keys and arguments. */
 export type Script = (keys: string[], args: (string | number | Buffer)[]) => Promise<unknown>
 
-/** Loads lua/<name>.lua; it is sent once and called by its hash after that. */
-export function loadScript(redis: Redis, name: string): Script {
-  const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+/** Loads a Lua file; it is sent once and called by its hash after that. */
+export function loadScript(redis: Redis, file: URL): Script {
+  const name = basename(file.pathname, '.lua')
+  const lua = readFileSync(file, 'utf8')
   if (!(name in redis)) redis.defineCommand(name, { lua })
   const call = (
     redis as unknown as Record<string, (count: number, ...rest: (string | number | Buffer)[]) => Promise<unknown>>

@@ -1,15 +1,15 @@
 import type { EnvironmentRules, Hold } from '@taxiway/domain/environment/environment.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** So many releases that fail one after another put a hold on their environment. */
 const failuresToHold = 2
 
 /** The environments of repositories: which there are, what admins rule for them, and whether they are on hold. */
 export function makeEnvironments(redis: Redis, now: () => Date) {
-  const note = loadScript(redis, 'note-outcome')
+  const note = loadScript(redis, new URL('./note-outcome.lua', import.meta.url))
   return {
     /** Names of those that were given a release or a rule. */
     names: async (repo: RepositoryId): Promise<string[]> => (await redis.smembers(keys.environments(repo))).sort(),

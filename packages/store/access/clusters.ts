@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClusterCheck, ClusterView } from '@taxiway/domain/cluster/cluster.ts'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { newId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 import type { Secrets } from './secrets.ts'
 
 /** A cluster as it is kept. Only a deployer opens what is sealed: `cluster-access.ts`. */

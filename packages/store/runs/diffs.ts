@@ -1,7 +1,7 @@
 import type { ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** What the releases of a run change; kept and removed with the run. */
 export function makeDiffs(redis: Redis) {

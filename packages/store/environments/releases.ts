@@ -3,9 +3,9 @@ import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/event.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** Older releases than this many are forgotten. */
 const keptReleases = 50
@@ -38,10 +38,10 @@ export interface Release<Order = unknown> {
 
 /** Releases and generations of environments. */
 export function makeReleases(redis: Redis) {
-  const want = loadScript(redis, 'want-release')
-  const reach = loadScript(redis, 'reach-gate')
-  const hold = loadScript(redis, 'hold-lane')
-  const claim = loadScript(redis, 'claim-generation')
+  const want = loadScript(redis, new URL('./want-release.lua', import.meta.url))
+  const reach = loadScript(redis, new URL('./reach-gate.lua', import.meta.url))
+  const hold = loadScript(redis, new URL('./hold-lane.lua', import.meta.url))
+  const claim = loadScript(redis, new URL('./claim-generation.lua', import.meta.url))
   const read = async (
     repo: RepositoryId,
     environment: string,

@@ -1,8 +1,8 @@
 import type { ClusterCheck } from '@taxiway/domain/cluster/cluster.ts'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 import { type AskedCheck, accessName, checkLivesSeconds, type StoredCluster } from './clusters.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
 import { makeSecrets } from './secrets.ts'
 
 /** Access to a registered cluster, and which writing of it this is. */

@@ -1,8 +1,8 @@
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What is shown of a secret: never its value. */
@@ -20,7 +20,7 @@ const nameOf = (id: RepositoryId, name: string): string => `${id}/secret/${name}
 
 /** Named secrets of repositories: written and used, never read back by people. Each is sealed under its repository and name. */
 export function makeRepositorySecrets(redis: Redis, secrets: Secrets, now: () => Date) {
-  const put = loadScript(redis, 'set-secret')
+  const put = loadScript(redis, new URL('./set-secret.lua', import.meta.url))
   const open = (id: RepositoryId, name: string, text: string): Promise<string> =>
     secrets.open(nameOf(id, name), (JSON.parse(text) as { sealed: string }).sealed)
   return {

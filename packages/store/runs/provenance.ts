@@ -1,6 +1,6 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** What is stated about the origin of a run's images, as it stands in the registry; kept and removed with the run. */
 export function makeProvenance(redis: Redis) {

@@ -1,10 +1,10 @@
 import type { ByHand, Change } from '@taxiway/domain/environment/change.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Redis } from './connection.ts'
-import type { EnvironmentRef } from './environment-states.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
+import type { EnvironmentRef } from './seen.ts'
 
 /** Older changes than this many are forgotten. */
 const keptChanges = 50
@@ -15,9 +15,9 @@ const memberOf = ({ repo, name }: EnvironmentRef): string => `${repo}/${name}`
 
 /** What people change in environments between two releases: asked for by the api, carried out by a deployer. */
 export function makeChanges(redis: Redis) {
-  const add = loadScript(redis, 'add-change')
-  const finish = loadScript(redis, 'finish-change')
-  const setByHand = loadScript(redis, 'set-by-hand')
+  const add = loadScript(redis, new URL('./add-change.lua', import.meta.url))
+  const finish = loadScript(redis, new URL('./finish-change.lua', import.meta.url))
+  const setByHand = loadScript(redis, new URL('./set-by-hand.lua', import.meta.url))
   const list = async ({ repo, name }: EnvironmentRef): Promise<Change[]> => {
     const all = Object.entries(await redis.hgetall(keys.changes(repo, name)))
     return all.map(([id, text]) => ({ ...JSON.parse(text), id: Number(id) }) as Change).sort((a, b) => b.id - a.id)

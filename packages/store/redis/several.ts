@@ -9,15 +9,15 @@ const moreLanes = 3
  * has read before it reads on: two webhooks of usual size over one connection, eight over four, and each write costs the same.
  * The further connections are opened with the first call, and used while they are up.
  */
-export function makeLanes(redis: Redis, name: string): { call: Script; close(): void } {
-  const first = loadScript(redis, name)
+export function makeLanes(redis: Redis, file: URL): { call: Script; close(): void } {
+  const first = loadScript(redis, file)
   let more: { redis: Redis; call: Script }[] | undefined
   let turn = 0
   const open = () =>
     Array.from({ length: moreLanes }, () => {
       const lane = redis.duplicate()
       lane.on('error', () => {})
-      return { redis: lane, call: loadScript(lane, name) }
+      return { redis: lane, call: loadScript(lane, file) }
     })
   return {
     call(keys, args) {

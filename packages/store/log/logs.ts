@@ -1,9 +1,9 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { followStream } from './events.ts'
-import { keys } from './keys.ts'
-import type { Fence } from './runs.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
+import { followStream } from '../runs/events.ts'
+import type { Fence } from '../runs/runs.ts'
 
 /** A piece of a run's log: whole lines of one stage. */
 export interface LogEntry {
@@ -25,7 +25,7 @@ const entry = ([id, fields]: [string, Record<string, string>]): LogEntry => ({
 
 /** Log streams of runs. */
 export function makeLogs(redis: Redis) {
-  const append = loadScript(redis, 'append-log')
+  const append = loadScript(redis, new URL('./append-log.lua', import.meta.url))
   return {
     /**
      * Appends whole lines. The same number of the same writer is written once, however often it is tried; it must grow

@@ -1,9 +1,9 @@
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import type { Secrets } from './secrets.ts'
+import type { Secrets } from '../access/secrets.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** The two secrets of a repository; either may be absent for reading. */
 export interface RepositorySecrets {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** read: look at repositories and runs. write: cancel and re-run. admin: all. */
 export const scopes = ['read', 'write', 'admin'] as const

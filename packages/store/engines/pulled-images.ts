@@ -1,5 +1,5 @@
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 /** Images that we pulled into an engine, or left in it when we published them, and when each was last used: no others are ours to remove. */
 export function makePulledImages(redis: Redis, now: () => Date) {

@@ -1,8 +1,8 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** Where a preview is. */
 export interface PreviewPlace {
@@ -54,9 +54,9 @@ type Kept = (typeof answers)[number] | 'fenced'
 
 /** The previews of pull requests that stand, or were begun. A deployer that is at one holds its environment. */
 export function makePreviews(redis: Redis, now: () => Date) {
-  const keep = loadScript(redis, 'keep-preview')
-  const take = loadScript(redis, 'take-previews')
-  const forget = loadScript(redis, 'forget-preview')
+  const keep = loadScript(redis, new URL('./keep-preview.lua', import.meta.url))
+  const take = loadScript(redis, new URL('./take-previews.lua', import.meta.url))
+  const forget = loadScript(redis, new URL('./forget-preview.lua', import.meta.url))
   const list = async (repo: RepositoryId): Promise<Preview[]> =>
     Object.values(await redis.hgetall(keys.previews(repo))).map((text) => JSON.parse(text) as Preview)
   return {

@@ -1,7 +1,7 @@
 import type { Digest, RepositoryId } from '@taxiway/domain/ids.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import { loadScript } from './script.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
 
 /** A published image that stands for all it was made of. */
 export interface KeyedImage {
@@ -25,9 +25,9 @@ const mostKeys = 500
 
 /** Content key -> published image, by repository. Runs of code that nobody approved neither read nor write them. */
 export function makeImageKeys(redis: Redis, now: () => Date) {
-  const keep = loadScript(redis, 'keep-image-key')
-  const use = loadScript(redis, 'use-image-key')
-  const forget = loadScript(redis, 'forget-image-keys')
+  const keep = loadScript(redis, new URL('./keep-image-key.lua', import.meta.url))
+  const use = loadScript(redis, new URL('./use-image-key.lua', import.meta.url))
+  const forget = loadScript(redis, new URL('./forget-image-keys.lua', import.meta.url))
   const placesOf = (repo: RepositoryId) => [keys.imageKeys(repo), keys.imageKeysUsed(repo)]
   return {
     keep: async (repo: RepositoryId, key: string, image: KeyedImage): Promise<void> =>

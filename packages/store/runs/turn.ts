@@ -1,11 +1,11 @@
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
 import { type Line, median, type Waiting, waitingOf } from '@taxiway/domain/run/waiting.ts'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
-import type { Repositories } from './repositories.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
+import { loadScript } from '../redis/script.ts'
+import type { Repositories } from '../repositories/repositories.ts'
 import { parseRun, type Runs } from './runs.ts'
-import { loadScript } from './script.ts'
 
 /** A chosen run that nobody has begun by then is chosen again. */
 const chosenMs = 5000
@@ -20,7 +20,7 @@ const pastRuns = 20
  * two for a thousand of them.
  */
 export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) {
-  const choose = loadScript(redis, 'take-turn')
+  const choose = loadScript(redis, new URL('./take-turn.lua', import.meta.url))
   const readLine = recently((_: 'all') => lineOf(redis, runs, repositories))
   const runSeconds = recently((repo: RepositoryId) => secondsOf(runs, repo))
   return {

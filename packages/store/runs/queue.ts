@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { Queue, Worker } from 'bullmq'
-import type { Redis } from './connection.ts'
-import { keys } from './keys.ts'
+import type { Redis } from '../redis/connection.ts'
+import { keys } from '../redis/keys.ts'
 
 export type Work = 'build' | 'deploy'
 export interface Job {
