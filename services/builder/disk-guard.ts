@@ -1,8 +1,8 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { dataRoot } from '@taxiway/docker/engine-info.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { dataRoot } from '@taxiway/docker/engine/engine-info.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 
 /** How long the engine may take to say where its folder is; it is asked once. */

@@ -1,8 +1,8 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
-import { type EgressRules, egressCommands, engineNameservers, installEgress } from '@taxiway/docker/egress.ts'
-import { probeEgress } from '@taxiway/docker/egress-probe.ts'
-import { type Engine, within } from '@taxiway/docker/engine.ts'
+import { type EgressRules, egressCommands, engineNameservers, installEgress } from '@taxiway/docker/engine/egress.ts'
+import { probeEgress } from '@taxiway/docker/engine/egress-probe.ts'
+import { type Engine, within } from '@taxiway/docker/engine/engine.ts'
 
 export interface EgressDeps {
   config: Config

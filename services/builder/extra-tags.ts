@@ -1,10 +1,11 @@
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { imageExists, pullImage, type RegistryAuth } from '@taxiway/docker/image.ts'
-import { isReferrersTag } from '@taxiway/docker/referrers.ts'
-import { pushImage } from '@taxiway/docker/registry.ts'
-import type { RegistryApi } from '@taxiway/docker/registry-api.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { imageExists, pullImage } from '@taxiway/docker/image/image.ts'
+import { pushImage } from '@taxiway/docker/image/push.ts'
 import type { Digest } from '@taxiway/domain/ids.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import type { RegistryApi } from '@taxiway/registry/api.ts'
+import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { isReferrersTag } from '@taxiway/registry/referrers.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 
 /** A published image, and the registry that it is in. */

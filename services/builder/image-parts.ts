@@ -1,5 +1,5 @@
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { workImage } from '@taxiway/docker/labels.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { workImage } from '@taxiway/docker/engine/labels.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 

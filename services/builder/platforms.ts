@@ -1,5 +1,5 @@
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { enginePlatform, isPlatformOf } from '@taxiway/docker/platform.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { enginePlatform, isPlatformOf } from '@taxiway/docker/engine/platform.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 

@@ -1,6 +1,6 @@
-import { listCacheVolumes, removeCacheVolume, volumeSizes } from '@taxiway/docker/cache-volumes.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { engineId } from '@taxiway/docker/engine-info.ts'
+import { listCacheVolumes, removeCacheVolume, volumeSizes } from '@taxiway/docker/container/cache-volumes.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { engineId } from '@taxiway/docker/engine/engine-info.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 export interface PruneCachesDeps {

@@ -1,8 +1,8 @@
-import { parseImageReference } from '@taxiway/docker/image.ts'
-import { isReferrersTag, referrersTag } from '@taxiway/docker/referrers.ts'
-import type { RegistryApi } from '@taxiway/docker/registry-api.ts'
+import { parseImageReference } from '@taxiway/docker/image/image.ts'
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import type { Run, RunImage } from '@taxiway/domain/run/run.ts'
+import type { RegistryApi } from '@taxiway/registry/api.ts'
+import { isReferrersTag, referrersTag } from '@taxiway/registry/referrers.ts'
 
 /** What became of the images of an old run. */
 export type Unpublished =

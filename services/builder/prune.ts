@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { freeShare as freeShareOf } from './disk-guard.ts'

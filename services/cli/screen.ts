@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { isOwnLine } from '@taxiway/docker/script.ts'
+import { isOwnLine } from '@taxiway/docker/container/script.ts'
 import { makeMask } from '@taxiway/domain/secrets/mask.ts'
 
 /** What a person sees of a local run: its own lines, and the output of what it runs, with secrets hidden. */

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
+import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
 import { implyPlan, makePlan, type Plan, type PlanContext, type PlanEvent } from '@taxiway/domain/plan/plan.ts'

@@ -1,9 +1,9 @@
+import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { expect, test } from 'vitest'
 import { type ComponentContext, componentObjects, leftOutOnMachine } from './component.ts'
 import { checkPolicy } from './policy.ts'
 import { render } from './render.ts'
-import type { RenderedObject } from './target.ts'
 
 const web: PlannedComponent = {
   name: 'web',

@@ -1,6 +1,7 @@
+import type { Ground, RenderedObject } from '@taxiway/domain/environment/target.ts'
+import { waveAnnotation } from '@taxiway/domain/environment/waves.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { componentPod, labelsOf } from './component-pod.ts'
-import type { Ground, RenderedObject } from './target.ts'
 
 /** What the objects of components depend on besides the components. */
 export interface ComponentContext {
@@ -14,8 +15,6 @@ export interface ComponentContext {
 }
 
 const revisions = 3
-/** By this annotation an object has its turn. */
-export const waveAnnotation = 'taxiway.dev/wave'
 
 /**
  * The objects that run these components, by good practice, as manifests would have them: what fits the cluster's version, or

@@ -1,3 +1,5 @@
+import type { ReleaseOrder, Target, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import { inWaves } from '@taxiway/domain/environment/waves.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
@@ -12,9 +14,7 @@ import { makeOrder, type Ordered } from './make-order.ts'
 import { choosePlace } from './place.ts'
 import { save, tell } from './release-record.ts'
 import { failureOf, giveWay, restore, takenBack } from './restore-release.ts'
-import type { ReleaseOrder, Target, Verdict, Work } from './target.ts'
 import { tellDiff } from './tell-diff.ts'
-import { inWaves } from './waves.ts'
 
 export interface ReleaseDeps extends DeployerDeps {
   token: string | undefined

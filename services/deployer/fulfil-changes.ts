@@ -1,12 +1,12 @@
 import type { Change } from '@taxiway/domain/environment/change.ts'
+import type { LiveRelease } from '@taxiway/domain/environment/live-target.ts'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
 import { isInfrastructure, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
-import type { LiveRelease } from './live-target.ts'
 import { readLive } from './read-live.ts'
-import type { Target, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
 /** How long one change may take, and how long it may wait until it can be begun. */

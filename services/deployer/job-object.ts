@@ -1,7 +1,7 @@
+import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import type { PlannedJob } from '@taxiway/domain/plan/job.ts'
 import { keys } from '@taxiway/kubernetes/object.ts'
 import { containerSecurity, literal, podSecurity, variablesOf } from './component-pod.ts'
-import type { RenderedObject } from './target.ts'
 
 export interface JobContext {
   /** Name of the object, and of the Secret that it is given; no other run has it. */

@@ -1,9 +1,16 @@
-import { isOwnLine } from '@taxiway/docker/script.ts'
+import { isOwnLine } from '@taxiway/docker/container/script.ts'
+import type {
+  JobEnd,
+  ReleaseJob,
+  ReleaseOrder,
+  RenderedObject,
+  Target,
+  Work,
+} from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
 import type { JobTurn, RunJob } from '@taxiway/domain/run/event.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import { type RenderContext, render } from './render.ts'
-import type { JobEnd, ReleaseJob, ReleaseOrder, RenderedObject, Target, Work } from './target.ts'
 
 /** Jobs with digests put in. */
 export function renderJobs(jobs: readonly ReleaseJob[], context: RenderContext): Outcome<ReleaseJob[]> {

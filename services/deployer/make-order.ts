@@ -1,3 +1,5 @@
+import type { ReleaseJob, ReleaseOrder, Work } from '@taxiway/domain/environment/target.ts'
+import { checkWaves } from '@taxiway/domain/environment/waves.ts'
 import { withReferences } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
@@ -11,8 +13,6 @@ import { fillHosts } from './preview-hosts.ts'
 import { claimGeneration } from './release-record.ts'
 import { render, stamp } from './render.ts'
 import { storedOrder } from './stored-order.ts'
-import type { ReleaseJob, ReleaseOrder, Work } from './target.ts'
-import { checkWaves } from './waves.ts'
 
 /** What an environment is to be given, and the jobs that run for it. */
 export interface Ordered {

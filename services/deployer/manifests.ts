@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
 import { slug } from '@taxiway/domain/plan/parts.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { refOf } from '@taxiway/domain/run/origin.ts'
@@ -11,7 +12,6 @@ import { withCopy } from './programs/copy.ts'
 import { type ChartOrder, renderChart } from './programs/helm.ts'
 import { kustomizationNames } from './programs/kustomization.ts'
 import { buildKustomization } from './programs/kustomize.ts'
-import type { Target, Work } from './target.ts'
 
 const fetchMs = 5 * 60_000
 const maxMb = 2048

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ReleaseJob, SecretSet, Target, Work } from '@taxiway/domain/environment/target.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
@@ -7,7 +8,6 @@ import { componentObjects, leftOutOnMachine } from './component.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { jobObject } from './job-object.ts'
 import { readManifests } from './manifests.ts'
-import type { ReleaseJob, SecretSet, Target, Work } from './target.ts'
 
 /** What a release is made from: objects that nobody has checked yet, and the secrets that they are given. */
 export interface Source {

@@ -1,7 +1,7 @@
+import type { TargetPlace } from '@taxiway/domain/environment/target.ts'
 import { done } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
 import { makeSweepOrphans } from './orphan-previews.ts'
-import type { TargetPlace } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
 const ours = `repo_${'a'.repeat(20)}`

@@ -1,8 +1,8 @@
+import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
 import { parseRepositoryId } from '@taxiway/domain/ids.ts'
 import type { PreviewCluster } from '@taxiway/store/environments/previews.ts'
 import { borrowLane } from './borrow-lane.ts'
 import { removePlace } from './remove-preview.ts'
-import type { Target, TargetPlace, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
 const listMs = 20_000

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { EnvironmentRules } from '@taxiway/domain/environment/environment.ts'
 import { decidePlace } from '@taxiway/domain/environment/place.ts'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import type { Target, Work } from './target.ts'
 import type { Targets } from './targets.ts'
 
 /** Where a release goes, after rules, file and repository, and by which rules its manifests are judged. */

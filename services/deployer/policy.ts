@@ -1,10 +1,10 @@
 import type { Containment } from '@taxiway/domain/environment/place.ts'
+import type { RenderedObject, SecretSet } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { first, isSet, type Loose, list, shown } from './loose.ts'
 import { podObjection } from './pod-policy.ts'
 import { type SecretRules, secretObjection } from './secret-policy.ts'
-import type { RenderedObject, SecretSet } from './target.ts'
 
 /** What admins rule for the environment, and whether another repository owns its namespace. */
 export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {

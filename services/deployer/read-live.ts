@@ -1,7 +1,7 @@
+import type { LiveRelease } from '@taxiway/domain/environment/live-target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import type { LiveRelease } from './live-target.ts'
-import type { ReleaseOrder } from './target.ts'
 
 /** The release that is live in an environment, with what people chose since. Undefined: none is. */
 export async function readLive(

@@ -1,10 +1,10 @@
+import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { github } from '@taxiway/git-host/github.ts'
 import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previews.ts'
 import { afterEach, expect, test, vi } from 'vitest'
 import { sweepPreviews } from './sweep-previews.ts'
-import type { Target } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
 const repo = 'repo_1' as RepositoryId

@@ -1,9 +1,9 @@
+import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
-import type { Target, TargetPlace, Work } from './target.ts'
 import type { WatchDeps } from './watch-environment.ts'
 
 /** How long one removal may take; old clusters keep records of pods for a minute. What is not gone by then is looked at again. */

@@ -1,6 +1,6 @@
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { expect, test } from 'vitest'
 import { type RenderContext, render, stamp } from './render.ts'
-import type { ReleaseOrder, RenderedObject } from './target.ts'
 
 const reference = `registry/shop/web@sha256:${'a'.repeat(64)}`
 const pinned = `docker.io/library/redis@sha256:${'b'.repeat(64)}`

@@ -1,7 +1,7 @@
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { keys, kinds } from '@taxiway/kubernetes/object.ts'
 import { fillInPod } from './pod-defaults.ts'
-import type { ReleaseOrder, RenderedObject } from './target.ts'
 
 /** Everything of an order that does not come from the manifests, and the pipeline's images by name. */
 export type RenderContext = Omit<ReleaseOrder, 'objects' | 'digests'> & {

@@ -1,10 +1,10 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
+import type { ReleaseOrder, Restored } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { Run, RunRelease } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { RollOut } from './deploy-release.ts'
 import { claimGeneration, save } from './release-record.ts'
-import type { ReleaseOrder, Restored } from './target.ts'
 
 /** Why a release is taken back. */
 export interface Failure {

@@ -1,3 +1,4 @@
+import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
@@ -5,7 +6,6 @@ import type { ReleaseDeps } from './deploy-release.ts'
 import type { Place } from './place.ts'
 import { checkPolicy } from './policy.ts'
 import { stamp } from './render.ts'
-import type { ReleaseOrder } from './target.ts'
 
 /**
  * The order that a rollback gives again: all objects of an earlier release as they were stored, but for its Jobs, which have

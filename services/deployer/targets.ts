@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '@taxiway/chassis/config.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { stateFile } from '@taxiway/docker/release/state.ts'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import type { Target, Work } from './target.ts'
-import { stateFile } from './targets/docker-state.ts'
 
 const reopenMs = 1000
 
@@ -95,7 +95,7 @@ export function makeTargets({
 
 async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
   const { makeDockerTarget } = await import('./targets/docker.ts')
-  const { engineId } = await import('@taxiway/docker/engine-info.ts')
+  const { engineId } = await import('@taxiway/docker/engine/engine-info.ts')
   const engine = await connect()
   const target = makeDockerTarget({
     engine,

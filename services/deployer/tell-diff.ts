@@ -1,9 +1,9 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/store/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { isSamePlace } from './restore-release.ts'
-import type { ReleaseOrder } from './target.ts'
 
 /** Compares a release with what is live, tells that in a few lines of the log, and keeps it with the run. */
 export async function tellDiff(

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type { DriftState } from '@taxiway/domain/environment/drift.ts'
+import type { Follow, LiveRelease, Observed } from '@taxiway/domain/environment/live-target.ts'
 import { boundPods, type SeenState, worst } from '@taxiway/domain/environment/state.ts'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import type { LiveEnvironment } from '@taxiway/store/environments/seen.ts'
@@ -8,9 +10,7 @@ import { hiddenValues } from '@taxiway/store/hidden-values.ts'
 import { correctDrift } from './correct-drift.ts'
 import type { DeployerDeps } from './deploy-run.ts'
 import { type DriftMemory, judgeDrift } from './judge-drift.ts'
-import type { Follow, LiveRelease, Observed } from './live-target.ts'
 import { readLive } from './read-live.ts'
-import type { Target, Work } from './target.ts'
 import type { Turns } from './turns.ts'
 
 export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type RunOrder, runContainer } from '@taxiway/docker/container.ts'
-import { connectEngine } from '@taxiway/docker/engine.ts'
-import { objectName, removeRun, workLabels } from '@taxiway/docker/labels.ts'
+import { type RunOrder, runContainer } from '@taxiway/docker/container/container.ts'
+import { connectEngine } from '@taxiway/docker/engine/engine.ts'
+import { objectName, removeRun, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { afterAll, expect, test } from 'vitest'
 

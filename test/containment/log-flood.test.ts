@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectEngine } from '@taxiway/docker/engine.ts'
+import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeWorld } from '../scenes/make-world.ts'
 import { isOver, type RoleProcess } from '../taxiway.ts'

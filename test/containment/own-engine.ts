@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectEngine, type Engine, ping } from '@taxiway/docker/engine.ts'
+import { connectEngine, type Engine, ping } from '@taxiway/docker/engine/engine.ts'
 
 /** An engine that nothing but a test's builds use: its bridge, its cgroup, its data. */
 export interface OwnEngine {

@@ -1,7 +1,7 @@
+import type { ReleaseOrder, RenderedObject, Target } from '@taxiway/domain/environment/target.ts'
 import { type Cluster, connectCluster, waitFor } from '@taxiway/kubernetes/cluster.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll } from 'vitest'
-import type { ReleaseOrder, RenderedObject, Target } from '../../services/deployer/target.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
 import { type Images, makeImages, serving } from './images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from './target.ts'

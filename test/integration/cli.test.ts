@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { connectEngine } from '@taxiway/docker/engine.ts'
+import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterEach, expect, test } from 'vitest'
 
 const main = join(import.meta.dirname, '../../services/cli/main.ts')

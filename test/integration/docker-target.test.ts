@@ -3,22 +3,22 @@ import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { buildImage } from '@taxiway/docker/build.ts'
-import { packContext } from '@taxiway/docker/context.ts'
-import { connectEngine, type Engine } from '@taxiway/docker/engine.ts'
-import { removeImage } from '@taxiway/docker/image.ts'
-import { label } from '@taxiway/docker/labels.ts'
-import { removeNetwork } from '@taxiway/docker/network.ts'
-import { pushImage } from '@taxiway/docker/registry.ts'
+import { buildImage } from '@taxiway/docker/build/build.ts'
+import { packContext } from '@taxiway/docker/build/context.ts'
 import {
   type ContainerView,
   listContainers,
   removeContainer,
   startContainer,
-} from '@taxiway/docker/release-container.ts'
+} from '@taxiway/docker/container/release-container.ts'
+import { connectEngine, type Engine } from '@taxiway/docker/engine/engine.ts'
+import { label } from '@taxiway/docker/engine/labels.ts'
+import { removeNetwork } from '@taxiway/docker/engine/network.ts'
+import { removeImage } from '@taxiway/docker/image/image.ts'
+import { pushImage } from '@taxiway/docker/image/push.ts'
+import type { ReleaseOrder, Target } from '@taxiway/domain/environment/target.ts'
 import { done } from '@taxiway/domain/reason.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { ReleaseOrder, Target } from '../../services/deployer/target.ts'
 import { type DockerTarget, makeDockerTarget } from '../../services/deployer/targets/docker.ts'
 import { makeImages, serving } from '../contracts/images.ts'
 import {

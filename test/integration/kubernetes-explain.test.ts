@@ -1,6 +1,6 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { expect, test } from 'vitest'
-import type { ReleaseOrder, RenderedObject } from '../../services/deployer/target.ts'
 import { type Denials, denyIn } from '../contracts/admission.ts'
 import { clusterScene, configMap, failureOf, wait } from '../contracts/cluster-scene.ts'
 import { makeRegistryGate } from '../contracts/registry-gate.ts'

@@ -1,5 +1,5 @@
+import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { expect, test } from 'vitest'
-import type { RenderedObject } from '../../services/deployer/target.ts'
 import { clusterScene } from '../contracts/cluster-scene.ts'
 import { deployment, makeWork, service, successOf } from '../contracts/target.ts'
 

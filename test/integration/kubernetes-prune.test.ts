@@ -1,6 +1,6 @@
+import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { readInventory, writeInventory } from '@taxiway/kubernetes/inventory.ts'
 import { expect, test } from 'vitest'
-import type { ReleaseOrder } from '../../services/deployer/target.ts'
 import { clusterScene, configMap, failureOf, wait } from '../contracts/cluster-scene.ts'
 import { deployment, makeWork, successOf, type TestPlace } from '../contracts/target.ts'
 

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectEngine } from '@taxiway/docker/engine.ts'
+import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ensureDebianImage } from '../debian-images.ts'
 import { commitAndPush } from '../git-host/push.ts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeRegistryApi } from '@taxiway/docker/registry-api.ts'
+import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually, expectRunning } from '../scenes/world.ts'

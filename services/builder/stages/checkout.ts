@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
-import { dockerfileStages } from '@taxiway/docker/dockerfile.ts'
+import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import type { Digest } from '@taxiway/domain/ids.ts'
 import { checkInputs } from '@taxiway/domain/pipeline/inputs.ts'
 import { readPipeline } from '@taxiway/domain/pipeline/read.ts'

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Engine } from '@taxiway/docker/engine.ts'
-import { type Saved, saveOut } from '@taxiway/docker/save-out.ts'
+import { type Saved, saveOut } from '@taxiway/docker/container/save-out.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { RunArtifact } from '@taxiway/domain/run/event.ts'
 

@@ -1,5 +1,5 @@
-import { copyOut } from '@taxiway/docker/copy-out.ts'
-import type { Engine } from '@taxiway/docker/engine.ts'
+import { copyOut } from '@taxiway/docker/container/copy-out.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { makeReport, type Report } from './junit.ts'
 
 export interface ReportOrder {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { connectEngine, ping } from '@taxiway/docker/engine.ts'
+import { connectEngine, ping } from '@taxiway/docker/engine/engine.ts'
 import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { problemOf } from '../plan-text.ts'

@@ -1,5 +1,5 @@
-import { buildImage } from '@taxiway/docker/build.ts'
-import { packContext } from '@taxiway/docker/context.ts'
+import { buildImage } from '@taxiway/docker/build/build.ts'
+import { packContext } from '@taxiway/docker/build/context.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'

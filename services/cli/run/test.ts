@@ -1,5 +1,5 @@
-import { runContainer } from '@taxiway/docker/container.ts'
-import { makeScript } from '@taxiway/docker/script.ts'
+import { runContainer } from '@taxiway/docker/container/container.ts'
+import { makeScript } from '@taxiway/docker/container/script.ts'
 import type { Plan, PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
 import { buildHere } from './build.ts'

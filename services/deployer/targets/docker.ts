@@ -1,14 +1,10 @@
-import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine.ts'
-import { stopContainer } from '@taxiway/docker/release-container.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { chosen } from '../live-target.ts'
-import type { ReleaseOrder, Target, Verdict, Work } from '../target.ts'
-import { isLast } from '../waves.ts'
-import { correct, drift, restart, scale } from './docker-adjust.ts'
-import { containersOf, generationOf, keyOf, startAll } from './docker-container.ts'
-import { checkImage } from './docker-image.ts'
-import { endJob, runJob } from './docker-job.ts'
-import { follow, readState } from './docker-live.ts'
+import { stopContainer } from '@taxiway/docker/container/release-container.ts'
+import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine/engine.ts'
+import { correct, drift, restart, scale } from '@taxiway/docker/release/adjust.ts'
+import { containersOf, generationOf, keyOf, startAll } from '@taxiway/docker/release/container.ts'
+import { checkImage } from '@taxiway/docker/release/image.ts'
+import { endJob, runJob } from '@taxiway/docker/release/job.ts'
+import { follow, readState } from '@taxiway/docker/release/live.ts'
 import {
   awaitReady,
   checkNewest,
@@ -17,13 +13,17 @@ import {
   type Machine,
   newest,
   putServices,
-} from './docker-release.ts'
-import { remove } from './docker-remove.ts'
-import { restore } from './docker-restore.ts'
-import { makeRoutes } from './docker-routes.ts'
-import { soak } from './docker-soak.ts'
-import { openState } from './docker-state.ts'
-import { type Plan, readObjects } from './docker-workload.ts'
+} from '@taxiway/docker/release/release.ts'
+import { remove } from '@taxiway/docker/release/remove.ts'
+import { restore } from '@taxiway/docker/release/restore.ts'
+import { makeRoutes } from '@taxiway/docker/release/routes.ts'
+import { soak } from '@taxiway/docker/release/soak.ts'
+import { openState } from '@taxiway/docker/release/state.ts'
+import { type Plan, readObjects } from '@taxiway/docker/release/workload.ts'
+import { chosen } from '@taxiway/domain/environment/live-target.ts'
+import type { ReleaseOrder, Target, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import { isLast } from '@taxiway/domain/environment/waves.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 /** The target, and what it needs because it serves in this process. */
 export interface DockerTarget extends Target {

@@ -1,3 +1,5 @@
+import { chosen, type LiveRelease, type LiveTarget, objectOf } from '@taxiway/domain/environment/live-target.ts'
+import type { Work } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/adjust.ts'
 import { openBell } from '@taxiway/kubernetes/bell.ts'
@@ -5,9 +7,7 @@ import type { Cluster, Wait } from '@taxiway/kubernetes/cluster.ts'
 import { correctRelease, findDrift } from '@taxiway/kubernetes/drift.ts'
 import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
 import { followedPaths, readState } from '@taxiway/kubernetes/state.ts'
-import { chosen, type LiveRelease, type LiveTarget, objectOf } from '../live-target.ts'
 import { stamp } from '../render.ts'
-import type { Work } from '../target.ts'
 
 /** Runs one call against the connected cluster, or refuses when there is none. */
 export type Using = <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => Promise<Outcome<T>>

@@ -1,4 +1,6 @@
 import { stat } from 'node:fs/promises'
+import type { ReleaseOrder, Restored, Target, Work } from '@taxiway/domain/environment/target.ts'
+import { waveOf } from '@taxiway/domain/environment/waves.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { dryRunRelease } from '@taxiway/kubernetes/apply.ts'
 import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster.ts'
@@ -13,8 +15,6 @@ import { soakRelease } from '@taxiway/kubernetes/soak.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/whole.ts'
 import { stamp } from '../render.ts'
-import type { ReleaseOrder, Restored, Target, Work } from '../target.ts'
-import { waveOf } from '../waves.ts'
 import { liveCalls } from './kubernetes-live.ts'
 
 /** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */

@@ -1,0 +1,209 @@
+import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
+import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { callBack, type Engine, engineFault, stream } from '../engine/engine.ts'
+import { type EngineEvent, readEvents } from '../engine/events.ts'
+import { runOfImage } from '../engine/labels.ts'
+import { explainBuildFailure } from './build-failure.ts'
+import { type BuildLine, type BuildStatus, loadStatusDecoder, makeBuildLog } from './buildkit.ts'
+import type { BuildContext, PackingContext } from './context.ts'
+import { forbiddenBuildArg } from './dockerfile.ts'
+import { fileService } from './filesync.ts'
+import { authService, openSession, type Session, secretsService } from './session.ts'
+import type { StepLimiter, StepLimits } from './step-limits.ts'
+
+/** What is built, and within which bounds. */
+export interface BuildOrder {
+  /** The image's name in the pipeline, for messages. */
+  image: string
+  /** From packContext; closed in the end. One that is still being packed is waited for when BuildKit asks for its files. */
+  context: BuildContext | PackingContext
+  /** Builds of the same key have most of their files in common: only what differs from the last is sent. Never shared with others' code. */
+  sharedKey?: string
+  /** Build up to this stage. */
+  target?: string
+  /** Local names for the result, at least one: see workImage. What has no name is never swept. */
+  tags: string[]
+  /** Go into the image and to every container made from it, so none of our own labels may stand here. */
+  labels?: Record<string, string>
+  args?: Record<string, string>
+  /** Name -> value, for steps that mount them (`RUN --mount=type=secret,id=NAME`). Never in the image, its history or an argument. */
+  secrets?: Readonly<Record<string, string>>
+  /** Results of `RUN` steps are taken from the cache, and left there, for builds with the same word only: what was made with a secret is nobody else's. */
+  cacheScope?: string
+  /** As in `linux/arm64`. Default: the engine's own. */
+  platform?: string
+  cacheFrom?: string[]
+  /** By registry host: who we are to it, for base images. Never in the image. */
+  auths?: Readonly<Record<string, RegistryAuth>>
+  /** The limits that its steps are held to by limitBuildSteps, for the words of a failure. */
+  steps?: StepLimits & { limiter: StepLimiter }
+  /** Builds every step anew. */
+  noCache?: boolean
+  signal: AbortSignal
+  deadlineMs: number
+  /** Lines as they come; a promise holds the reading back. */
+  onLine(line: BuildLine): void | Promise<void>
+}
+/** A built image, known by its id: `sha256:` and the digest of its configuration. */
+export interface Built {
+  imageId: string
+  durationMs: number
+  /** What it was made from, as the builder has resolved the names: with a digest where it asked a registry. */
+  bases: string[]
+}
+
+/**
+ * Builds an image with BuildKit (Engine API `POST /build?version=2`). Refuses with what the Dockerfile did (`build_failed`,
+ * `image_not_found`, `out_of_memory`), what the engine did (`disk_full`, `docker_unavailable`, `docker_daemon_restarted`), or
+ * `timeout`; when the signal is aborted, the build stops and the signal's reason is thrown.
+ */
+export async function buildImage(engine: Engine, order: BuildOrder): Promise<Outcome<Built>> {
+  const packed = 'packed' in order.context ? order.context.packed : Promise.resolve(done(order.context))
+  packed.catch(() => {})
+  const startedMs = performance.now()
+  const deadline = AbortSignal.timeout(order.deadlineMs)
+  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false, bases: new Set() }
+  try {
+    const option = forbiddenBuildArg(order.args ?? {})
+    if (option !== undefined) return refuse('option_not_allowed', { option: `build argument ${option}` })
+    order.signal.throwIfAborted()
+    const imageId = await follow(engine, { ...order, packed }, AbortSignal.any([order.signal, deadline]), progress)
+    const durationMs = Math.round(performance.now() - startedMs)
+    return done({ imageId, durationMs, bases: [...progress.bases] })
+  } catch (error) {
+    order.signal.throwIfAborted()
+    if (deadline.aborted)
+      return refuse('timeout', { step: `Build of ${order.image}`, seconds: Math.round(order.deadlineMs / 1000) })
+    // BuildKit could not have the files: the cause is here, what it says is not.
+    const context = await packed
+    if (!context.ok) return context
+    const why = explain(error, order, progress)
+    if (why) return { ok: false, reason: why }
+    throw error
+  } finally {
+    const context = await packed.catch(() => undefined)
+    if (context?.ok) await context.value.close()
+  }
+}
+
+interface Progress {
+  log: ReturnType<typeof makeBuildLog>
+  startedAt: number
+  hasStarted: boolean
+  bases: Set<string>
+}
+
+/** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
+class Forbidden extends Error {}
+
+/** The engine's own report that a build failed. */
+class BuildError extends Error {}
+
+function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
+  if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
+  if (error instanceof BuildError) {
+    const words = { image: order.image, ...order.steps }
+    const met = order.steps?.limiter.endedSince(progress.startedAt)
+    return explainBuildFailure(error.message, progress.log.failed(), words, met)
+  }
+  return engineFault(error, { midWork: progress.hasStarted })
+}
+
+type Started = BuildOrder & { packed: PackingContext['packed'] }
+
+async function follow(engine: Engine, order: Started, signal: AbortSignal, progress: Progress): Promise<string> {
+  // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
+  const services = [await authService(order.auths ?? {}), await fileService(order.packed)]
+  if (order.secrets) services.push(await secretsService(order.secrets))
+  const session = await openSession(engine, services, { sharedKey: order.sharedKey, signal })
+  try {
+    return await readBuild(engine, order, session, signal, progress)
+  } finally {
+    session.close()
+  }
+}
+
+async function readBuild(
+  engine: Engine,
+  order: BuildOrder,
+  session: Session,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<string> {
+  const decode = await loadStatusDecoder()
+  const query = queryOf(order, { ...networkOf(engine), session: session.id })
+  const answer = await stream(engine, { method: 'POST', path: `/build?${query}` }, signal)
+  progress.hasStarted = true
+  let imageId: string | undefined
+  try {
+    for await (const event of readEvents(answer)) {
+      signal.throwIfAborted()
+      if (event.error !== undefined) {
+        for (const line of progress.log.end()) await callBack(() => order.onLine(line))
+        throw new BuildError(event.errorDetail?.message ?? event.error)
+      }
+      imageId = imageIdOf(event) ?? imageId
+      for (const line of linesOf(event, decode, progress, order)) await callBack(() => order.onLine(line))
+    }
+  } finally {
+    answer.destroy()
+  }
+  for (const line of progress.log.end()) await callBack(() => order.onLine(line))
+  if (imageId === undefined) throw new Error('docker stream ended early')
+  return imageId
+}
+
+/** BuildKit knows no networks but the default one and none. */
+const networkOf = ({ work }: Engine): Record<string, string> => (work?.egress === 'none' ? { networkmode: 'none' } : {})
+
+/** All of the order stands in the query: with a body, the engine would wait for a context in it. */
+function queryOf(order: BuildOrder, more: Record<string, string>): URLSearchParams {
+  const query = new URLSearchParams({
+    version: '2',
+    // BuildKit asks for the files on the session.
+    remote: 'client-session',
+    dockerfile: order.context.dockerfile,
+    ...(order.target ? { target: order.target } : {}),
+    ...(order.labels ? { labels: JSON.stringify(order.labels) } : {}),
+    ...(order.args ? { buildargs: JSON.stringify(order.args) } : {}),
+    // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
+    ...(order.cacheScope ? { extrahosts: `${order.cacheScope}.cache-scope.invalid:127.0.0.1` } : {}),
+    ...(order.platform ? { platform: order.platform } : {}),
+    ...(order.noCache ? { nocache: 'true' } : {}),
+    ...(order.cacheFrom?.length ? { cachefrom: JSON.stringify(order.cacheFrom) } : {}),
+    ...more,
+  })
+  for (const tag of order.tags) query.append('t', tag)
+  return query
+}
+
+const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
+
+/** @throws Forbidden */
+function linesOf(
+  event: EngineEvent,
+  decode: (aux: string) => BuildStatus,
+  { log, bases }: Progress,
+  order: BuildOrder,
+): BuildLine[] {
+  if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') {
+    const status = decode(event.aux)
+    for (const { name } of status.vertexes) {
+      refuseForeign(name, order)
+      const base = /^(?:\[[^\]]*\] )?FROM (\S+)/.exec(name)?.[1]
+      if (base !== undefined) bases.add(base)
+    }
+    return log.add(status)
+  }
+  const text = event.stream?.trimEnd()
+  return text ? [{ stream: 'progress', text }] : []
+}
+
+/** Names are known here as the builder has resolved them, whatever build arguments the Dockerfile put them together from. */
+function refuseForeign(step: string, { tags }: BuildOrder): void {
+  if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw new Forbidden('ADD of a URL, use RUN to fetch it')
+  const image = /^(?:\[internal\] load metadata for|(?:\[[^\]]*\] )?FROM) (\S+)/.exec(step)?.[1]
+  const run = image === undefined ? undefined : runOfImage(image)
+  if (image !== undefined && run !== undefined && !tags.some((tag) => runOfImage(tag) === run))
+    throw new Forbidden(`image ${image}`)
+}

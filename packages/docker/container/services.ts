@@ -1,0 +1,146 @@
+import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
+import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
+import type { DiskLimits } from '../engine/disk-use.ts'
+import { type Engine, engineFault, pause } from '../engine/engine.ts'
+import { runContainer } from './container.ts'
+import { isReady } from './service-ready.ts'
+import type { ContainerSpec } from './spec.ts'
+
+/** A service, and the image in the engine that it is made from. */
+export interface ServiceOrder {
+  service: PlannedService
+  image: string
+}
+/** Where services run: the containers' names and labels, the test's own network, and what each may use. */
+export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb' | 'cpus' | 'pids'>, DiskLimits {
+  name(service: string): string
+  labels(service: string): Record<string, string>
+  signal: AbortSignal
+  say(line: string): void
+}
+/** What stops services, and what is wrong if one is not ready. */
+export interface StartedServices {
+  problem?: Reason
+  /** Settles when all are gone. */
+  stop(): Promise<void>
+}
+
+const pollMs = 200
+const graceMs = 2000
+const longestMs = 24 * 3_600_000
+const keptWords = 4000
+
+/**
+ * Starts the services of a test side by side and waits until all are ready. They run as strangers' code, like the test itself, are
+ * found on its network by their names, and publish nothing. One that is not ready in time is `service_not_ready`, with its last words.
+ */
+export async function startServices(
+  engine: Engine,
+  services: ServiceOrder[],
+  place: ServicePlace,
+): Promise<StartedServices> {
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([place.signal, stopping.signal])
+  const running = services.map((order) => runOne(engine, order, { ...place, signal }))
+  const stop = async () => {
+    stopping.abort()
+    await Promise.all(running.map(({ ended }) => ended))
+  }
+  let problem: Reason | undefined
+  const wait = async (one: Running) => {
+    try {
+      const found = await waitReady(engine, one, { ...place, signal })
+      problem ??= found
+    } catch (error) {
+      if (problem) return
+      place.signal.throwIfAborted()
+      problem = engineFault(error, { midWork: true })
+      if (!problem) throw error
+    }
+    // One that is not ready ends the wait for the others.
+    if (problem) stopping.abort()
+  }
+  try {
+    await Promise.all(running.map(wait))
+    return problem ? { problem, stop } : { stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface Running {
+  service: PlannedService
+  container: string
+  /** Settles, always well, when the container is gone. */
+  ended: Promise<void>
+  hasEnded(): boolean
+  lastWords(): string
+  /** Why it could not even be made, when that is the engine's fault. */
+  fault(): Reason | undefined
+}
+
+function runOne(engine: Engine, { service, image }: ServiceOrder, place: ServicePlace): Running {
+  const container = place.name(service.name)
+  let hasEnded = false
+  let words = ''
+  let fault: Reason | undefined
+  const { network, memoryMb, cpus, pids, diskMb, files, signal } = place
+  place.say(`service ${service.name} from ${service.image}`)
+  const ended = runContainer(engine, {
+    name: container,
+    image,
+    env: service.env,
+    ...(service.command ? { command: service.command } : {}),
+    labels: place.labels(service.name),
+    network,
+    aliases: [service.name],
+    memoryMb,
+    cpus,
+    pids,
+    ...(diskMb === undefined ? {} : { diskMb }),
+    ...(files === undefined ? {} : { files }),
+    graceMs,
+    timeoutMs: longestMs,
+    signal,
+    onOutput: (chunk) => {
+      words = (words + chunk.toString()).slice(-keptWords)
+    },
+  })
+    .then((ran) => {
+      if (!ran.ok) fault = ran.reason
+      else if (ran.value.oomKilled) words += `\nit used more than its ${memoryMb} MB of memory`
+      else if (ran.value.met) words += `\nit was ended at its limit of ${ran.value.met.limit} (${ran.value.met.what})`
+    })
+    .catch((error: Error) => {
+      if (!signal.aborted) words = error.message
+    })
+    .finally(() => {
+      hasEnded = true
+    })
+  return {
+    service,
+    container,
+    ended,
+    hasEnded: () => hasEnded,
+    lastWords: () => oneLine(words.trim().split(/\r?\n/).slice(-3).join(' '), 500).replace(/[.:]+$/, ''),
+    fault: () => fault,
+  }
+}
+
+/** @returns undefined when it is ready, else why it is not */
+async function waitReady(engine: Engine, one: Running, place: ServicePlace): Promise<Reason | undefined> {
+  const { service } = one
+  const beganMs = performance.now()
+  const refusal = (what: string) =>
+    reason('service_not_ready', { service: service.name, detail: [what, one.lastWords()].filter(Boolean).join(': ') })
+  while (performance.now() - beganMs < service.timeoutMs) {
+    if (one.hasEnded()) return one.fault() ?? refusal('it ended')
+    if (await isReady(engine, service, one.container, place.signal)) {
+      place.say(`service ${service.name} is ready after ${((performance.now() - beganMs) / 1000).toFixed(1)} s`)
+      return undefined
+    }
+    await pause(pollMs, place.signal)
+  }
+  return refusal(`not within ${service.timeoutMs / 1000} s`)
+}

@@ -1,0 +1,171 @@
+import { isDeepStrictEqual } from 'node:util'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { ContainerCreateOptions } from 'dockerode'
+import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'
+import { label, workMark } from '../engine/labels.ts'
+
+/** What any container of ours is made from. */
+export interface ContainerSpec {
+  /** See objectName: derived, so that a second try finds what the first one made. */
+  name: string
+  /** A local name, an id, or a reference by digest. */
+  image: string
+  command?: string[]
+  env?: Record<string, string>
+  /** Absolute; the image's own without it. */
+  workdir?: string
+  user?: string
+  labels: Record<string, string>
+  /** Name or id of a network. */
+  network: string
+  /** Names under which others on the network find it. */
+  aliases?: string[]
+  memoryMb: number
+  cpus: number
+  pids: number
+  dns?: string[]
+  /** Volumes of the engine, by name, and where they are in the container. */
+  volumes?: { name: string; path: string }[]
+}
+/** A container that carries a release. */
+export interface ReleaseSpec extends ContainerSpec {
+  /** Published on the host; the container's own address serves without it. */
+  publish?: { containerPort: number; hostIp: string; hostPort: number }[]
+}
+
+/** A container of a job of a release. */
+export interface JobSpec extends ContainerSpec {
+  /** In the place of the image's own. */
+  entrypoint: string[]
+}
+
+const options = (spec: ContainerSpec): ContainerCreateOptions => ({
+  Image: spec.image,
+  ...(spec.command ? { Cmd: spec.command } : {}),
+  Env: Object.entries(spec.env ?? {}).map(([name, value]) => `${name}=${value}`),
+  ...(spec.workdir ? { WorkingDir: spec.workdir } : {}),
+  ...(spec.user ? { User: spec.user } : {}),
+  HostConfig: {
+    NetworkMode: spec.network,
+    // Swap counts into MemorySwap, so the same number means none.
+    Memory: spec.memoryMb * 1024 * 1024,
+    MemorySwap: spec.memoryMb * 1024 * 1024,
+    NanoCpus: Math.round(spec.cpus * 1e9),
+    PidsLimit: spec.pids,
+    SecurityOpt: ['no-new-privileges:true'],
+    Privileged: false,
+    Init: true,
+    Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '1' } },
+    ...(spec.dns ? { Dns: spec.dns } : {}),
+    ...(spec.volumes
+      ? { Mounts: spec.volumes.map(({ name, path }) => ({ Type: 'volume' as const, Source: name, Target: path })) }
+      : {}),
+  },
+  ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),
+})
+
+/** Work runs strangers' code: without any capability, and never restarted. */
+export function workOptions(engine: Engine, spec: ContainerSpec): ContainerCreateOptions {
+  const base = options(spec)
+  return {
+    ...base,
+    Labels: { ...spec.labels, ...workMark(engine) },
+    HostConfig: {
+      ...base.HostConfig,
+      Ulimits: [
+        { Name: 'core', Soft: 0, Hard: 0 },
+        // Below what engines have themselves: only more would need a right.
+        { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
+      ],
+      CapDrop: ['ALL'],
+      RestartPolicy: { Name: 'no' },
+    },
+  }
+}
+
+/** A job runs once, with no more rights than it has on a cluster; it is no work of a builder, which would sweep it away. */
+export function jobOptions(spec: JobSpec): ContainerCreateOptions {
+  const base = options(spec)
+  return {
+    ...base,
+    Entrypoint: spec.entrypoint,
+    Labels: spec.labels,
+    HostConfig: { ...base.HostConfig, CapDrop: ['ALL'], RestartPolicy: { Name: 'no' } },
+  }
+}
+
+/** A release has the engine's default capabilities (an image may bind port 80) and comes back after a restart of the machine. */
+export function releaseOptions(spec: ReleaseSpec): ContainerCreateOptions {
+  const base = options(spec)
+  const ports = spec.publish ?? []
+  const exposed = ports.map((port) => [`${port.containerPort}/tcp`, {}])
+  const bound = ports.map((port) => [
+    `${port.containerPort}/tcp`,
+    [{ HostIp: port.hostIp, HostPort: String(port.hostPort) }],
+  ])
+  return {
+    ...base,
+    // Overrides what the image may say: a label of ours in an image must not have a release swept.
+    Labels: { [label.run]: '', ...spec.labels, [label.role]: 'release' },
+    ExposedPorts: Object.fromEntries(exposed),
+    HostConfig: {
+      ...base.HostConfig,
+      PortBindings: Object.fromEntries(bound),
+      RestartPolicy: { Name: 'unless-stopped' },
+    },
+  }
+}
+
+/**
+ * Creates a container and returns its id. A container of that name that carries our role and run is the leaving of
+ * an earlier try and is replaced; a foreign one is an error.
+ */
+export async function createContainer(
+  engine: Engine,
+  name: string,
+  wanted: ContainerCreateOptions,
+  signal: AbortSignal,
+): Promise<Outcome<string>> {
+  const create = () =>
+    within(
+      callDeadlineMs,
+      signal,
+      async (abortSignal) => (await engine.docker.createContainer({ ...wanted, name, abortSignal })).id,
+    )
+  try {
+    return done(
+      await create().catch(async (error) => {
+        if (!hasStatus(error, 409)) throw error
+        await removeOwn(engine, name, wanted.Labels ?? {}, signal)
+        return create()
+      }),
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    if (hasStatus(error, 404) && /no such image|pull access denied|not found: manifest/i.test(engineMessage(error)))
+      return refuse('image_not_found', { image: wanted.Image ?? '' })
+    if (hasStatus(error, 400)) return refuse('input_invalid', { detail: engineMessage(error) })
+    const fault = engineFault(error, { midWork: false })
+    if (fault) return { ok: false, reason: fault }
+    throw error
+  }
+}
+
+async function removeOwn(
+  engine: Engine,
+  name: string,
+  labels: Record<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const container = engine.docker.getContainer(name)
+  try {
+    const found = (await within(callDeadlineMs, signal, () => container.inspect())).Config.Labels ?? {}
+    const owner = (all: Record<string, string>) => [all[label.role], all[label.run], all[label.environment]]
+    if (!found[label.role] || !isDeepStrictEqual(owner(found), owner(labels)))
+      throw new Error(`a container named ${name} exists that is not ours`)
+    await within(callDeadlineMs, signal, () => container.remove({ force: true, v: true }))
+  } catch (error) {
+    if (!hasStatus(error, 404)) throw error
+  }
+}

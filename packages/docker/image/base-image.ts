@@ -1,0 +1,50 @@
+import { parseDigest } from '@taxiway/domain/ids.ts'
+import type { RunBase } from '@taxiway/domain/run/event.ts'
+import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { callDeadlineMs, type Engine, within } from '../engine/engine.ts'
+import { parseImageReference, registryDigest } from './image.ts'
+
+/**
+ * The digest of an image that a build used: the builder's own word, else the engine's, else, for what it only copied from, the
+ * registry's. Without any of them it is left out.
+ */
+export async function resolveBase(
+  engine: Engine,
+  name: string,
+  auths: Readonly<Record<string, RegistryAuth>>,
+  signal?: AbortSignal,
+): Promise<RunBase> {
+  const [plain = name, said] = name.split('@')
+  const digest = parseDigest(said ?? '')
+  if (digest) return { name: plain, digest }
+  return (await inEngine(engine, plain, signal)) ?? (await inRegistry(engine, plain, auths, signal)) ?? { name: plain }
+}
+
+async function inEngine(engine: Engine, name: string, signal?: AbortSignal): Promise<RunBase | undefined> {
+  const found = await within(callDeadlineMs, signal, () => engine.docker.getImage(name).inspect()).catch(
+    () => undefined,
+  )
+  signal?.throwIfAborted()
+  if (!found) return undefined
+  const wanted = parseImageReference(name)
+  const own = (found.RepoDigests ?? [])
+    .map(parseImageReference)
+    .find((one) => one?.registry === wanted?.registry && one?.repository === wanted?.repository)
+  const digest = parseDigest(own?.digest ?? '')
+  const imageId = parseDigest(found.Id)
+  if (digest) return { name, digest }
+  return imageId ? { name, digest: imageId, isImageId: true } : undefined
+}
+
+async function inRegistry(
+  engine: Engine,
+  name: string,
+  auths: Readonly<Record<string, RegistryAuth>>,
+  signal?: AbortSignal,
+): Promise<RunBase | undefined> {
+  const registry = parseImageReference(name)?.registry
+  const auth = registry === undefined ? undefined : auths[registry]
+  const digest = await registryDigest(engine, name, auth, signal).catch(() => undefined)
+  signal?.throwIfAborted()
+  return digest ? { name, digest } : undefined
+}

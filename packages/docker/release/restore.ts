@@ -1,0 +1,89 @@
+import type { ReleaseOrder, Restored, Target, Work } from '@taxiway/domain/environment/target.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { type ContainerView, removeContainer } from '../container/release-container.ts'
+import { removeNetwork } from '../engine/network.ts'
+import { containersOf, generationOf, keyOf, networkOf, startAll, wantedOf } from './container.ts'
+import { awaitReady, claim, type Machine, putServices } from './release.ts'
+import { type Plan, readObjects } from './workload.ts'
+
+type Release = Parameters<Target['restore']>[0]
+
+/** Gives an environment its previous release again. Most often that never stopped serving, and nothing is to be done for it. */
+export async function restore(machine: Machine, release: Release, work: Work): Promise<Outcome<Restored>> {
+  const { failed, previous, generation } = release
+  const claimed = await claim(machine, failed, { generation, runId: (previous ?? failed).runId })
+  if (!claimed.ok) return claimed
+  if (!previous) return stopAll(machine, release, work)
+  const plan = readObjects(previous.objects, previous.secrets)
+  if (!plan.ok) return plan
+  const containers = await containersOf(machine.engine, failed, work.signal)
+  if (!hasAll(containers, previous, plan.value)) {
+    // They make room first.
+    await removeOthers(machine, release, [previous.generation], work)
+    const started = await startAll(machine, previous, plan.value, work)
+    if (!started.ok) return started
+    const verdict = await awaitReady(machine, previous, plan.value, generation, work)
+    if (!verdict.ok) return verdict
+    if (!verdict.value.healthy)
+      return done({ complete: false, detail: `the earlier release is not healthy either: ${verdict.value.detail}` })
+  }
+  const served = await serve(machine, release, previous.generation, plan.value)
+  if (!served.ok) return served
+  await removeOthers(machine, release, [previous.generation], work)
+  return done({ complete: true, detail: `rolled back to ${previous.sha.slice(0, 7)}` })
+}
+
+const hasAll = (containers: ContainerView[], order: ReleaseOrder, plan: Plan): boolean =>
+  wantedOf(order, plan).every((wanted) =>
+    containers.some(({ name, state }) => name === wanted.name && state === 'running'),
+  )
+
+/** A release that was cancelled after the switch serves by now: its services give way to the earlier ones. */
+async function serve(
+  { state, routes }: Machine,
+  { failed, generation }: Release,
+  serving: number,
+  plan: Plan,
+): Promise<Outcome<void>> {
+  const live = await state.change((record) => {
+    const environment = record.environments[keyOf(failed)]
+    if (environment && environment.generation > generation) return environment.generation
+    if (environment) environment.serving = serving
+    for (const key of Object.keys(record.services))
+      if (key.startsWith(`${keyOf(failed)}/`) && !plan.services.some(({ service }) => key.endsWith(`/${service}`)))
+        delete record.services[key]
+    putServices(record, failed, plan)
+    return generation
+  })
+  if (live > generation) return refuse('stale_generation', { generation, live })
+  routes.follow()
+  await routes.reconcile()
+  return done(undefined)
+}
+
+/** There was no earlier release. What serves in spite of that (the list of releases was lost) is left alone. */
+async function stopAll(machine: Machine, release: Release, work: Work): Promise<Outcome<Restored>> {
+  const { failed } = release
+  const recorded = (await machine.state.read()).environments[keyOf(failed)]?.serving ?? 0
+  const serving = recorded === failed.generation ? 0 : recorded
+  if (serving === 0) {
+    const served = await serve(machine, release, 0, { workloads: [], services: [], notes: [] })
+    if (!served.ok) return served
+  }
+  await removeOthers(machine, release, [serving], work)
+  if (serving === 0) await removeNetwork(machine.engine, networkOf(failed))
+  return done({ complete: true, detail: 'scaled to 0: there was no earlier release' })
+}
+
+/** Removes what the failed release and those superseded before it left; what is newer belongs to somebody else. */
+async function removeOthers(
+  { engine }: Machine,
+  { failed, generation }: Release,
+  kept: number[],
+  { signal }: Work,
+): Promise<void> {
+  const others = (await containersOf(engine, failed, signal)).filter(
+    (container) => generationOf(container) < generation && !kept.includes(generationOf(container)),
+  )
+  await Promise.all(others.map(({ id }) => removeContainer(engine, id)))
+}
