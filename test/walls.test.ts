@@ -7,6 +7,7 @@ const walls: Record<string, string[]> = {
   'packages/domain': [],
   'packages/chassis': ['domain'],
   'packages/store': ['domain'],
+  'packages/worker': ['domain', 'chassis', 'store'],
   'packages/git': ['domain'],
   'packages/git-host': ['domain'],
   'packages/registry': ['domain'],
@@ -14,8 +15,8 @@ const walls: Record<string, string[]> = {
   'packages/kubernetes': ['domain'],
   'packages/yaml': ['domain'],
   'services/api': ['domain', 'chassis', 'store', 'git-host', 'yaml'],
-  'services/builder': ['domain', 'chassis', 'store', 'git', 'registry', 'docker', 'yaml'],
-  'services/deployer': ['domain', 'chassis', 'store', 'git', 'git-host', 'docker', 'kubernetes', 'yaml'],
+  'services/builder': ['domain', 'chassis', 'store', 'worker', 'git', 'registry', 'docker', 'yaml'],
+  'services/deployer': ['domain', 'chassis', 'store', 'worker', 'git', 'git-host', 'docker', 'kubernetes', 'yaml'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
   'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }

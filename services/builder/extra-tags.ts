@@ -6,7 +6,7 @@ import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { RegistryApi } from '@taxiway/registry/api.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { isReferrersTag } from '@taxiway/registry/referrers.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 
 /** A published image, and the registry that it is in. */
 export interface Published {

@@ -2,8 +2,8 @@ import { movedOnFrom } from '@taxiway/domain/run/late-push.ts'
 import { isNewerOf } from '@taxiway/domain/run/origin.ts'
 import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { Superseded } from '@taxiway/worker/stage.ts'
 
 /**
  * With `concurrency: newest`, a run takes the place of the older ones of its branch, tag or pull request, and gives way to a

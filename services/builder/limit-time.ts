@@ -1,5 +1,5 @@
 import { overdueSeconds } from '@taxiway/domain/run/run.ts'
-import type { Attempt } from '@taxiway/store/attempts.ts'
+import type { Attempt } from '@taxiway/worker/attempts.ts'
 
 const lookMs = 500
 

@@ -9,8 +9,8 @@ import { findStage, type Run } from '@taxiway/domain/run/run.ts'
 import type { RegistryApi } from '@taxiway/registry/api.ts'
 import { attach } from '@taxiway/registry/referrers.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Tree } from './stages/checkout.ts'
 
 /** An image that was just pushed. */

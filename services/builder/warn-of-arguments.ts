@@ -1,8 +1,8 @@
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 
 /** Tells of build arguments that are named like a secret, or as one of the repository's. */
 export async function warnOfArguments(

@@ -5,8 +5,8 @@ import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
-import { Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { Superseded } from '@taxiway/worker/stage.ts'
 import { describeRun, placeAmong } from './lane.ts'
 
 /**

@@ -9,7 +9,7 @@ import type {
 } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
 import type { JobTurn, RunJob } from '@taxiway/domain/run/event.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { type RenderContext, render } from './render.ts'
 
 /** Jobs with digests put in. */

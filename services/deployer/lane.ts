@@ -2,8 +2,8 @@ import type { RunId } from '@taxiway/domain/ids.ts'
 import { placeOf } from '@taxiway/domain/run/late-push.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { type StageContext, Superseded } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 
 /** The right to roll out to one environment of one repository: one run at a time, and always the newest. */

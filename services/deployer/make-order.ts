@@ -2,7 +2,7 @@ import type { ReleaseJob, ReleaseOrder, Work } from '@taxiway/domain/environment
 import { checkWaves } from '@taxiway/domain/environment/waves.ts'
 import { withReferences } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { checkAnalysis } from './analysis-policy.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { renderJobs } from './jobs.ts'

@@ -3,7 +3,7 @@ import type { ReleaseJob, SecretSet, Target, Work } from '@taxiway/domain/enviro
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { componentObjects, leftOutOnMachine } from './component.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { jobObject } from './job-object.ts'

@@ -3,7 +3,7 @@ import type { Reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/event.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { Fenced, type StageContext } from '@taxiway/store/stage.ts'
+import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps, RollOut } from './deploy-release.ts'
 
 /** Keeps the release, and tells the run how far it is, and why it went wrong. */

@@ -2,7 +2,7 @@ import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/targ
 import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { Preview } from '@taxiway/store/environments/previews.ts'
-import { hiddenValues } from '@taxiway/store/hidden-values.ts'
+import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import { type BorrowedLane, borrowLane } from './borrow-lane.ts'
 import type { WatchDeps } from './watch-environment.ts'
 

@@ -1,7 +1,7 @@
 import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import type { Place } from './place.ts'
 import { checkPolicy } from './policy.ts'

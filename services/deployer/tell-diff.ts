@@ -1,7 +1,7 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from './deploy-release.ts'
 import { isSamePlace } from './restore-release.ts'
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
 import { newRun } from '@taxiway/domain/run/run.ts'
-import { beginAttempt } from '@taxiway/store/attempts.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
-import { makeRedispatch } from '@taxiway/store/runs/dispatch.ts'
 import { openStore } from '@taxiway/store/store.ts'
+import { beginAttempt } from '@taxiway/worker/attempts.ts'
+import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 const store = openStore({ redisUrl: new URL('/6', process.env.REDIS_URL).href, secretKey: randomBytes(32) })

@@ -12,8 +12,8 @@ import { eventOf, refOf } from '@taxiway/domain/run/origin.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { parseYaml } from '@taxiway/yaml/parse.ts'
 
 export interface CheckoutDeps {

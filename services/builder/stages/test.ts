@@ -1,7 +1,7 @@
 import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
-import type { StageContext } from '@taxiway/store/stage.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { wholeLeft } from '../test/collect.ts'
 import { runTest } from '../test/one-test.ts'
 import { inOrder } from '../test/schedule.ts'

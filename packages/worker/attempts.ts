@@ -2,7 +2,7 @@ import type { RunId } from '@taxiway/domain/ids.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'
-import type { Fence, Runs } from './runs/runs.ts'
+import type { Fence, Runs } from '@taxiway/store/runs/runs.ts'
 
 /** A run in this worker's hands. */
 export interface Attempt {

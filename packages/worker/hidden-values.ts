@@ -1,6 +1,6 @@
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
-import type { ConfiguredRegistry } from './access/registries.ts'
-import type { Store } from './store.ts'
+import type { ConfiguredRegistry } from '@taxiway/store/access/registries.ts'
+import type { Store } from '@taxiway/store/store.ts'
 
 /** All that no log, reason or status of a repository's runs may show: its secrets, its token, and our passwords at registries. */
 export async function hiddenValues(

@@ -4,11 +4,11 @@ import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { findStage, type Run, stageKey } from '@taxiway/domain/run/run.ts'
 import { hideError, hideSecrets } from '@taxiway/domain/secrets/mask.ts'
-import { Unreadable } from './access/secrets.ts'
+import { Unreadable } from '@taxiway/store/access/secrets.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import type { Attempt } from './attempts.ts'
-import { patiently } from './redis/connection.ts'
 import { makeStageLog, type StageLog } from './stage-log.ts'
-import type { Store } from './store.ts'
 
 /** What a stage works with. */
 export interface StageContext {
