@@ -1,6 +1,6 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
+import { unschedulable } from './explain/scheduling.ts'
 import { type ClusterRelease, type KubeObject, keys } from './object.ts'
-import { unschedulable } from './scheduling.ts'
 
 /** A probe, as far as its answers are put into words. */
 export interface Probe {

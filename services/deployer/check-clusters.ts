@@ -27,8 +27,8 @@ async function findings(
   namespace: string | undefined,
   signal: AbortSignal,
 ): Promise<ClusterFindings> {
-  const { connectCluster } = await import('@taxiway/kubernetes/cluster.ts')
-  const { lookOver } = await import('@taxiway/kubernetes/look-over.ts')
+  const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
+  const { lookOver } = await import('@taxiway/kubernetes/cluster/check.ts')
   try {
     const cluster = connectCluster({ access })
     const wait = { untilMs: performance.now() + lookMs, signal, say: () => {} }

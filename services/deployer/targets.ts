@@ -118,7 +118,7 @@ async function openCluster(config: Config, context: string | undefined): Promise
 /** A registered cluster. Its access is opened when a connection is made, and again when it was written anew. */
 async function openRegistered(config: Config, accesses: ClusterAccesses, name: string): Promise<Target> {
   const { makeKubernetesTarget } = await import('./targets/kubernetes.ts')
-  const { connectCluster } = await import('@taxiway/kubernetes/cluster.ts')
+  const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
   const door = {
     revision: () => patiently(() => accesses.revision(name)),
     async connect() {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ReleaseOrder, RenderedObject, Target, Work } from '@taxiway/domain/environment/target.ts'
-import { connectCluster, waitFor } from '@taxiway/kubernetes/cluster.ts'
+import { connectCluster, waitFor } from '@taxiway/kubernetes/cluster/connection.ts'
 import { runProgram } from '../../deploy/local/process.ts'
 import { render } from '../../services/deployer/render.ts'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'

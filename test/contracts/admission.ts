@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Cluster } from '@taxiway/kubernetes/cluster.ts'
+import type { Cluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { makeCertificate } from './certificate.ts'
 import { wait } from './cluster-scene.ts'
 import { successOf } from './target.ts'

@@ -1,6 +1,6 @@
 import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
-import { listBeside } from '@taxiway/kubernetes/beside-live.ts'
+import { listBeside } from '@taxiway/kubernetes/steps/beside-live.ts'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { stamp } from '../../services/deployer/render.ts'
 import { clusterScene, kubeconfig, servicePath, wait, webPath } from '../contracts/cluster-scene.ts'

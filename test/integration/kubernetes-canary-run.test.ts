@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { kubeconfig, wait } from '../contracts/cluster-scene.ts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { isReady, type Pod } from '@taxiway/kubernetes/pod.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { webManifests } from '../contracts/web-manifests.ts'
 import { makeWorld } from '../scenes/make-world.ts'

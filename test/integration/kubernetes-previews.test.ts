@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Call, type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { type Call, type Cluster, connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'

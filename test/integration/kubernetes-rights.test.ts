@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rbacText } from '@taxiway/domain/cluster/rbac.ts'
 import type { ReleaseOrder, RenderedObject, Target } from '@taxiway/domain/environment/target.ts'
-import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { type Cluster, connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { checkPolicy } from '../../services/deployer/policy.ts'
@@ -223,8 +223,8 @@ test('in a cluster the account of the pod is enough', () => {
   const { clusters, users } = parse(readFileSync(account.kubeconfig, 'utf8'))
   const server = new URL(clusters[0].cluster.server)
   const script = `
-    import { connectCluster } from '@taxiway/kubernetes/cluster.ts'
-    import { lookOver } from '@taxiway/kubernetes/look-over.ts'
+    import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
+    import { lookOver } from '@taxiway/kubernetes/cluster/check.ts'
     const access = { inCluster: true }
     const wait = { untilMs: performance.now() + 10_000, signal: new AbortController().signal, say() {} }
     const found = await lookOver(connectCluster({ access }), { access, namespace: '${place.namespace}' }, wait)

@@ -1,4 +1,4 @@
-import { connectCluster } from '@taxiway/kubernetes/cluster.ts'
+import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
 import { type Account, makeAccount } from '../contracts/account.ts'

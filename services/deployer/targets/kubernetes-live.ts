@@ -1,12 +1,12 @@
 import { chosen, type LiveRelease, type LiveTarget, objectOf } from '@taxiway/domain/environment/live-target.ts'
 import type { Work } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/adjust.ts'
-import { openBell } from '@taxiway/kubernetes/bell.ts'
-import type { Cluster, Wait } from '@taxiway/kubernetes/cluster.ts'
-import { correctRelease, findDrift } from '@taxiway/kubernetes/drift.ts'
+import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
+import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/connection.ts'
+import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
+import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
+import { followedPaths, readState } from '@taxiway/kubernetes/health/state.ts'
 import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
-import { followedPaths, readState } from '@taxiway/kubernetes/state.ts'
 import { stamp } from '../render.ts'
 
 /** Runs one call against the connected cluster, or refuses when there is none. */

@@ -1,0 +1,129 @@
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Answer, Cluster, Wait } from '../cluster/connection.ts'
+import { deleteSecret, readInventory, secretsOf, stale, writeInventory } from '../inventory.ts'
+import {
+  type ClusterRelease,
+  describe,
+  generationOf,
+  isNewer,
+  isOurs,
+  type KubeObject,
+  kinds,
+  type ObjectRef,
+  pathOf,
+  refKey,
+  refOf,
+} from '../object.ts'
+
+/** What may be removed. `careful`: all that is left over, but never most of what there is. A list: only these of it. */
+export type Pruning = { how: 'careful' | 'all' } | { only: readonly ObjectRef[] }
+
+/** So many at a time are no accident, however small the environment is. */
+const alwaysAllowed = 3
+const namesTold = 5
+const dataKinds = ['PersistentVolumeClaim', 'PersistentVolume', 'Namespace']
+
+/** Does the object hold data, or take data with it when it goes? */
+export function holdsData(object: { kind: string; spec?: unknown }): boolean {
+  const { persistentVolumeClaimRetentionPolicy: policy } = (object.spec ?? {}) as {
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string }
+  }
+  return dataKinds.includes(object.kind) || policy?.whenDeleted === 'Delete'
+}
+
+/**
+ * Deletes what the inventory names and the release has not, as far as it carries our labels and an older generation, and holds
+ * no data. `prune_held`: it would be too much, so nothing was removed.
+ */
+export async function prune(
+  cluster: Cluster,
+  release: ClusterRelease,
+  pruning: Pruning,
+  wait: Wait,
+): Promise<Outcome<string[]>> {
+  const known = await readInventory(cluster, release, wait)
+  if (!known.ok) return known
+  if (!known.value) return done([])
+  if (isNewer(known.value, release)) return stale(release, known.value.generation)
+  const wanted = new Set(release.objects.map((object) => refKey(refOf(object))))
+  const others = known.value.objects.filter((ref) => !wanted.has(refKey(ref)))
+  // What a newer version has put there, and does not know here, is left as well.
+  const kept = others.filter(({ kind }) => dataKinds.includes(kind) || !kinds[kind])
+  const found = await findLeftovers(
+    cluster,
+    release,
+    others.filter((ref) => !kept.includes(ref)),
+    wait,
+  )
+  if (!found.ok) return found
+  const only = 'only' in pruning ? new Set(pruning.only.map(refKey)) : undefined
+  const removable = found.value.filter((object) => !holdsData(object) && (only?.has(refKey(refOf(object))) ?? true))
+  const all = wanted.size + removable.length
+  if ('how' in pruning && pruning.how === 'careful' && removable.length > alwaysAllowed && removable.length > all / 2)
+    return refuse('prune_held', { count: removable.length, all, names: someNames(removable) })
+  const removed: string[] = []
+  for (const object of removable) {
+    const answer = await deleteObject(cluster, release.namespace, object, wait)
+    if (!answer.ok) return answer
+    if (answer.value.status < 300) removed.push(refKey(refOf(object)))
+  }
+  // Whoever removes things by hand means these things.
+  const secrets =
+    'how' in pruning ? await removeSecrets(cluster, release, known.value.secrets, wait) : done(known.value.secrets)
+  if (!secrets.ok) return secrets
+  const left = [...kept, ...found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))]
+  if (known.value.objects.length > wanted.size + left.length || known.value.secrets.length > secrets.value.length) {
+    const written = await writeInventory(cluster, release, known.value, wait, left, secrets.value)
+    if (!written.ok) return written
+  }
+  return done(removed)
+}
+
+/** Removes Secrets that earlier releases had. @returns those that are left */
+async function removeSecrets(
+  cluster: Cluster,
+  release: ClusterRelease,
+  known: readonly string[],
+  wait: Wait,
+): Promise<Outcome<string[]>> {
+  const own = secretsOf(release)
+  for (const name of known.filter((one) => !own.includes(one))) {
+    const gone = await deleteSecret(cluster, release.namespace, name, wait)
+    if (!gone.ok) return gone
+  }
+  return done(own)
+}
+
+function someNames(objects: readonly KubeObject[]): string {
+  const names = objects.slice(0, namesTold).map(describe).join(', ')
+  return objects.length > namesTold ? `${names} and ${objects.length - namesTold} more` : names
+}
+
+/** Those of the objects that are there, ours, and of an older release. */
+async function findLeftovers(
+  cluster: Cluster,
+  release: ClusterRelease,
+  refs: readonly ObjectRef[],
+  wait: Wait,
+): Promise<Outcome<KubeObject[]>> {
+  const found: KubeObject[] = []
+  for (const ref of refs) {
+    const live = await cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, ref) }, wait)
+    if (!live.ok) return live
+    const { status, body } = live.value
+    if (status === 200 && isOurs(body, release) && generationOf(body) < release.generation) found.push(body)
+  }
+  return done(found)
+}
+
+/** Deletes exactly this object, not one made later under its name; its pods go after it. */
+export function deleteObject(
+  cluster: Cluster,
+  namespace: string,
+  object: KubeObject,
+  wait: Wait,
+): Promise<Outcome<Answer>> {
+  const { uid, resourceVersion } = object.metadata
+  const body = { propagationPolicy: 'Background', preconditions: { uid, resourceVersion } }
+  return cluster.call({ method: 'DELETE', path: pathOf(namespace, refOf(object)), body }, wait)
+}

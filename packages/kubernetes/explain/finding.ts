@@ -1,0 +1,45 @@
+import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
+import type { Health } from '../health/health.ts'
+import type { KubeObject } from '../object.ts'
+import type { Pod, PodTrouble } from '../pod.ts'
+import type { Event } from './events.ts'
+
+/** What is wrong with a workload, and whether waiting can't change that. */
+export interface Finding {
+  final: boolean
+  explanation: Explanation
+}
+/** A workload as it was just read, with the pods of this release. */
+export interface Seen {
+  workload: KubeObject
+  health: Health
+  pods: Pod[]
+  /** Some of its pods, or of its neighbours', are on their way out: what they hold is about to be free. */
+  isMakingRoom: boolean
+}
+/** How long something has been so, in milliseconds: since the first time that this key was asked about. */
+export type Lasting = (key: string) => number
+
+/** Counts from the first question about each key, on the clock of `performance.now()`. */
+export function makeLasting(): Lasting {
+  const first = new Map<string, number>()
+  return (key) => {
+    const now = performance.now()
+    first.set(key, first.get(key) ?? now)
+    return now - (first.get(key) ?? now)
+  }
+}
+
+/** What was found, before its last lines are read. */
+export type Found = Pick<Explanation, 'pod' | 'container' | 'cause' | 'text' | 'exitCode'> & {
+  final: boolean
+  log?: PodTrouble['log']
+  events?: Event[]
+}
+/** What is asked of a workload. */
+export interface Question {
+  namespace: string
+  lasting: Lasting
+  /** The time is over, or it has failed: also explain what is merely slow. */
+  over: boolean
+}

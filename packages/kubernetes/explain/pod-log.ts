@@ -1,0 +1,40 @@
+import type { Cluster, Wait } from '../cluster/connection.ts'
+
+const tailLines = 20
+/** What a log's last lines may come to; the server cuts the end off, so this is more than they ever should. */
+const limitBytes = 256 * 1024
+
+/**
+ * The last lines of a container that are not empty, oldest first: of the one before its restart, or of this one, and of the
+ * other where that has said nothing (it may have restarted just now). None when it can't be read.
+ */
+export async function lastLines(
+  cluster: Cluster,
+  { namespace, pod, container, previous }: { namespace: string; pod: string; container?: string; previous: boolean },
+  wait: Wait,
+): Promise<string[]> {
+  for (const before of previous ? ['true', 'false'] : ['false', 'true']) {
+    const answer = await cluster.call<string>(
+      {
+        method: 'GET',
+        path: `/api/v1/namespaces/${namespace}/pods/${pod}/log`,
+        query: {
+          ...(container ? { container } : {}),
+          previous: before,
+          tailLines: String(tailLines),
+          limitBytes: String(limitBytes),
+        },
+        may403: true,
+      },
+      wait,
+    )
+    if (!answer.ok) return []
+    if (answer.value.status !== 200 || typeof answer.value.body !== 'string') continue
+    // The runtime's own words in the place of a log that it can't find are no last lines.
+    const lines = answer.value.body
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !line.startsWith('unable to retrieve container logs for '))
+    if (lines.length > 0) return lines.map((line) => line.trimEnd())
+  }
+  return []
+}

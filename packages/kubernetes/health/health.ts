@@ -1,0 +1,103 @@
+import type { KubeObject } from '../object.ts'
+
+/** What an object's own status says about it. `detail` is one sentence without a full stop. */
+export interface Health {
+  state: 'healthy' | 'progressing' | 'failed'
+  detail: string
+  /** What the server said when it refused to take more of its pods. */
+  refused?: string
+}
+
+interface Condition {
+  type: string
+  status: string
+  reason?: string
+  message?: string
+  lastUpdateTime?: string
+}
+interface Spec {
+  replicas?: number
+  updateStrategy?: { type?: string; rollingUpdate?: { partition?: number } }
+}
+interface WorkloadStatus {
+  observedGeneration?: number
+  replicas?: number
+  updatedReplicas?: number
+  availableReplicas?: number
+  readyReplicas?: number
+  currentRevision?: string
+  updateRevision?: string
+  desiredNumberScheduled?: number
+  updatedNumberScheduled?: number
+  numberAvailable?: number
+  conditions?: Condition[]
+}
+
+const healthy = (detail: string): Health => ({ state: 'healthy', detail })
+const progressing = (detail: string): Health => ({ state: 'progressing', detail })
+const failed = (detail: string): Health => ({ state: 'failed', detail })
+
+/**
+ * Is the object as its manifest wants it? The rules are those of `kubectl rollout status`; what runs no pods is healthy.
+ * @param before the `timedOutAt` of before this release: a Deployment keeps that mark until it is through
+ */
+export function healthOf(object: KubeObject, before?: string): Health {
+  const status = (object.status ?? {}) as WorkloadStatus
+  const spec = (object.spec ?? {}) as Spec
+  if (object.kind === 'Job') return jobHealth(status)
+  const rule = { Deployment: deploymentHealth, StatefulSet: statefulSetHealth, DaemonSet: daemonSetHealth }[object.kind]
+  if (!rule) return healthy('in place')
+  const isSeen = (status.observedGeneration ?? 0) >= (object.metadata.generation ?? 1)
+  if (!isSeen) return progressing('not seen by its controller yet')
+  const health = rule(spec, status)
+  const at = timedOutAt(object)
+  if (health.state !== 'progressing' || at === undefined || at === before) return health
+  return failed(`no progress within progressDeadlineSeconds, ${health.detail}`)
+}
+
+/** When a Deployment was last found to exceed its progress deadline, as the server writes it. */
+export function timedOutAt(object: KubeObject): string | undefined {
+  const progress = conditionOf((object.status ?? {}) as WorkloadStatus, 'Progressing')
+  return progress?.reason === 'ProgressDeadlineExceeded' ? (progress.lastUpdateTime ?? '') : undefined
+}
+
+const conditionOf = (status: WorkloadStatus, type: string) =>
+  status.conditions?.find((condition) => condition.type === type)
+
+function deploymentHealth(spec: Spec, status: WorkloadStatus): Health {
+  const wanted = spec.replicas ?? 1
+  const { replicas = 0, updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
+  const count = `${Math.min(available, updated)} of ${wanted} pods ready`
+  const failure = conditionOf(status, 'ReplicaFailure')
+  if (updated < wanted) return { ...progressing(count), ...(failure?.message ? { refused: failure.message } : {}) }
+  if (replicas > updated) return progressing(`${replicas - updated} old pods still there`)
+  return available < updated ? progressing(count) : healthy(`${available}/${wanted}`)
+}
+
+function statefulSetHealth(spec: Spec, status: WorkloadStatus): Health {
+  const wanted = spec.replicas ?? 1
+  const { readyReplicas: ready = 0, updatedReplicas: updated = 0, replicas = 0 } = status
+  const expected = wanted - (spec.updateStrategy?.rollingUpdate?.partition ?? 0)
+  if (spec.updateStrategy?.type === 'OnDelete') return healthy('updated when its pods are deleted')
+  if (ready < wanted || replicas > wanted) return progressing(`${Math.min(ready, wanted)} of ${wanted} pods ready`)
+  if (status.updateRevision !== status.currentRevision && updated < expected)
+    return progressing(`${updated} of ${expected} pods updated`)
+  return healthy(`${ready}/${wanted}`)
+}
+
+function daemonSetHealth(spec: Spec, status: WorkloadStatus): Health {
+  const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable = 0 } = status
+  if (spec.updateStrategy?.type === 'OnDelete') return healthy('updated when its pods are deleted')
+  if (updated < wanted) return progressing(`${updated} of ${wanted} pods updated`)
+  return numberAvailable < wanted
+    ? progressing(`${numberAvailable} of ${wanted} pods ready`)
+    : healthy(`${numberAvailable}/${wanted}`)
+}
+
+/** Is a Job through? */
+export function jobHealth(status: WorkloadStatus): Health {
+  if (conditionOf(status, 'Complete')?.status === 'True') return healthy('complete')
+  const failure = conditionOf(status, 'Failed')
+  if (failure?.status === 'True') return failed(failure.message ?? failure.reason ?? 'failed')
+  return progressing('not complete yet')
+}

@@ -1,0 +1,95 @@
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
+import type { Seen } from '../explain/finding.ts'
+import { stale } from '../inventory.ts'
+import {
+  type ClusterRelease,
+  describe,
+  generationOf,
+  isNewer,
+  isWorkload,
+  type KubeObject,
+  keys,
+  pathOf,
+  refOf,
+  selectorOf,
+} from '../object.ts'
+import { isPodOf, type Pod } from '../pod.ts'
+import { healthOf, timedOutAt } from './health.ts'
+
+/** Reads the workloads of a release and their pods anew. `stale_generation` when a newer release took over. */
+export type Look = (wait: Wait) => Promise<Outcome<Seen[]>>
+
+/** Makes the look at one release; it keeps what must not be forgotten between two looks. */
+export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
+  const workloads = release.objects.filter(isWorkload)
+  const before = new Map<string, string | undefined>()
+  const lastPods = new Map<string, Pod[]>()
+  const pullErrors = new Map<string, string>()
+  return async (wait) => {
+    const listing = readPods(cluster, release, wait)
+    const reads = workloads.map((object) =>
+      cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, refOf(object)) }, wait),
+    )
+    // Together: what is aborted rejects in both, and nobody would hear of the second.
+    const [answers, pods] = await Promise.all([Promise.all(reads), listing])
+    if (!pods.ok) return pods
+    const isMakingRoom = pods.value.some(({ metadata }) => metadata.deletionTimestamp)
+    const seen: Seen[] = []
+    for (const [index, answer] of answers.entries()) {
+      const workload = workloads[index] as KubeObject
+      if (!answer.ok) return answer
+      if (answer.value.status === 404) {
+        seen.push({ workload, health: { state: 'failed', detail: 'it was deleted meanwhile' }, pods: [], isMakingRoom })
+        continue
+      }
+      if (answer.value.status !== 200) throw unreadable(workload.metadata.name, answer.value)
+      const live = answer.value.body
+      const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
+      if (isNewer(held, release)) return stale(release, held.generation)
+      const key = describe(live)
+      if (!before.has(key)) before.set(key, timedOutAt(live))
+      const its = podsOf(live, pods.value, release)
+      // The pods of a Job that has failed are removed at once, and with them what they ended with.
+      const known = its.length > 0 || live.kind !== 'Job' ? its : (lastPods.get(key) ?? [])
+      lastPods.set(key, known)
+      for (const pod of known) keepPullErrors(pod, pullErrors)
+      seen.push({ workload: live, health: healthOf(live, before.get(key)), pods: known, isMakingRoom })
+    }
+    return done(seen)
+  }
+}
+
+/** While a node waits to pull again it does not say why any more, and its events may be late: what it said before stands. */
+function keepPullErrors({ metadata, status }: Pod, errors: Map<string, string>): void {
+  for (const { name, state } of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
+    const key = `${metadata.name}/${name}`
+    const waiting = state?.waiting
+    if (waiting?.reason === 'ErrImagePull' && waiting.message) errors.set(key, waiting.message)
+    if (waiting?.reason === 'ImagePullBackOff') waiting.message = errors.get(key) ?? waiting.message ?? ''
+  }
+}
+
+async function readPods(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pod[]>> {
+  const answer = await cluster.call<{ items: Pod[] }>(
+    {
+      method: 'GET',
+      path: `/api/v1/namespaces/${release.namespace}/pods`,
+      query: { labelSelector: selectorOf(release), limit: '1000' },
+    },
+    wait,
+  )
+  if (!answer.ok) return answer
+  if (answer.value.status !== 200) throw unreadable('pods', answer.value)
+  return done(answer.value.body.items)
+}
+
+/** The pods that count; one that is on its way out does not (but for a Job's: it ended), nor does any of a workload scaled to 0. */
+function podsOf(workload: KubeObject, pods: Pod[], release: ClusterRelease): Pod[] {
+  if ((workload.spec as { replicas?: number } | undefined)?.replicas === 0) return []
+  const isKept = (pod: Pod) => workload.kind === 'Job' || !pod.metadata.deletionTimestamp
+  return pods.filter((pod) => isPodOf(pod, workload, release) && isKept(pod))
+}
+
+const unreadable = (what: string, answer: Answer) =>
+  new Error(`could not read ${what}: ${answer.status} ${messageOf(answer.body)}`)
