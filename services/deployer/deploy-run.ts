@@ -8,8 +8,8 @@ import { type Attempt, beginAttempt } from '@taxiway/worker/attempts.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import { type AttemptContext, closeAborted, Gated, record, runStage } from '@taxiway/worker/stage.ts'
 import { deployRelease } from './deploy-release.ts'
-import { gateBefore } from './gates.ts'
-import type { Targets } from './targets.ts'
+import type { Targets } from './target/open.ts'
+import { gateBefore } from './turn/gates.ts'
 
 export interface DeployerDeps {
   config: Config

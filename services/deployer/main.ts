@@ -10,11 +10,11 @@ import type { Attempt } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
-import { makeFulfil } from './fulfil-changes.ts'
-import { makeGatekeeper } from './gates.ts'
-import { sweepPreviews } from './sweep-previews.ts'
-import { makeTargets } from './targets.ts'
-import { watchEnvironments } from './watch-environments.ts'
+import { makeFulfil } from './live/fulfil-changes.ts'
+import { watchEnvironments } from './live/watch-environments.ts'
+import { sweepPreviews } from './preview/sweep.ts'
+import { makeTargets } from './target/open.ts'
+import { makeGatekeeper } from './turn/gates.ts'
 
 const redispatchMs = 2000
 const checkClustersMs = 500

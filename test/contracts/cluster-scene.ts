@@ -2,7 +2,7 @@ import type { ReleaseOrder, RenderedObject, Target } from '@taxiway/domain/envir
 import { type Cluster, connectCluster, waitFor } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll } from 'vitest'
-import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import { type Images, makeImages, serving } from './images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from './target.ts'
 

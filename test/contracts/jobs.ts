@@ -1,7 +1,7 @@
 import type { JobEnd, ReleaseJob, ReleaseOrder, Target } from '@taxiway/domain/environment/target.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { jobObject } from '../../services/deployer/job-object.ts'
-import { renderJobs } from '../../services/deployer/jobs.ts'
+import { jobObject } from '../../services/deployer/order/job-object.ts'
+import { renderJobs } from '../../services/deployer/release/jobs.ts'
 import { makeImages } from './images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from './target.ts'
 

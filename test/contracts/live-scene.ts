@@ -13,9 +13,9 @@ import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { expect } from 'vitest'
 import { makeApp } from '../../services/api/app.ts'
-import { makeFulfil } from '../../services/deployer/fulfil-changes.ts'
-import type { Targets } from '../../services/deployer/targets.ts'
-import { watchEnvironments } from '../../services/deployer/watch-environments.ts'
+import { makeFulfil } from '../../services/deployer/live/fulfil-changes.ts'
+import { watchEnvironments } from '../../services/deployer/live/watch-environments.ts'
+import type { Targets } from '../../services/deployer/target/open.ts'
 
 /** A store, an api and deployers' watches of tests that look at what becomes of a release. */
 export async function liveScene(target: () => Target) {

@@ -1,6 +1,6 @@
 import type { ReleaseOrder, RenderedObject, Target, Work } from '@taxiway/domain/environment/target.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { render, stamp } from '../../services/deployer/render.ts'
+import { render, stamp } from '../../services/deployer/order/render.ts'
 import { type Images, makeImages, serving } from './images.ts'
 
 /** One environment that tests deploy to; every order is a new run and, unless told otherwise, the next generation. */

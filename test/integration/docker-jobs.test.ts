@@ -6,7 +6,7 @@ import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
 import { removeNetwork } from '@taxiway/docker/engine/network.ts'
 import { afterAll } from 'vitest'
-import { makeDockerTarget } from '../../services/deployer/targets/docker.ts'
+import { makeDockerTarget } from '../../services/deployer/target/docker.ts'
 import { jobsContract } from '../contracts/jobs.ts'
 
 const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })

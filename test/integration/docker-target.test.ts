@@ -19,7 +19,7 @@ import { pushImage } from '@taxiway/docker/image/push.ts'
 import type { ReleaseOrder, Target } from '@taxiway/domain/environment/target.ts'
 import { done } from '@taxiway/domain/reason.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { type DockerTarget, makeDockerTarget } from '../../services/deployer/targets/docker.ts'
+import { type DockerTarget, makeDockerTarget } from '../../services/deployer/target/docker.ts'
 import { makeImages, serving } from '../contracts/images.ts'
 import {
   deployment,

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { ReleaseOrder, Target } from '@taxiway/domain/environment/target.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import { clusterScene, kubeconfig } from '../contracts/cluster-scene.ts'
 import { makeWork, successOf, type TestPlace } from '../contracts/target.ts'
 

@@ -2,7 +2,7 @@ import { applyRelease } from '@taxiway/kubernetes/apply/apply.ts'
 import type { Cluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { expect, test } from 'vitest'
-import { stamp } from '../../services/deployer/render.ts'
+import { stamp } from '../../services/deployer/order/render.ts'
 import { clusterScene, configMap, failureOf, servicePath, wait, webPath } from '../contracts/cluster-scene.ts'
 import { deployment, makeWork, service, successOf } from '../contracts/target.ts'
 

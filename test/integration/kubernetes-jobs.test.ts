@@ -1,4 +1,4 @@
-import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import { kubeconfig, removeNamespace } from '../contracts/cluster-scene.ts'
 import { jobsContract } from '../contracts/jobs.ts'
 

@@ -12,8 +12,8 @@ import { openStore, type Store } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { startRedis } from '../../deploy/local/redis.ts'
-import { choosePlace } from '../../services/deployer/place.ts'
-import { makeTargets, type Targets } from '../../services/deployer/targets.ts'
+import { choosePlace } from '../../services/deployer/order/place.ts'
+import { makeTargets, type Targets } from '../../services/deployer/target/open.ts'
 import { makeWork, successOf } from '../contracts/target.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-places-'))

@@ -1,6 +1,6 @@
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import { type Account, makeAccount } from '../contracts/account.ts'
 import { clusterScene, wait } from '../contracts/cluster-scene.ts'
 import { deployment, makeWork, successOf } from '../contracts/target.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { checkPolicy } from '../../services/deployer/policy.ts'
-import { makeKubernetesTarget } from '../../services/deployer/targets/kubernetes.ts'
+import { checkPolicy } from '../../services/deployer/policy/policy.ts'
+import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import {
   clusterScene,
   configMap,

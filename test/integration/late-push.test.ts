@@ -7,8 +7,8 @@ import { openStore } from '@taxiway/store/store.ts'
 import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { ReleaseDeps } from '../../services/deployer/deploy-release.ts'
-import { gateBefore } from '../../services/deployer/gates.ts'
-import { holdLane } from '../../services/deployer/lane.ts'
+import { gateBefore } from '../../services/deployer/turn/gates.ts'
+import { holdLane } from '../../services/deployer/turn/lane.ts'
 
 const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
 const signal = new AbortController().signal

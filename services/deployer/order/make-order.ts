@@ -1,0 +1,83 @@
+import type { ReleaseJob, ReleaseOrder, Work } from '@taxiway/domain/environment/target.ts'
+import { checkWaves } from '@taxiway/domain/environment/waves.ts'
+import { withReferences } from '@taxiway/domain/plan/strategy.ts'
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
+import type { ReleaseDeps } from '../deploy-release.ts'
+import { checkAnalysis } from '../policy/analysis.ts'
+import { checkPolicy } from '../policy/policy.ts'
+import { renderJobs } from '../release/jobs.ts'
+import { claimGeneration } from '../release/record.ts'
+import type { Place } from './place.ts'
+import { fillHosts } from './preview-hosts.ts'
+import { render, stamp } from './render.ts'
+import { readSource } from './source.ts'
+import { storedOrder } from './stored-order.ts'
+
+/** What an environment is to be given, and the jobs that run for it. */
+export interface Ordered {
+  order: ReleaseOrder
+  jobs: ReleaseJob[]
+}
+
+/** The objects of the release, with digests put in, under the next generation; checked against what is allowed here. */
+export async function makeOrder(
+  stage: StageContext,
+  deps: ReleaseDeps,
+  place: Place,
+  work: Work,
+): Promise<Outcome<Ordered>> {
+  const { run } = stage
+  const { environment } = deps
+  const { target, namespace, cluster, rules, isShared } = place
+  if (run.event === 'rollback') return makeRollback(stage, deps, place, work)
+  const source = await readSource(stage, deps, target, work)
+  if (!source.ok) return source
+  const { secrets } = source.value
+  const documents = fillHosts(source.value.documents, environment.preview?.number)
+  const where = { repositoryId: run.repo, environment: environment.name, namespace, ...(cluster ? { cluster } : {}) }
+  const preview = environment.preview?.number
+  const live = await target.live(where, work)
+  if (!live.ok) return live
+  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
+  const release = {
+    ...where,
+    repositoryName: run.repository,
+    runId: run.id,
+    sha: run.sha,
+    generation,
+    ...(preview === undefined ? {} : { preview }),
+  }
+  const references = Object.fromEntries(
+    run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
+  )
+  const allowed = checkPolicy(documents, namespace, { ...rules, isShared, given: secrets })
+  if (!allowed.ok) return allowed
+  const waves = checkWaves(allowed.value, environment.strategy?.kind)
+  if (!waves.ok) return waves
+  const rendered = render(allowed.value, { ...release, references })
+  if (!rendered.ok) return rendered
+  const jobs = renderJobs(source.value.jobs, { ...release, references })
+  if (!jobs.ok) return jobs
+  const order = { ...release, ...rendered.value, ...(secrets.length > 0 ? { secrets } : {}) }
+  if (!environment.strategy) return done({ order, jobs: jobs.value })
+  const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
+  if (!analysis.ok) return analysis
+  const strategy = withReferences(environment.strategy, references)
+  return strategy.ok ? done({ order: { ...order, strategy: strategy.value }, jobs: jobs.value }) : strategy
+}
+
+/** What an earlier release had, under the next generation. */
+async function makeRollback(
+  stage: StageContext,
+  deps: ReleaseDeps,
+  place: Place,
+  work: Work,
+): Promise<Outcome<Ordered>> {
+  const order = await storedOrder(stage, deps, place)
+  if (!order.ok) return order
+  const live = await place.target.live(order.value, work)
+  if (!live.ok) return live
+  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
+  return done({ order: stamp(order.value, generation), jobs: [] })
+}

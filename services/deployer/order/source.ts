@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import type { ReleaseJob, SecretSet, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
+import type { ReleaseDeps } from '../deploy-release.ts'
+import { componentObjects, leftOutOnMachine } from './component.ts'
+import { jobObject } from './job-object.ts'
+import { readManifests } from './manifests.ts'
+
+/** What a release is made from: objects that nobody has checked yet, and the secrets that they are given. */
+export interface Source {
+  documents: unknown[]
+  secrets: SecretSet[]
+  /** Commands that run once for it. */
+  jobs: ReleaseJob[]
+}
+
+/** What one part of a release, a component or a job, is named by among all runs: nothing of that name ever changes. */
+const nameOf = ({ run }: StageContext, { environment }: ReleaseDeps, ...part: string[]): string =>
+  `${part.at(-1)}-${createHash('sha256')
+    .update([run.id, environment.name, ...part].join(' '))
+    .digest('hex')
+    .slice(0, 10)}`
+
+/** The objects of the environment, wherever they come from: components of the pipeline file, or manifests of the commit. */
+export async function readSource(
+  stage: StageContext,
+  deps: ReleaseDeps,
+  target: Target,
+  work: Work,
+): Promise<Outcome<Source>> {
+  const { components, before = [], afterLive = [] } = deps.environment
+  const jobs = [
+    ...before.map((job) => ({ job, when: 'before' as const })),
+    ...afterLive.map((job) => ({ job, when: 'after_live' as const })),
+  ]
+  const secrets = [
+    ...(components ?? []).map((component) => ({ name: nameOf(stage, deps, component.name), keys: component.secrets })),
+    ...jobs.map(({ job, when }) => ({ name: nameOf(stage, deps, when, job.name), keys: job.secrets })),
+  ].filter(({ keys }) => keys.length > 0)
+  const set = await areSet(stage, deps, secrets)
+  if (!set.ok) return set
+  const documents = components
+    ? await fromComponents(stage, deps, components, target, work)
+    : await readManifests(stage, deps, target, work)
+  if (!documents.ok) return documents
+  const users = usersOf(stage)
+  return done({
+    documents: documents.value,
+    secrets,
+    jobs: jobs.map(({ job, when }) => {
+      const objectName = nameOf(stage, deps, when, job.name)
+      return { name: job.name, when, timeoutMs: job.timeoutMs, object: jobObject(job, { objectName, users }) }
+    }),
+  })
+}
+
+const usersOf = ({ run }: StageContext) => Object.fromEntries(run.images.map(({ name, user }) => [name, user]))
+
+/** Refuses `secret_missing` before anything is changed. */
+async function areSet({ run }: StageContext, { store }: ReleaseDeps, secrets: SecretSet[]): Promise<Outcome<void>> {
+  if (secrets.length === 0) return done(undefined)
+  const known = new Set((await patiently(() => store.repositorySecrets.names(run.repo))).map(({ name }) => name))
+  const missing = secrets.flatMap(({ keys }) => keys).find((key) => !known.has(key))
+  return missing === undefined ? done(undefined) : refuse('secret_missing', { name: missing })
+}
+
+async function fromComponents(
+  stage: StageContext,
+  deps: ReleaseDeps,
+  components: readonly PlannedComponent[],
+  target: Target,
+  work: Work,
+): Promise<Outcome<unknown[]>> {
+  const ground = await target.ground(work)
+  if (!ground.ok) return ground
+  if (ground.value.kind === 'docker') for (const line of leftOutOnMachine(components)) stage.log.say(line)
+  const { name: environment, timeoutMs } = deps.environment
+  const secretName = (component: string) => nameOf(stage, deps, component)
+  const context = { environment, timeoutMs, ground: ground.value, users: usersOf(stage), secretName }
+  return done(componentObjects(components, context))
+}

@@ -1,0 +1,37 @@
+import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
+import type { ReleaseDeps } from '../deploy-release.ts'
+import { isSamePlace } from './restore.ts'
+
+/** Compares a release with what is live, tells that in a few lines of the log, and keeps it with the run. */
+export async function tellDiff(
+  { run, log, hideText }: StageContext,
+  deps: ReleaseDeps,
+  order: ReleaseOrder,
+): Promise<void> {
+  const { environment, generation } = order
+  const last = await patiently(() => deps.store.releases.live(run.repo, environment))
+  const live = last && isSamePlace(last.order as ReleaseOrder, order) ? last : undefined
+  const diff: ReleaseDiff = {
+    environment,
+    generation,
+    ...(live ? { against: { generation: live.generation, sha: live.sha } } : {}),
+    ...diffObjects(live?.order as ReleaseOrder | undefined, order),
+  }
+  for (const line of diffLines(diff)) log.say(`  ${line}`)
+  await patiently(() => deps.store.diffs.keep(run.id, withoutSecrets(diff, hideText)))
+}
+
+const withoutSecrets = (diff: ReleaseDiff, hide: (text: string) => string): ReleaseDiff => ({
+  ...diff,
+  objects: diff.objects.map((object) => ({
+    ...object,
+    fields: object.fields.map(({ path, before, after }) => ({
+      path,
+      ...(before === undefined ? {} : { before: hide(before) }),
+      ...(after === undefined ? {} : { after: hide(after) }),
+    })),
+  })),
+})

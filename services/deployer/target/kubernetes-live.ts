@@ -1,0 +1,48 @@
+import { chosen, type LiveRelease, type LiveTarget, objectOf } from '@taxiway/domain/environment/live-target.ts'
+import type { Work } from '@taxiway/domain/environment/target.ts'
+import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
+import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/connection.ts'
+import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
+import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
+import { followedPaths, readState } from '@taxiway/kubernetes/health/state.ts'
+import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
+import { stamp } from '../order/render.ts'
+
+/** Runs one call against the connected cluster, or refuses when there is none. */
+export type Using = <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => Promise<Outcome<T>>
+
+/** What a cluster can do for a release that is live. */
+export function liveCalls(using: Using, connect: () => Promise<Cluster>): LiveTarget {
+  return {
+    state: (live, work) => using(work, (cluster, wait) => readState(cluster, released(live), wait)),
+    follow: ({ order }, signal) => openBell(followed(connect), followedPaths(order), selectorOf(order), signal),
+    drift: (live, names, work) => using(work, (cluster, wait) => findDrift(cluster, released(live), names, wait)),
+    correct: (live, work) => using(work, (cluster, wait) => correctRelease(cluster, released(live), wait)),
+    scale: (live, { workload, replicas }, work) =>
+      change(live, workload, (ref) =>
+        using(work, (cluster, wait) => scaleWorkload(cluster, released(live), { ref, replicas }, wait)),
+      ),
+    restart: (live, { workload, at }, work) =>
+      change(live, workload, (ref) =>
+        using(work, (cluster, wait) => restartWorkload(cluster, released(live), { ref, mark: at }, wait)),
+      ),
+  }
+}
+
+/** A cluster that can't be reached is no watch yet; it is tried again. */
+const followed = (connect: () => Promise<Cluster>): Pick<Cluster, 'follow'> => ({
+  follow: async (path, query, signal) => (await connect().catch(() => undefined))?.follow(path, query, signal),
+})
+
+/** The objects as they are to be in the cluster, under the generation that is live. */
+const released = (live: LiveRelease): ClusterRelease => stamp(chosen(live), live.generation)
+
+async function change(
+  live: LiveRelease,
+  workload: string,
+  call: (ref: ObjectRef) => Promise<Outcome<void>>,
+): Promise<Outcome<void>> {
+  const object = objectOf(live, workload)
+  return object ? call(refOf(object)) : refuse('change_refused', { workload, detail: 'the live release has none' })
+}

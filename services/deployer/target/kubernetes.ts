@@ -1,0 +1,171 @@
+import { stat } from 'node:fs/promises'
+import type { ReleaseOrder, Restored, Target, Work } from '@taxiway/domain/environment/target.ts'
+import { waveOf } from '@taxiway/domain/environment/waves.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { dryRunRelease } from '@taxiway/kubernetes/apply/apply.ts'
+import { removePreview } from '@taxiway/kubernetes/apply/remove.ts'
+import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/apply/restore.ts'
+import { type Cluster, clusterVersion, connectCluster, type Wait } from '@taxiway/kubernetes/cluster/connection.ts'
+import { soakRelease } from '@taxiway/kubernetes/health/soak.ts'
+import { readInventory } from '@taxiway/kubernetes/inventory.ts'
+import { endClusterJob } from '@taxiway/kubernetes/job/end.ts'
+import { runClusterJob } from '@taxiway/kubernetes/job/job.ts'
+import { listPreviews } from '@taxiway/kubernetes/namespace.ts'
+import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
+import { advance, checkStrategy } from '@taxiway/kubernetes/steps/strategy.ts'
+import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/steps/whole.ts'
+import { stamp } from '../order/render.ts'
+import { liveCalls } from './kubernetes-live.ts'
+
+/** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
+export interface ClusterDoor {
+  revision(): Promise<string | undefined>
+  /** @throws when there is no such file or context, or the cluster is not registered any more */
+  connect(): Promise<Cluster>
+}
+
+/** The door of a kubeconfig file. */
+const doorOf = (options: { kubeconfig: string; context?: string }): ClusterDoor => ({
+  revision: async () => {
+    const found = await stat(options.kubeconfig).catch(() => undefined)
+    return found ? `${found.mtimeMs} ${found.size}` : undefined
+  },
+  connect: async () => connectCluster(options),
+})
+
+/**
+ * A cluster as a target. It is connected at first use; without such a file, context or registered cluster every call refuses
+ * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
+ */
+export function makeKubernetesTarget(
+  source: { kubeconfig: string; context?: string } | ClusterDoor,
+  /** Origins that an analysis may ask. */
+  { allowedOrigins = [] }: { allowedOrigins?: readonly string[] } = {},
+): Target {
+  const door = 'connect' in source ? source : doorOf(source)
+  let connected: { revision: string | undefined; cluster: Promise<Cluster> } | undefined
+  /** The connection of what stands there now. Calls that are under way keep theirs. */
+  const reach = async (): Promise<Cluster> => {
+    const revision = await door.revision()
+    if (connected?.revision !== revision) connected = undefined
+    connected ??= { revision, cluster: door.connect() }
+    const { cluster } = connected
+    cluster.catch(() => {
+      if (connected?.cluster === cluster) connected = undefined
+    })
+    return cluster
+  }
+  /** Runs one call against the connected cluster. */
+  const using = async <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => {
+    let cluster: Cluster
+    try {
+      cluster = await reach()
+    } catch (error) {
+      return refuse('target_unavailable', { detail: (error as Error).message })
+    }
+    return call(cluster, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
+  }
+  return {
+    kind: 'kubernetes',
+    where: (work) => using(work, async (cluster) => done(cluster.where)),
+    ground: (work) =>
+      using(work, async (cluster, wait) => {
+        const version = await clusterVersion(cluster, wait)
+        return version.ok ? done({ kind: 'kubernetes', minor: minorOf(version.value) }) : version
+      }),
+    runJob: (order, job, work, onOutput) =>
+      using(work, async (cluster, wait) => {
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        return given.ok ? runClusterJob(cluster, order, job.object, onOutput, wait) : given
+      }),
+    endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
+    ...liveCalls(using, reach),
+    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, allowedOrigins, wait)),
+    advance: (order, work) =>
+      using(work, async (cluster, wait) => {
+        const { strategy } = order
+        if (!strategy) return done({ healthy: true, ready: 'it has no steps' })
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        if (!given.ok) return given
+        return advance(cluster, order, { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
+      }),
+    apply: (order, work) =>
+      using(work, async (cluster, wait) => {
+        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        return given.ok ? applyWhole(cluster, onlyWave(order), wait) : given
+      }),
+    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, untilWave(order), wait)),
+    soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
+    prune: (order, work, how = 'careful') =>
+      using(work, async (cluster, wait) => {
+        const pruned = await pruneWhole(cluster, order, { how }, wait)
+        if (!pruned.ok) return pruned
+        for (const name of pruned.value) work.say(`${name} removed`)
+        return done(undefined)
+      }),
+    restore: (release, work) =>
+      using(work, (cluster, wait) => restore(cluster, { ...release, valuesOf: work.secretValues }, wait)),
+    remove: (place, stillHeld, work) => using(work, (cluster, wait) => removePreview(cluster, place, stillHeld, wait)),
+    previews: (work) => using(work, (cluster, wait) => listPreviews(cluster, wait)),
+    live: (place, work) =>
+      using(work, async (cluster, wait) => {
+        const known = await readInventory(cluster, place, wait)
+        if (!known.ok || !known.value) return known.ok ? done(undefined) : known
+        return done({ generation: known.value.generation, runId: known.value.runId })
+      }),
+  }
+}
+
+/** What is applied at a turn: what came before it stands. */
+const onlyWave = (order: ReleaseOrder): ReleaseOrder =>
+  order.upTo === undefined ? order : { ...order, objects: order.objects.filter((one) => waveOf(one) === order.upTo) }
+/** What must be healthy at a turn. */
+const untilWave = (order: ReleaseOrder): ReleaseOrder => {
+  const { upTo = Number.POSITIVE_INFINITY } = order
+  return { ...order, objects: order.objects.filter((one) => waveOf(one) <= upTo) }
+}
+
+async function dryRun(
+  cluster: Cluster,
+  order: ReleaseOrder,
+  allowedOrigins: readonly string[],
+  wait: Wait,
+): Promise<Outcome<void>> {
+  const version = await clusterVersion(cluster, wait)
+  if (!version.ok) return version
+  wait.say(`Kubernetes ${version.value} at ${cluster.where}`)
+  const taken = await dryRunRelease(cluster, order, wait)
+  if (!taken.ok) return taken
+  const secrets = await dryRunSecrets(cluster, order, wait)
+  if (!secrets.ok || !order.strategy) return secrets
+  return checkStrategy(cluster, order, order.strategy, { allowedOrigins }, wait)
+}
+
+/** 20 of `v1.20.2`; a cluster that tells no such version is taken for a new one. */
+const minorOf = (version: string): number => Number(/^v1\.([0-9]+)/.exec(version)?.[1] ?? Number.POSITIVE_INFINITY)
+
+type Restoring = Parameters<Target['restore']>[0] & { valuesOf: SecretValues | undefined }
+
+async function restore(
+  cluster: Cluster,
+  { failed, previous, generation, valuesOf }: Restoring,
+  wait: Wait,
+): Promise<Outcome<Restored>> {
+  const order = stamp(previous ?? failed, generation)
+  if (previous) {
+    const given = await giveSecrets(cluster, order, valuesOf, wait)
+    if (!given.ok) return given
+  }
+  if (!previous && failed.strategy) {
+    const left = await backOut(cluster, order, wait)
+    if (!left.ok) return left
+    const words = 'the version before was left as it was'
+    if (left.value !== undefined)
+      return done({ complete: left.value, detail: left.value ? words : `${words}, which is not ready` })
+  }
+  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed, wait)
+  if (!verdict.ok) return verdict
+  const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
+  if (verdict.value.healthy) return done({ complete: true, detail: words })
+  return done({ complete: false, detail: `${words}, which is not healthy either: ${verdict.value.detail}` })
+}

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { stateFile } from '@taxiway/docker/release/state.ts'
+import type { Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { RepositoryId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { Store } from '@taxiway/store/store.ts'
+
+const reopenMs = 1000
+
+/** The places releases can go to. */
+export interface Targets {
+  /**
+   * The target of a repository: its own setting, else the configuration's, else the cluster that KUBECONFIG names, else the
+   * engine. A cluster that is named is a registered one, else a context of KUBECONFIG. A cluster that is away is waited for.
+   */
+  choose(
+    repo: RepositoryId,
+    cluster: string | undefined,
+    work: Work,
+    /** Of a target that was chosen before, whatever is set by now. */
+    kind?: Target['kind'],
+  ): Promise<Outcome<Target>>
+  /** Serves again what the docker target had live; tries until the engine is there. */
+  open(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** Loads a target only when the first release needs it: the Kubernetes client alone costs 90 MB. */
+export function makeTargets({
+  config,
+  store,
+  accesses,
+  connect,
+}: {
+  config: Config
+  store: Store
+  accesses: ClusterAccesses
+  connect: () => Promise<Engine>
+}): Targets {
+  const clusters = new Map<string, Promise<Target>>()
+  let machine: Promise<Target & { close(): Promise<void> }> | undefined
+  const docker = () => {
+    machine ??= openMachine(config, store, connect).catch((error) => {
+      machine = undefined
+      throw error
+    })
+    return machine
+  }
+  const keep = (key: string, open: () => Promise<Target>) => {
+    const known = clusters.get(key) ?? open()
+    clusters.set(key, known)
+    return known
+  }
+  const kubernetes = async (cluster: string | undefined): Promise<Outcome<Target>> => {
+    if (cluster !== undefined && (await patiently(() => accesses.revision(cluster))))
+      return done(await keep(`registered ${cluster}`, () => openRegistered(config, accesses, cluster)))
+    if (config.kubeconfig) return done(await keep(`context ${cluster ?? ''}`, () => openCluster(config, cluster)))
+    const detail = cluster === undefined ? 'KUBECONFIG is not set' : `no cluster ${cluster} is registered`
+    return refuse('target_unavailable', { detail })
+  }
+  return {
+    async choose(repo, cluster, _work, kind) {
+      if (kind !== undefined) return kind === 'docker' ? done(await docker()) : kubernetes(cluster)
+      const repository = await patiently(() => store.repositories.read(repo))
+      if (cluster && repository?.deploy.target === 'docker')
+        return refuse('target_unavailable', {
+          detail: `the repository's target is docker, so it can't go to cluster ${cluster}`,
+        })
+      const wanted = repository?.deploy.target ?? (cluster ? 'kubernetes' : config.target)
+      if (wanted === 'docker' || (wanted === 'auto' && !config.kubeconfig)) return done(await docker())
+      return kubernetes(cluster)
+    },
+    async open(signal) {
+      if (!existsSync(join(config.dataFolder, stateFile))) return
+      while (!signal.aborted) {
+        const opened = await docker().then(
+          () => true,
+          () => false,
+        )
+        if (opened) return
+        await sleep(reopenMs, undefined, { signal }).catch(() => undefined)
+      }
+    },
+    async close() {
+      await (await machine?.catch(() => undefined))?.close()
+    },
+  }
+}
+
+async function openMachine(config: Config, store: Store, connect: () => Promise<Engine>) {
+  const { makeDockerTarget } = await import('./docker.ts')
+  const { engineId } = await import('@taxiway/docker/engine/engine-info.ts')
+  const engine = await connect()
+  const target = makeDockerTarget({
+    engine,
+    stateFolder: config.dataFolder,
+    registryAuths: () => store.registries.credentials(config.registry),
+    async onImage(image, wasPulled) {
+      const id = await engineId(engine)
+      await patiently(() => store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image))
+    },
+  })
+  await target.open()
+  return target
+}
+
+async function openCluster(config: Config, context: string | undefined): Promise<Target> {
+  const { makeKubernetesTarget } = await import('./kubernetes.ts')
+  return makeKubernetesTarget({ kubeconfig: config.kubeconfig as string, ...(context ? { context } : {}) }, config)
+}
+
+/** A registered cluster. Its access is opened when a connection is made, and again when it was written anew. */
+async function openRegistered(config: Config, accesses: ClusterAccesses, name: string): Promise<Target> {
+  const { makeKubernetesTarget } = await import('./kubernetes.ts')
+  const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
+  const door = {
+    revision: () => patiently(() => accesses.revision(name)),
+    async connect() {
+      const opened = await patiently(() => accesses.open(name))
+      if (!opened) throw new Error(`cluster ${name} is not registered any more`)
+      return connectCluster({ access: opened.access })
+    },
+  }
+  return makeKubernetesTarget(door, config)
+}

@@ -1,0 +1,69 @@
+import type { RunId } from '@taxiway/domain/ids.ts'
+import { placeOf } from '@taxiway/domain/run/late-push.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
+import type { ReleaseDeps } from '../deploy-release.ts'
+
+/** The right to roll out to one environment of one repository: one run at a time, and always the newest. */
+export interface Lane {
+  /** Aborted when a newer run wants the environment, or the right was lost. */
+  signal: AbortSignal
+  /** The newer run, if that is why. */
+  supersededBy(): string | undefined
+  /** Looks again now, not at the next renewal. */
+  look(): Promise<void>
+  leave(): Promise<void>
+}
+const leaseMs = 10_000
+const renewMs = 500
+
+/** A run as people know it: `run #7 (abc1234)`. */
+export async function describeRun({ runs }: Store, id: RunId): Promise<string> {
+  const run = await patiently(() => runs.read(id))
+  return run ? `run #${run.number} (${run.sha.slice(0, 7)})` : id
+}
+
+/** The place of a run in the order of intake, among those that want an environment. */
+export const placeAmong = async ({ runs }: Store, run: Run): Promise<number> =>
+  placeOf(run, await patiently(() => runs.pushesOf(run)))
+
+/**
+ * Waits for the environment to be free and takes it. Order comes from the sequence of intake, never from who arrives first.
+ * @throws Superseded when a newer run wants the environment
+ */
+export async function holdLane(stage: StageContext, { store, environment, holder }: ReleaseDeps): Promise<Lane> {
+  const { run, signal } = stage
+  const { releases } = store
+  const describe = (id: RunId) => describeRun(store, id)
+  const place = await placeAmong(store, run)
+  for (let waits = 0; ; waits++) {
+    signal.throwIfAborted()
+    const wanted = await patiently(() => releases.want(run, environment.name, place))
+    if (wanted !== run.id) throw new Superseded(await describe(wanted))
+    if (await patiently(() => releases.holdLane(run.repo, environment.name, holder, leaseMs))) break
+    if (waits === 0) stage.log.say('waiting for the roll-out before this one')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  const controller = new AbortController()
+  let newer: string | undefined
+  const renew = async () => {
+    if (!(await releases.holdLane(run.repo, environment.name, holder, leaseMs))) return controller.abort('fenced')
+    const wanted = await releases.wanted(run.repo, environment.name)
+    if (wanted === null || wanted === run.id) return
+    newer = await describe(wanted)
+    controller.abort('superseded')
+  }
+  // While Redis is away the roll-out goes on; the generation in the target keeps order there.
+  const timer = setInterval(() => void renew().catch(() => {}), renewMs)
+  return {
+    signal: controller.signal,
+    supersededBy: () => newer,
+    look: () => patiently(renew),
+    async leave() {
+      clearInterval(timer)
+      await patiently(() => releases.leaveLane(run.repo, environment.name, holder))
+    },
+  }
+}
