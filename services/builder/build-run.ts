@@ -18,7 +18,7 @@ import { build } from './stages/build.ts'
 import { checkout } from './stages/checkout.ts'
 import { publish } from './stages/publish.ts'
 import { test } from './stages/test.ts'
-import type { Slots } from './test/slots.ts'
+import type { Slots } from './tests-of-run/slots.ts'
 import type { Workspace, Workspaces } from './workspaces.ts'
 
 export interface BuilderDeps {

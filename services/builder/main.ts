@@ -11,10 +11,10 @@ import type { Attempt } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { makeDiskGuard } from './disk-guard.ts'
 import { makeEgressKeeper } from './egress.ts'
-import { makePrune } from './prune.ts'
+import { makePrune } from './prune/prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
-import { makeSlots } from './test/slots.ts'
+import { makeSlots } from './tests-of-run/slots.ts'
 import { makeWorkspaces } from './workspaces.ts'
 
 /** How often open runs are looked over, and leftovers swept. */

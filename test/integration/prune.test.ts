@@ -18,9 +18,9 @@ import { keys } from '@taxiway/store/redis/keys.ts'
 import { openStore, type Store } from '@taxiway/store/store.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type StartedRedis, startRedis } from '../../deploy/local/redis.ts'
-import { makePrune } from '../../services/builder/prune.ts'
-import { pruneEngine } from '../../services/builder/prune-engine.ts'
-import { makePruneRecord } from '../../services/builder/prune-record.ts'
+import { pruneEngine } from '../../services/builder/prune/engine.ts'
+import { makePrune } from '../../services/builder/prune/prune.ts'
+import { makePruneRecord } from '../../services/builder/prune/record.ts'
 import { account, startPrivateRegistry } from '../private-registry.ts'
 
 const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })

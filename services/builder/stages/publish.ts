@@ -12,9 +12,9 @@ import { registryHost } from '@taxiway/store/access/registries.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import { addTags, type Published } from '../extra-tags.ts'
-import { stateOrigin } from '../provenance.ts'
-import { reusableKeys } from '../reuse.ts'
+import { addTags, type Published } from '../images/extra-tags.ts'
+import { stateOrigin } from '../images/provenance.ts'
+import { reusableKeys } from '../images/reuse.ts'
 import type { Tree } from './checkout.ts'
 
 export interface PublishDeps {

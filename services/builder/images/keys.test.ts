@@ -1,7 +1,7 @@
 import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { expect, test } from 'vitest'
-import { contentKeys, scopedKeys } from './image-keys.ts'
+import { contentKeys, scopedKeys } from './keys.ts'
 
 const place = { prefix: 'registry.example.com/shop', platform: 'linux/amd64' }
 const base: PlannedImage = { name: 'base', context: 'base', dockerfile: 'Dockerfile', args: {} }

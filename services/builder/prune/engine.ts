@@ -4,7 +4,7 @@ import { engineId } from '@taxiway/docker/engine/engine-info.ts'
 import { pruneBuildCache, removeUnused } from '@taxiway/docker/engine/prune.ts'
 import { digestsIn } from '@taxiway/store/runs/retention.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { pruneCaches } from './prune-caches.ts'
+import { pruneCaches } from './caches.ts'
 
 export interface PruneEngineDeps {
   store: Store

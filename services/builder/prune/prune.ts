@@ -4,11 +4,11 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { freeShare as freeShareOf } from './disk-guard.ts'
-import { makePruneArtifacts } from './prune-artifacts.ts'
-import { pruneEngine } from './prune-engine.ts'
-import { makePruneRecord } from './prune-record.ts'
-import { makeWorkspaces } from './workspaces.ts'
+import { freeShare as freeShareOf } from '../disk-guard.ts'
+import { makeWorkspaces } from '../workspaces.ts'
+import { makePruneArtifacts } from './artifacts.ts'
+import { pruneEngine } from './engine.ts'
+import { makePruneRecord } from './record.ts'
 
 export interface PruneDeps {
   config: Config

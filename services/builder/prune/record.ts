@@ -6,7 +6,7 @@ import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import { registryHost } from '@taxiway/store/access/registries.ts'
 import { digestsIn, type InUse } from '@taxiway/store/runs/retention.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { makeUnpublish, type Unpublished } from './prune-registry.ts'
+import { makeUnpublish, type Unpublished } from './registry.ts'
 
 export interface PruneRecordDeps {
   config: Pick<Config, 'registry' | 'keepRunsDays'>
