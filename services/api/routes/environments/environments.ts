@@ -15,9 +15,9 @@ import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previe
 import type { Release } from '@taxiway/store/environments/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
-import { sendOutcome } from '../errors.ts'
-import { runUrl } from '../links.ts'
+import type { Api, ApiDeps } from '../../app.ts'
+import { sendOutcome } from '../../errors.ts'
+import { runUrl } from '../../links.ts'
 
 const OfRepository = Type.Object({ id: Type.String() })
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })

@@ -8,9 +8,9 @@ import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
-import { sendOutcome } from '../errors.ts'
-import { viewRun } from '../links.ts'
+import type { Api, ApiDeps } from '../../app.ts'
+import { sendOutcome } from '../../errors.ts'
+import { viewRun } from '../../links.ts'
 import { findEnvironment, findRepository } from './environments.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })

@@ -6,9 +6,9 @@ import { RunView } from '@taxiway/domain/run/view.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
-import { sendOutcome } from '../errors.ts'
-import { viewRun } from '../links.ts'
+import type { Api, ApiDeps } from '../../app.ts'
+import { sendOutcome } from '../../errors.ts'
+import { viewRun } from '../../links.ts'
 import { findEnvironment, findRepository, viewEnvironment } from './environments.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
