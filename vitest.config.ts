@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'unit',
-          include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/*.test.ts'],
+          include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/*.test.ts', 'test/faults/*.test.ts'],
           testTimeout: 20_000,
         },
       },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect, createServer as createNetServer, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,6 +17,7 @@ import { pushImage } from '@taxiway/docker/image/push.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Local, startLocal } from '../../deploy/local/start.ts'
+import { startProxy } from '../faults/proxy.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -287,41 +288,21 @@ test('a registry that is away is tried again, one that refuses is not, one that 
   expect(gone).toMatchObject({ ok: false, reason: { code: 'registry_unavailable' } })
 }, 60_000)
 
-/** The engine behind a wire that can be cut: all connections end, and no new ones are taken. */
-async function cuttableEngine(): Promise<{ engine: Engine; cut(): void }> {
-  const open = new Set<Socket>()
-  const path = new URL(engine.where).pathname
-  const wire = createNetServer((client) => {
-    const server = connect(path)
-    for (const socket of [client, server]) {
-      open.add(socket)
-      socket.on('error', () => undefined)
-    }
-    client.pipe(server).pipe(client)
-  })
-  await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve))
-  const cut = () => {
-    wire.close()
-    for (const socket of open) socket.destroy()
-  }
-  const dockerHost = `tcp://127.0.0.1:${(wire.address() as AddressInfo).port}`
-  return { engine: { ...engine, ...connectEngine({ dockerHost }) }, cut }
-}
-
 test('an engine that goes away in the middle of a container or a build is told at once', async () => {
   for (const work of ['container', 'build'] as const) {
-    const wire = await cuttableEngine()
+    const proxy = await startProxy({ to: { path: new URL(engine.where).pathname } })
+    const through = { ...engine, ...connectEngine({ dockerHost: `tcp://127.0.0.1:${proxy.port}` }) }
     const sleeping = `echo begun; sleep 30; echo ${randomBytes(6).toString('hex')}`
     const begun = Promise.withResolvers<void>()
     const onOutput = () => begun.resolve()
     const onLine = ({ text }: { text: string }) => (/^#\d+ begun$/.test(text) ? begun.resolve() : undefined)
     const running =
       work === 'container'
-        ? runs('cut', sleeping, { onOutput }, wire.engine).then(({ ran }) => ran)
-        : build(`FROM busybox:stable\nRUN ${sleeping}\n`, { onLine }, wire.engine).then(({ built }) => built)
+        ? runs('cut', sleeping, { onOutput }, through).then(({ ran }) => ran)
+        : build(`FROM busybox:stable\nRUN ${sleeping}\n`, { onLine }, through).then(({ built }) => built)
     await begun.promise
     const startedMs = performance.now()
-    wire.cut()
+    await proxy.refuse()
     expect(await running).toMatchObject({ ok: false, reason: { code: 'docker_daemon_restarted' } })
     expect(performance.now() - startedMs).toBeLessThan(5_000)
   }

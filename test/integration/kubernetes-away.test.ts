@@ -7,25 +7,26 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
 import { makeImages, serving } from '../contracts/images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from '../contracts/target.ts'
-import { apiServer, type Gate, kubeconfigThrough, makeGate } from '../gate.ts'
+import { apiServer, kubeconfigThrough } from '../faults/kubeconfig.ts'
+import { type FaultProxy, startProxy } from '../faults/proxy.ts'
 
 const frozenMs = 11_500
 const places: TestPlace[] = []
 let folder = ''
-let gate: Gate
+let proxy: FaultProxy
 let target: Target
 let image = ''
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'away-'))
-  gate = await makeGate(apiServer())
+  proxy = await startProxy({ to: apiServer() })
   const path = join(folder, 'kubeconfig')
-  writeFileSync(path, kubeconfigThrough(gate))
+  writeFileSync(path, kubeconfigThrough(proxy))
   target = makeKubernetesTarget({ kubeconfig: path })
   image = await makeImages().publish('away', serving('away'))
 })
 afterAll(async () => {
-  gate.close()
+  await proxy.close()
   const direct = connectCluster({ kubeconfig: process.env.KUBECONFIG ?? '' })
   for (const { namespace } of places)
     await direct.call({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }, waitFor(20_000, makeWork()))
@@ -45,8 +46,8 @@ test.each(['dryRun', 'apply', 'watch'] as const)(
     const work = makeWork(40_000)
     for (const name of ['dryRun', 'apply', 'watch'] as const) {
       if (name === step) {
-        gate.freeze()
-        setTimeout(gate.thaw, frozenMs)
+        await proxy.blackHole()
+        setTimeout(proxy.pass, frozenMs)
       }
       const outcome = await target[name](order, work)
       expect(outcome).toMatchObject(name === 'watch' ? { value: { healthy: true } } : { ok: true })
@@ -57,10 +58,10 @@ test.each(['dryRun', 'apply', 'watch'] as const)(
 
 test('an API that stays away is given up at the deadline, which is kept', async () => {
   const order = newOrder('away-long')
-  gate.freeze()
+  await proxy.blackHole()
   const begin = performance.now()
   const outcome = await target.dryRun(order, makeWork(3_000))
-  gate.thaw()
+  await proxy.pass()
   expect(outcome.ok ? undefined : outcome.reason).toEqual({
     code: 'cluster_unavailable',
     message: 'The Kubernetes API did not answer for 3 s.',
@@ -70,7 +71,7 @@ test('an API that stays away is given up at the deadline, which is kept', async 
 
 test('connections that break in the middle change nothing', async () => {
   const order = newOrder('cuts')
-  const cutting = setInterval(gate.cut, 150)
+  const cutting = setInterval(proxy.cut, 150)
   try {
     successOf(await target.dryRun(order, makeWork()))
     successOf(await target.apply(order, makeWork()))

@@ -1,10 +1,13 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { expect, test } from 'vitest'
 import { type Denials, denyIn } from '../contracts/admission.ts'
 import { clusterScene, configMap, failureOf, wait } from '../contracts/cluster-scene.ts'
-import { makeRegistryGate } from '../contracts/registry-gate.ts'
 import { deployment, makeWork, successOf, type TestPlace } from '../contracts/target.ts'
+import { startProxy } from '../faults/proxy.ts'
 
 const scene = clusterScene()
 
@@ -26,6 +29,13 @@ async function make(place: TestPlace, path: string, body: object): Promise<void>
   const made = successOf(await scene.cluster.call({ method: 'POST', path: `${inside}/${path}`, body }, wait()))
   expect([made.status, made.status === 201 ? '' : made.body]).toEqual([201, ''])
 }
+/** The host and port that an image's name begins with, */
+function registryOf(image: string): { host: string; port: number } {
+  const { hostname, port } = new URL(`http://${image}`)
+  return { host: hostname, port: Number(port) }
+}
+/** and the good image at another one, of this machine. */
+const goodAt = ({ port }: { port: number }) => [`127.0.0.1:${port}`, ...scene.good.split('/').slice(1)].join('/')
 const running = (command: string) => ({ command: ['sh', '-c', command] })
 const limits = (memory: string) => ({ resources: { limits: { memory }, requests: { memory } } })
 
@@ -72,32 +82,36 @@ test.concurrent('an image that was never pushed is told within seconds', async (
 })
 
 test.concurrent('a registry that refuses is told as that, within seconds', async () => {
-  const registry = await makeRegistryGate(scene.good)
-  registry.refuse()
-  const found = await failing(scene.open('denied').order(registry.reference), 30_000).finally(registry.close)
+  const denied = JSON.stringify({ errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }] })
+  const registry = createServer((_, answer) => {
+    answer.writeHead(403, { 'content-type': 'application/json', connection: 'close' }).end(denied)
+  }).listen(0, '127.0.0.1')
+  await once(registry, 'listening')
+  const order = scene.open('denied').order(goodAt(registry.address() as AddressInfo))
+  const found = await failing(order, 30_000).finally(() => registry.close())
   expect(found).toMatchObject({ cause: 'image_refused' })
   expect(found.detail).toMatch(/^web: image can't be pulled: denied/)
   expect(found.seconds).toBeLessThan(15)
 })
 
 test.concurrent('a registry that is away is waited for, and told when the time is over', async () => {
-  const registry = await makeRegistryGate(scene.good)
-  registry.drop()
-  const order = scene.open('forbidden-invalid').order(registry.reference)
+  const registry = await startProxy({ to: registryOf(scene.good) })
+  void registry.cutAfter(0, 'request', Number.POSITIVE_INFINITY)
+  const order = scene.open('forbidden-invalid').order(goodAt(registry))
   const found = await failing(order, 12_000).finally(registry.close)
   expect(found).toMatchObject({ cause: 'image_unreachable' })
   expect(found.seconds).toBeGreaterThan(10)
 })
 
 test.concurrent('a registry that comes back in time costs no release', async () => {
-  const registry = await makeRegistryGate(scene.good)
-  registry.drop()
-  const order = scene.open('registry-back').order(registry.reference)
+  const registry = await startProxy({ to: registryOf(scene.good) })
+  const twice = registry.cutAfter(0, 'request', 2)
+  const order = scene.open('registry-back').order(goodAt(registry))
   successOf(await scene.target.dryRun(order, makeWork()))
   successOf(await scene.target.apply(order, makeWork()))
   const watching = scene.target.watch(order, makeWork(60_000))
-  await registry.wasAsked(2)
-  registry.pass()
+  // From then on it passes.
+  await twice
   expect(successOf(await watching.finally(registry.close))).toMatchObject({ healthy: true })
 })
 

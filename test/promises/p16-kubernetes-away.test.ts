@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { apiServer, type Gate, kubeconfigThrough, makeGate } from '../gate.ts'
+import { apiServer, kubeconfigThrough } from '../faults/kubeconfig.ts'
+import { type FaultProxy, startProxy } from '../faults/proxy.ts'
 import { makeWorld } from '../scenes/make-world.ts'
 import { eventually, expectRunning, expectStatuses } from '../scenes/world.ts'
 import { isOver } from '../taxiway.ts'
@@ -10,14 +11,14 @@ import { isOver } from '../taxiway.ts'
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG } = process.env
 const silentMs = 20_000
 let world: Awaited<ReturnType<typeof makeWorld>>
-let gate: Gate
+let proxy: FaultProxy
 let pipeline = ''
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'taxiway-p16-'))
-  gate = await makeGate(apiServer())
+  proxy = await startProxy({ to: apiServer() })
   const kubeconfig = join(folder, 'kubeconfig')
-  writeFileSync(kubeconfig, kubeconfigThrough(gate))
+  writeFileSync(kubeconfig, kubeconfigThrough(proxy))
   world = await makeWorld({
     folder,
     target: 'kubernetes',
@@ -26,7 +27,7 @@ beforeAll(async () => {
     roles: ['api', 'builder', 'status'],
     say: () => {},
   })
-  // Only the deployer goes through the gate; what really runs is asked directly.
+  // Only the deployer goes through the proxy; what really runs is asked directly.
   await world.taxiway.start(['deployer'], { KUBECONFIG: kubeconfig })
   pipeline = JSON.stringify({
     version: 1,
@@ -37,9 +38,9 @@ beforeAll(async () => {
   await expectLive(runId, 'version 1')
 })
 afterAll(async () => {
-  gate?.thaw()
+  await proxy?.pass()
   await world?.stop()
-  gate?.close()
+  await proxy?.close()
 })
 
 async function expectLive(runId: string, words: string) {
@@ -62,7 +63,7 @@ test.each(moments)(
     const { sha, runId } = await world.push({ 'www/index.html': `${say}\n` }, `Fall silent ${when}`)
     await eventually(async () => expect(await world.taxiway.log(runId)).toMatch(words), 60_000)
     const before = (await world.visit()).trim()
-    gate.freeze()
+    await proxy.blackHole()
     const until = performance.now() + silentMs
     const seen = new Set<string>()
     while (performance.now() < until) {
@@ -70,7 +71,7 @@ test.each(moments)(
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
     const meanwhile = (await world.taxiway.call('GET', `/runs/${runId}`)).body
-    gate.thaw()
+    await proxy.pass()
     expect(meanwhile.state).toBe('running')
     // All that was taken before the silence, or nothing: both answer.
     expect([before, say]).toEqual(expect.arrayContaining([...seen]))
