@@ -65,6 +65,8 @@ const sentences = {
   worker_paused: (p: { worker: string; percent: number }) =>
     `Builder ${p.worker} takes no runs: only ${p.percent} % of its disk is free. Make room, or lower TAXIWAY_LEAST_FREE.`,
   drained: (p: { worker: string }) => `Worker ${p.worker} was shut down. The run goes on with another.`,
+  machine_busy: (p: { what: string; seconds: number }) =>
+    `The machine was too busy to ${p.what} within ${p.seconds} s. Try again, or give it less to do at a time.`,
   cancelled_by: (p: { who: string }) => `Cancelled by ${p.who}.`,
   superseded: (p: { by: string }) => `A newer push took its place: ${p.by}.`,
   // Checkout
@@ -225,6 +227,7 @@ export const done = <T>(value: T): { ok: true; value: T } => ({ ok: true, value 
 /** Codes that name the infrastructure's fault: the run ends `errored`, after one automatic retry. All others are the code's fault. */
 const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'worker_lost',
+  'machine_busy',
   'poisoned',
   'git_unavailable',
   'git_auth_failed',

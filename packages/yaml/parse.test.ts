@@ -5,9 +5,11 @@ import { parseYaml } from './parse.ts'
 
 const options = { refusal: (detail: string) => refuse('config_invalid', { detail }), documents: 'one' as const }
 const read = async (text: string | Buffer, more: object = {}) => {
-  const started = performance.now()
+  const before = process.cpuUsage()
   const parsed = await parseYaml(text, { ...options, ...more })
-  const tookMs = performance.now() - started
+  const { user, system } = process.cpuUsage(before)
+  // Of all threads: another program that keeps the machine busy does not count.
+  const tookMs = (user + system) / 1000
   if (!parsed.ok) return { refused: parsed.reason.message.replace(/^\.taxiway\.yaml is not valid: /, ''), tookMs }
   return { values: parsed.value.documents.map(({ value }) => value), documents: parsed.value.documents, tookMs }
 }
@@ -100,8 +102,8 @@ test('256 KB of distinct keys are read in time', async () => {
   expect(tookMs).toBeLessThan(1500)
 })
 test('what takes too long is ended, and the next file is read all the same', async () => {
-  const slow = await read(`[${'a,'.repeat(100_000)}]`, { deadlineMs: 5 })
-  expect(slow.refused).toBe('it could not be read within 0.005 s.')
+  const slow = await read(`[${'a,'.repeat(100_000)}]`, { cpuMs: 5 })
+  expect(slow.refused).toBe('it could not be read within 0.005 s of processor time.')
   expect((await read('a: 1')).values).toEqual([{ a: 1 }])
 })
 test('files that come at once are told apart', async () => {

@@ -1,4 +1,4 @@
-import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ReadLimits } from './read.ts'
 import { readInThread } from './thread.ts'
 
@@ -8,7 +8,10 @@ export interface ParseOptions {
   /** Empty documents do not count. */
   documents: 'one' | 'many'
   maxBytes?: number
-  deadlineMs?: number
+  /** Most processor time that it may take: 1 s unless told. */
+  cpuMs?: number
+  /** How long the machine may take to get round to it: 30 s unless told. */
+  patienceMs?: number
   /** Levels of maps and lists in each other. */
   maxDepth?: number
 }
@@ -20,9 +23,12 @@ export interface ParsedDocument {
 }
 const limits: ReadLimits = { maxDepth: 50, maxAliases: 50, maxValues: 200_000 }
 
+/** How long a run waits for the machine to get round to its YAML: longer after a machine was too busy. */
+export const patienceOf = ({ retries }: { retries: number }): number => 30_000 * (1 + retries)
+
 /**
- * Parses untrusted YAML 1.2 in a thread of its own, which is ended at the deadline (1 s unless told) or when it takes too much
- * memory. Neither text nor value can do anything to the caller but be refused.
+ * Parses untrusted YAML 1.2 in a thread of its own, which is ended when it takes too much processor time or memory. Neither text nor
+ * value can do anything to the caller but be refused. Where the thread gets no processor, that is refused as `machine_busy`.
  */
 export async function parseYaml(
   text: Buffer | string,
@@ -32,11 +38,9 @@ export async function parseYaml(
   if (Buffer.byteLength(text) > maxBytes) return options.refusal(`it is larger than ${maxBytes / 1024} KB`)
   const decoded = decode(text)
   if (decoded === undefined) return options.refusal('it is not UTF-8 text')
-  const answer = await readInThread(
-    decoded,
-    { ...limits, maxDepth: options.maxDepth ?? limits.maxDepth },
-    options.deadlineMs ?? 1000,
-  )
+  const time = { cpuMs: options.cpuMs ?? 1000, patienceMs: options.patienceMs ?? patienceOf({ retries: 0 }) }
+  const answer = await readInThread(decoded, { ...limits, maxDepth: options.maxDepth ?? limits.maxDepth }, time)
+  if (answer === 'busy') return refuse('machine_busy', { what: 'read a YAML file', seconds: time.patienceMs / 1000 })
   if ('error' in answer) return options.refusal(answer.error.replace(/\.$/, ''))
   if (options.documents === 'one' && answer.documents.length !== 1)
     return options.refusal(`it has ${answer.documents.length === 0 ? 'no content' : 'more than one document'}`)

@@ -1,44 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { ReadAnswer, ReadLimits } from './read.ts'
 
+/** How long a text may take. */
+export interface TimeLimits {
+  /** Processor time of the thread: what takes more is at fault itself. */
+  cpuMs: number
+  /** Time on the clock: beyond it the machine is too busy, which says nothing about the text. */
+  patienceMs: number
+}
+
 /** The thread is kept that long for the next file (starting one costs some 50 ms), then ended to give its memory back. */
 const keepWarmMs = 5000
-const startMs = 10_000
+const lookEveryMs = 50
 const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 }
 
 let warm: Worker | undefined
 let idle: NodeJS.Timeout | undefined
 let last: Promise<unknown> = Promise.resolve()
 
-/** Reads YAML in the thread, one text after another. The deadline counts from when it is the text's turn. */
-export function readInThread(text: string, limits: ReadLimits, deadlineMs: number): Promise<ReadAnswer> {
-  const mine = last.then(() => take(text, limits, deadlineMs))
+/** Reads YAML in the thread, one text after another. Its time counts from when it is the text's turn. */
+export function readInThread(text: string, limits: ReadLimits, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
+  const mine = last.then(() => take(text, limits, time))
   last = mine.catch(() => {})
   return mine
 }
 
-async function take(text: string, limits: ReadLimits, deadlineMs: number): Promise<ReadAnswer> {
+async function take(text: string, limits: ReadLimits, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
   clearTimeout(idle)
-  const worker = warm ?? (await start())
+  const worker = warm ?? (await start(time.patienceMs))
   warm = undefined
+  if (worker === 'busy') return worker
   worker.ref()
-  const answer = await ask(worker, { text, limits }, deadlineMs)
-  if (answer === 'late' || answer === 'too large') {
-    await worker.terminate()
-    return {
-      error: answer === 'late' ? `it could not be read within ${deadlineMs / 1000} s` : 'it takes too much memory',
-    }
+  const answer = await ask(worker, time, { text, limits })
+  if (typeof answer === 'object') {
+    keep(worker)
+    return answer as ReadAnswer
   }
-  keep(worker)
-  return answer as ReadAnswer
+  await worker.terminate()
+  if (answer === 'used up') return { error: `it could not be read within ${time.cpuMs / 1000} s of processor time` }
+  return answer === 'too large' ? { error: 'it takes too much memory' } : 'busy'
 }
 
 /** A thread without environment: there is nothing in it to be had. @throws if it does not start */
-async function start(): Promise<Worker> {
+async function start(patienceMs: number): Promise<Worker | 'busy'> {
   const worker = new Worker(new URL('./parse-worker.ts', import.meta.url), { env: {}, execArgv: [], resourceLimits })
-  const ready = await ask(worker, undefined, startMs)
+  const ready = await ask(worker, { cpuMs: Number.POSITIVE_INFINITY, patienceMs })
   if (ready === 'ready') return worker
   await worker.terminate()
+  if (ready === 'busy') return ready
   throw new Error(`the YAML thread did not start: ${ready}`)
 }
 
@@ -54,19 +64,34 @@ function keep(worker: Worker): void {
   }, keepWarmMs).unref()
 }
 
-/** What the thread says next. @throws what it throws, but for too little memory */
-function ask(worker: Worker, question: unknown, deadlineMs: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    worker.removeAllListeners()
-    const timer = setTimeout(() => resolve('late'), deadlineMs)
-    const end = (finish: () => void) => {
-      clearTimeout(timer)
-      finish()
-    }
-    worker.once('message', (answer) => end(() => resolve(answer)))
-    worker.once('error', (error: NodeJS.ErrnoException) =>
-      end(() => (error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? resolve('too large') : reject(error))),
-    )
-    if (question !== undefined) worker.postMessage(question)
-  })
+/** What the thread says next, or why nothing is waited for any more. @throws what it throws, but for too little memory */
+async function ask(worker: Worker, { cpuMs, patienceMs }: TimeLimits, question?: object): Promise<unknown> {
+  const over = new AbortController()
+  try {
+    return await new Promise((resolve: (said: unknown) => void, reject) => {
+      worker.removeAllListeners()
+      worker.once('message', resolve)
+      worker.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? resolve('too large') : reject(error),
+      )
+      sleep(patienceMs, 'busy', { signal: over.signal }).then(resolve, () => {})
+      if (question) worker.postMessage(question)
+      useUp(worker, cpuMs, over.signal).then(
+        () => resolve('used up'),
+        () => {},
+      )
+    })
+  } finally {
+    over.abort()
+  }
+}
+
+/** Resolves when the thread has used so much processor time from now on. @throws at the signal, or when the thread is gone */
+async function useUp(worker: Worker, cpuMs: number, signal: AbortSignal): Promise<void> {
+  const before = await worker.cpuUsage()
+  for (;;) {
+    await sleep(Math.min(lookEveryMs, cpuMs), undefined, { signal })
+    const { user, system } = await worker.cpuUsage(before)
+    if ((user + system) / 1000 > cpuMs) return
+  }
 }

@@ -42,6 +42,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   redis_unavailable: 503,
   cluster_unchecked: 503,
   queue_full: 503,
+  machine_busy: 503,
   shutting_down: 503,
 }
 

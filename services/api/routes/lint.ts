@@ -1,9 +1,10 @@
 import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain/plan/plan.ts'
-import type { Outcome } from '@taxiway/domain/reason.ts'
+import { isInfrastructure, type Outcome } from '@taxiway/domain/reason.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'
 import type { Api } from '../app.ts'
+import { sendReason } from '../errors.ts'
 
 const maxBytes = 256 * 1024
 const yamlTypes = ['text/yaml', 'application/yaml', 'application/x-yaml']
@@ -47,10 +48,12 @@ export function lintRoutes(app: Api): void {
           summary: 'Check a pipeline file',
         },
       },
-      async (request) => {
+      async (request, reply) => {
         // A call without a body has no type either, and comes past the schema.
         const body = (request.body ?? { file: '' }) as Buffer | Type.Static<typeof Order>
         const plan = await planOf(Buffer.isBuffer(body) ? { file: body } : body)
+        // Nothing is known of the file then.
+        if (!plan.ok && isInfrastructure(plan.reason.code)) return sendReason(reply, plan.reason)
         return plan.ok ? { ok: true, plan: plan.value } : { ok: false, reason: plan.reason }
       },
     )

@@ -14,7 +14,7 @@ import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import { parseYaml } from '@taxiway/yaml/parse.ts'
+import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
 
 export interface CheckoutDeps {
   config: Config
@@ -111,7 +111,7 @@ async function readPlan(
     ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }
   const has = (name: string) => files.some(({ path }) => path === name)
-  if (has(pipelineFile)) return file.ok ? readPipelineFile(file.value, context) : file
+  if (has(pipelineFile)) return file.ok ? readPipelineFile(file.value, context, patienceOf(run)) : file
   if (!has('Dockerfile')) return refuse('nothing_to_do')
   const [input] = Object.keys(context.inputs ?? {})
   if (input !== undefined)
@@ -129,10 +129,11 @@ async function readPlan(
   )
 }
 
-async function readPipelineFile(file: Buffer, context: PlanContext): Promise<Outcome<Plan>> {
+async function readPipelineFile(file: Buffer, context: PlanContext, patienceMs: number): Promise<Outcome<Plan>> {
   const parsed = await parseYaml(file, {
     refusal: (detail) => refuse('config_invalid', { detail }),
     documents: 'one',
+    patienceMs,
   })
   if (!parsed.ok) return parsed
   const pipeline = readPipeline(parsed.value.documents[0]?.value, (path) => parsed.value.documents[0]?.lineOf(path))

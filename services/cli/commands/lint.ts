@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/plan/plan.ts'
+import { isInfrastructure } from '@taxiway/domain/reason.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { planLines, problemOf } from '../plan-text.ts'
 import { findTree, planTree, type WorkingTree } from '../working-tree.ts'
@@ -9,7 +10,7 @@ import { findTree, planTree, type WorkingTree } from '../working-tree.ts'
 const usage = `Usage: taxiway lint [file] [options]
 
 Checks the pipeline file (the nearest .taxiway.yaml upwards) and shows what would run. Without a file, shows what Dockerfile
-and k8s/ imply. Exit code 0: it is valid, 1: it is not.
+and k8s/ imply. Exit code 0: it is valid, 1: it is not, 75: the machine was too busy to tell.
 
   --branch NAME    as if this branch were pushed (the one checked out); with --event tag, the tag
   --event EVENT    ${planEvents.join(', ')} (push)
@@ -48,11 +49,11 @@ export async function lint(args: string[]): Promise<number> {
     return exitCodes.good
   }
   if (values.json) process.stdout.write(`${JSON.stringify({ ok: false, reason: planned.reason }, null, 2)}\n`)
-  else if (tree.file) {
+  else if (tree.file && !isInfrastructure(planned.reason.code)) {
     const problem = problemOf(planned.reason, file)
     process.stderr.write(`${problem.file}${problem.line ? `:${problem.line}` : ''}: ${problem.message}\n`)
   } else process.stderr.write(`${planned.reason.message}\n`)
-  return exitCodes.bad
+  return isInfrastructure(planned.reason.code) ? exitCodes.again : exitCodes.bad
 }
 
 function headline(tree: WorkingTree, file: string, event: PlanEvent, wanted: string | undefined): string {

@@ -6,7 +6,7 @@ import { refOf } from '@taxiway/domain/run/origin.ts'
 import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
 import { listTree, parseRepoPath, readBlob } from '@taxiway/git/tree.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import { parseYaml } from '@taxiway/yaml/parse.ts'
+import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
 import type { ReleaseDeps } from '../deploy-release.ts'
 import { withCopy } from '../programs/copy.ts'
 import { type ChartOrder, renderChart } from '../programs/helm.ts'
@@ -18,7 +18,7 @@ const maxMb = 2048
 const maxFiles = 100
 const maxBytes = 256 * 1024
 const maxBuiltBytes = 8 * 2 ** 20
-const builtMs = 10_000
+const builtCpuMs = 10_000
 
 /**
  * The YAML documents of the environment's manifests, as they are in the run's commit: files in order of their names, or what a
@@ -42,13 +42,13 @@ export async function readManifests(
   const copy = { mirror: mirror.value, sha: run.sha, place: join(deps.config.dataFolder, 'rendering'), signal }
   if (kustomizationNames.some(has)) {
     const built = await withCopy(copy, (made) => buildKustomization(made, path.value, { say: stage.log.say, signal }))
-    return built.ok ? parseBuilt(built.value, path.value) : built
+    return built.ok ? parseBuilt(built.value, path.value, patienceOf(run)) : built
   }
   if (has('Chart.yaml')) {
     const chart = await chartOrder(stage, deps, path.value, target, work)
     if (!chart.ok) return chart
     const built = await withCopy(copy, (made) => renderChart(made, chart.value, { say: stage.log.say, signal }))
-    return built.ok ? parseBuilt(built.value, path.value) : built
+    return built.ok ? parseBuilt(built.value, path.value, patienceOf(run)) : built
   }
   if (environment.values) return refuse('file_not_found', { path: `${prefix}Chart.yaml, which values are for,` })
   const files = all.filter((file) => (file.startsWith(prefix) || file === path.value) && /\.ya?ml$/.test(file)).sort()
@@ -81,6 +81,7 @@ async function readFiles({ run, signal }: StageContext, mirror: Mirror, files: s
     const parsed = await parseYaml(text.value, {
       refusal: (detail) => refuse('manifest_invalid', { object: file, detail }),
       documents: 'many',
+      patienceMs: patienceOf(run),
     })
     if (!parsed.ok) return parsed
     documents.push(...parsed.value.documents.map(({ value }) => value))
@@ -109,8 +110,14 @@ async function chartOrder(
   })
 }
 
-async function parseBuilt(text: Buffer, object: string): Promise<Outcome<unknown[]>> {
+async function parseBuilt(text: Buffer, object: string, patienceMs: number): Promise<Outcome<unknown[]>> {
   const refusal = (detail: string) => refuse('manifest_invalid', { object, detail: `what is made of it: ${detail}` })
-  const parsed = await parseYaml(text, { refusal, documents: 'many', maxBytes: maxBuiltBytes, deadlineMs: builtMs })
+  const parsed = await parseYaml(text, {
+    refusal,
+    documents: 'many',
+    maxBytes: maxBuiltBytes,
+    cpuMs: builtCpuMs,
+    patienceMs,
+  })
   return parsed.ok ? done(parsed.value.documents.map(({ value }) => value)) : parsed
 }
