@@ -1,47 +1,52 @@
 import { defineConfig } from 'vitest/config'
 
-const common = { environment: 'node' as const }
+/** Files side by side: most of them wait for an engine or a cluster more than they work. */
+const workers = 6
 
-/** unit: needs nothing but the files. real: Redis, Docker, registry. cluster: all of that, and Kubernetes. */
+const real = {
+  environment: 'node' as const,
+  execArgv: ['--expose-gc'],
+  setupFiles: ['test/world/work-time.ts', 'test/world/own-redis.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+}
+
+/**
+ * Which project a test belongs to is its folder. unit: needs nothing but the files. machine: Redis, an engine, a registry.
+ * cluster: Kubernetes as well. alone: as machine, but one file after another, as it starves others or holds a figure.
+ */
 export default defineConfig({
   test: {
+    maxWorkers: workers,
+    globalSetup: 'test/world/set-up.ts',
+    reporters: ['default', './test/world/slowest.ts'],
     projects: [
       {
         test: {
-          ...common,
+          environment: 'node',
           name: 'unit',
           include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/*.test.ts', 'test/faults/*.test.ts'],
           testTimeout: 20_000,
         },
       },
       {
+        test: { ...real, name: 'machine', include: ['test/machine/**/*.test.ts', 'test/promises/*.test.ts'] },
+      },
+      {
         test: {
-          ...common,
-          name: 'real',
-          execArgv: ['--expose-gc'],
-          include: ['integration', 'promises', 'bad-input', 'containment'].map((name) => `test/${name}/**/*.test.ts`),
-          exclude: ['**/kubernetes*.test.ts', '**/p09-*.test.ts', '**/p10-*.test.ts', '**/p16-*.test.ts'],
-          globalSetup: 'test/set-up-real.ts',
-          fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          ...real,
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          testTimeout: 300_000,
         },
       },
       {
         test: {
-          ...common,
-          name: 'cluster',
-          include: [
-            'test/integration/kubernetes*.test.ts',
-            'test/promises/p09-*.test.ts',
-            'test/promises/p10-*.test.ts',
-            'test/promises/p16-*.test.ts',
-            'test/scenes/*.test.ts',
-          ],
-          globalSetup: 'test/set-up-cluster.ts',
+          ...real,
+          name: 'alone',
+          include: ['test/alone/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 1_800_000,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

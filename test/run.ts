@@ -1,35 +1,49 @@
-// Runs what needs real parts: first all that needs Redis, an engine and a registry, then what needs Kubernetes as well.
+// Runs what needs real parts: what needs Redis, an engine and a registry, what needs Kubernetes as well, and what must be alone.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 
-const folder = mkdtempSync(join(tmpdir(), 'taxiway-results-'))
+const usage = `npm test [-- [--cluster VERSION] [vitest's own options and files]]
+
+  --cluster VERSION   only the tests of the cluster, on a local Kubernetes of that version: 1.34 or 1.20
+  --help              this text`
+
+const { values, tokens } = parseArgs({
+  options: { cluster: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  strict: false,
+  tokens: true,
+})
+if (values.help) {
+  console.log(usage)
+  process.exit(0)
+}
+const ours = new Set(
+  tokens.flatMap((token) =>
+    token.kind === 'option' && token.name === 'cluster'
+      ? [token.index, ...(token.inlineValue ? [] : [token.index + 1])]
+      : [],
+  ),
+)
+const others = process.argv.slice(2).filter((_, index) => !ours.has(index))
+const projects = values.cluster ? ['cluster'] : ['machine', 'cluster', 'alone']
+const file = join(mkdtempSync(join(tmpdir(), 'taxiway-results-')), 'results.json')
+const reporters = ['default', './test/world/slowest.ts', 'json'].map((name) => `--reporter=${name}`)
+const ran = spawnSync(
+  'vitest',
+  ['run', ...projects.flatMap((name) => ['--project', name]), ...reporters, `--outputFile.json=${file}`, ...others],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...(values.cluster ? { TAXIWAY_LOCAL_KUBERNETES: String(values.cluster) } : {}) },
+  },
+)
 const total = { passed: 0, failed: 0 }
-let isGreen = true
-for (const project of ['real', 'cluster']) {
-  const file = join(folder, `${project}.json`)
-  const ran = spawnSync(
-    'vitest',
-    [
-      'run',
-      '--project',
-      project,
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${file}`,
-      ...process.argv.slice(2),
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  )
-  if (ran.status !== 0) isGreen = false
-  try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'))
-    total.passed += numPassedTests
-    total.failed += numFailedTests
-  } catch {
-    isGreen = false
-  }
+try {
+  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'))
+  Object.assign(total, { passed: numPassedTests, failed: numFailedTests })
+} catch {
+  process.stdout.write('No result was written: the set-up failed, see above.\n')
 }
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
-process.exit(isGreen && total.failed === 0 && total.passed > 0 ? 0 : 1)
+process.exit(ran.status === 0 && total.failed === 0 && total.passed > 0 ? 0 : 1)

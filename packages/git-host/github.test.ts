@@ -207,7 +207,7 @@ test('at most eight names are guessed, and texts within texts are none', () => {
   expect(guessRepositories(bytes({ full_name: '../../etc/passwd' }))).toEqual([])
 })
 
-test('guessing over 25 MB made to be slow takes less than a second', () => {
+test('guessing over 25 MB made to be slow takes less than a second of work', () => {
   for (const part of [
     '"full_name":"a/b"',
     '"full_name"        :',
@@ -215,9 +215,10 @@ test('guessing over 25 MB made to be slow takes less than a second', () => {
     '"full_name":"a',
   ]) {
     const raw = Buffer.alloc(25 * 2 ** 20, part)
-    const started = performance.now()
+    const before = process.cpuUsage()
     guessRepositories(raw)
-    expect(performance.now() - started, part).toBeLessThan(1000)
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1000, part).toBeLessThan(1000)
   }
 })
 

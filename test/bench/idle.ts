@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeTaxiway } from '../taxiway.ts'
+import { makeTaxiway } from '../world/taxiway.ts'
 import { type BenchContext, type BenchResult, round } from './figures.ts'
 
 /** Memory of all roles in one process, ten seconds after it is ready. */

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import examples from '@octokit/webhooks-examples' with { type: 'json' }
 import autocannon from 'autocannon'
 import { Redis } from 'ioredis'
-import { freePort, makeTaxiway } from '../taxiway.ts'
-import { sign } from '../webhooks.ts'
+import { freePort, makeTaxiway } from '../world/taxiway.ts'
+import { sign } from '../world/webhooks.ts'
 import { type BenchContext, type BenchResult, median, quantile, round } from './figures.ts'
 
 const seconds = 4

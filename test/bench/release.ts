@@ -5,7 +5,7 @@ import { connectCluster, waitFor } from '@taxiway/kubernetes/cluster/connection.
 import { runProgram } from '../../deploy/local/process.ts'
 import { render } from '../../services/deployer/order/render.ts'
 import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
-import { makeImages, serving } from '../contracts/images.ts'
+import { makeImages, serving } from '../world/images.ts'
 import type { BenchContext, BenchResult } from './figures.ts'
 import { round } from './figures.ts'
 import { interleave, taken } from './interleave.ts'

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { makeTaxiway } from '../taxiway.ts'
-import { pushBody, send } from '../webhooks.ts'
+import { makeTaxiway } from '../world/taxiway.ts'
+import { pushBody, send } from '../world/webhooks.ts'
 import { type BenchContext, type BenchResult, quantile, round } from './figures.ts'
 
 const samples = 100

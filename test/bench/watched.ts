@@ -9,7 +9,7 @@ import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore, type Store } from '@taxiway/store/store.ts'
 import { render } from '../../services/deployer/order/render.ts'
 import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'
-import { makeTaxiway } from '../taxiway.ts'
+import { makeTaxiway } from '../world/taxiway.ts'
 import { type BenchContext, type BenchResult, round } from './figures.ts'
 
 const count = 200

@@ -2,7 +2,7 @@ import type { JobEnd, ReleaseJob, ReleaseOrder, Target } from '@taxiway/domain/e
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { jobObject } from '../../services/deployer/order/job-object.ts'
 import { renderJobs } from '../../services/deployer/release/jobs.ts'
-import { makeImages } from './images.ts'
+import { makeImages } from '../world/images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from './target.ts'
 
 /** What every target must do alike with the jobs of a release. */

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeWorld } from '../scenes/make-world.ts'
-import { check, eventually } from '../scenes/world.ts'
-import { isOver } from '../taxiway.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { check, eventually } from '../world/world.ts'
 
 const deployment = (name: string, wave: number) => `apiVersion: apps/v1
 kind: Deployment

@@ -1,7 +1,7 @@
 import type { ReleaseOrder, RenderedObject, Target, Work } from '@taxiway/domain/environment/target.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { render, stamp } from '../../services/deployer/order/render.ts'
-import { type Images, makeImages, serving } from './images.ts'
+import { type Images, makeImages, serving } from '../world/images.ts'
 
 /** One environment that tests deploy to; every order is a new run and, unless told otherwise, the next generation. */
 export function makePlace(name: string, repositoryId?: string) {

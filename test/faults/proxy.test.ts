@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { makeCertificate } from '../contracts/certificate.ts'
+import { makeCertificate } from '../world/certificate.ts'
 import { type FaultProxy, type ProxyOptions, startProxy } from './proxy.ts'
 
 /** Says everything back, and keeps it. */

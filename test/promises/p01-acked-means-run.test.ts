@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
-import { makeTaxiway } from '../taxiway.ts'
-import { pushBody, send } from '../webhooks.ts'
+import { makeTaxiway } from '../world/taxiway.ts'
+import { pushBody, send } from '../world/webhooks.ts'
 
 const pushes = 200
 const everyMs = 20

@@ -1,8 +1,8 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
-import { freePort, makeTaxiway } from '../taxiway.ts'
-import { pushBody, send } from '../webhooks.ts'
+import { freePort, makeTaxiway } from '../world/taxiway.ts'
+import { pushBody, send } from '../world/webhooks.ts'
 
 test('fifty copies of a delivery at two servers make one run, and so does one more after it ended', async () => {
   const folder = mkdtempSync(`${tmpdir()}/taxiway-p02-`)

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeWorld } from '../scenes/make-world.ts'
-import { eventually } from '../scenes/world.ts'
-import { isOver } from '../taxiway.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { eventually } from '../world/world.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 const docker = new Docker({ socketPath: (DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
 import { commitAndPush } from '../git-host/push.ts'
 import { startGitHost } from '../git-host/server.ts'
-import { eventually } from '../scenes/world.ts'
-import { isOver, makeTaxiway } from '../taxiway.ts'
+import { isOver, makeTaxiway } from '../world/taxiway.ts'
+import { eventually } from '../world/world.ts'
 
 const token = 'the-right-token'
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-p07-'))

@@ -6,10 +6,10 @@ import Docker from 'dockerode'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
-import { makeWorld } from '../scenes/make-world.ts'
-import { eventually } from '../scenes/world.ts'
-import { isOver, makeTaxiway } from '../taxiway.ts'
-import { pushBody, send } from '../webhooks.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { isOver, makeTaxiway } from '../world/taxiway.ts'
+import { pushBody, send } from '../world/webhooks.ts'
+import { eventually } from '../world/world.ts'
 
 const start = async (args: string[] = []) => {
   const folder = mkdtempSync(join(tmpdir(), 'taxiway-p11-'))

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeWorld } from '../scenes/make-world.ts'
-import { eventually } from '../scenes/world.ts'
-import { isOver } from '../taxiway.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { eventually } from '../world/world.ts'
 
 const { DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 const sizeMb = 64

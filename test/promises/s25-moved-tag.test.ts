@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeWorld } from '../scenes/make-world.ts'
-import { eventually, expectRunning } from '../scenes/world.ts'
-import { isOver } from '../taxiway.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { eventually, expectRunning } from '../world/world.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY = '' } = process.env
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-s25-'))

@@ -1,5 +1,5 @@
-import { isOver } from '../taxiway.ts'
-import { check, expectStatuses, type Scene } from './world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { check, expectStatuses, type Scene } from '../world/world.ts'
 
 export const failingTest: Scene = {
   name: 'failing-test',

@@ -1,5 +1,5 @@
-import { isOver } from '../taxiway.ts'
-import { check, eventually, expectRunning, expectStatuses, type Scene } from './world.ts'
+import { isOver } from '../world/taxiway.ts'
+import { check, eventually, expectRunning, expectStatuses, type Scene } from '../world/world.ts'
 
 export const firstPush: Scene = {
   name: 'first-push',

@@ -1,0 +1,3 @@
+import { scenesContract } from '../contracts/scenes.ts'
+
+scenesContract('kubernetes')

@@ -1,3 +1,0 @@
-import { stagedContract } from '../contracts/staged.ts'
-
-stagedContract('docker')

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeMetrics } from '@taxiway/chassis/health.ts'
+import { makeLogger } from '@taxiway/chassis/logger.ts'
+import { waitReady } from '@taxiway/store/redis/connection.ts'
+import { openStore } from '@taxiway/store/store.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Api, makeApp } from '../../../services/api/app.ts'
+
+const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
+const stopping = new AbortController()
+let app: Api
+let made: Awaited<ReturnType<typeof store.tokens.create>>
+
+beforeAll(async () => {
+  await waitReady(store.redis, 5000)
+  made = await store.tokens.create('linter', 'read')
+  app = await makeApp({
+    store,
+    logger: makeLogger('silent', 'api'),
+    url: 'http://localhost:8080',
+    allowedOrigins: [],
+    dataFolder: '/nonexistent',
+    stopping: stopping.signal,
+    metrics: makeMetrics(),
+    ready: async () => undefined,
+  })
+})
+afterAll(async () => {
+  stopping.abort()
+  await store.tokens.revoke(made.record.id)
+  await app.close()
+  await store.close()
+})
+
+const good = 'version: 1\nimages: { web: {} }\ntest:\n  unit:\n    run: [make test]\ndeploy: { staging: {} }\n'
+async function lint(payload: string | Buffer | object, type = 'text/yaml', token = made.token) {
+  const headers = { 'content-type': type, ...(token ? { authorization: `Bearer ${token}` } : {}) }
+  const answer = await app.inject({ method: 'POST', url: '/api/v1/lint', headers, payload })
+  return { status: answer.statusCode, body: answer.json() }
+}
+
+test('a good file is answered with its plan for a push to main', async () => {
+  expect(await lint(good)).toMatchObject({
+    status: 200,
+    body: { ok: true, plan: { tests: [{ name: 'unit', image: 'web' }], environments: [{ name: 'staging' }] } },
+  })
+})
+test('branch and event are given in JSON', async () => {
+  const answer = await lint({ file: good, branch: 'feature', event: 'push' }, 'application/json')
+  expect(answer).toMatchObject({ status: 200, body: { ok: true, plan: { environments: [] } } })
+  expect(await lint({ file: good, event: 'party' }, 'application/json')).toMatchObject({ status: 400 })
+})
+test('a bad file is an answer, not an error', async () => {
+  expect(await lint(good.replace('run:', 'runs:'))).toMatchObject({
+    status: 200,
+    body: { ok: false, reason: { code: 'config_invalid', message: expect.stringMatching(/line 5: test.unit.runs/) } },
+  })
+  expect(await lint(Buffer.from([0xff, 0xfe]))).toMatchObject({
+    body: { ok: false, reason: { message: expect.stringMatching(/UTF-8/) } },
+  })
+})
+test('too much, another type, and nobody are refused', async () => {
+  expect(await lint(`# ${'x'.repeat(256 * 1024)}`)).toMatchObject({ status: 413 })
+  expect(await lint(good, 'text/html')).toMatchObject({ status: 415 })
+  expect(await lint(good, 'text/yaml', '')).toMatchObject({ status: 401 })
+})
+test('anybody may read the schema, and it is the one in the repository', async () => {
+  const answer = await app.inject({ method: 'GET', url: '/schema/v1.json' })
+  expect(answer.statusCode).toBe(200)
+  expect(answer.body).toBe(readFileSync(join(import.meta.dirname, '../../../schema/v1.json'), 'utf8'))
+})
+test('the API describes the check', async () => {
+  const { paths } = (await app.inject({ method: 'GET', url: '/openapi.json' })).json()
+  expect(Object.keys(paths['/api/v1/lint'].post.requestBody.content)).toContain('text/yaml')
+})

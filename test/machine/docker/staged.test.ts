@@ -1,0 +1,3 @@
+import { stagedContract } from '../../contracts/staged.ts'
+
+stagedContract('docker')

@@ -1,3 +1,0 @@
-import { setUp } from './set-up.ts'
-
-export default () => setUp(['redis', 'engine', 'registry', 'kubernetes'])
