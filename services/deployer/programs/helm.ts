@@ -3,7 +3,7 @@ import { join, relative } from 'node:path'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import { parseRepoPath } from '@taxiway/git/tree.ts'
 import { type Copy, kindOf } from './copy.ts'
-import { findProgram, runProgram } from './program.ts'
+import { findProgram, type Rendering, runProgram, whyEnded } from './program.ts'
 
 export interface ChartOrder {
   /** Folder of the chart in the repository, and files of values. */
@@ -22,7 +22,7 @@ const mostFileBytes = 2 * 2 ** 20
 export async function renderChart(
   { folder, tree }: Copy,
   order: ChartOrder,
-  { say, signal }: { say: (line: string) => void; signal: AbortSignal },
+  { say, signal, patienceMs }: Rendering,
 ): Promise<Outcome<Buffer>> {
   const { path, namespace, release, kubeVersion } = order
   const chart = join(tree, path)
@@ -33,15 +33,16 @@ export async function renderChart(
   if (!files.ok) return files
   const helm = await findProgram('helm')
   if (!helm) return refuse('program_missing', { folder: path, program: 'helm' })
-  const call = { folder, cwd: tree, signal, environment: { HELM_PLUGINS: join(folder, 'home', 'no-programs') } }
+  const environment = { HELM_PLUGINS: join(folder, 'home', 'no-programs') }
+  const call = { folder, cwd: tree, signal, environment, ...(patienceMs ? { patienceMs } : {}) }
   const { stdout } = await runProgram(helm, ['version', '--template={{.Version}}'], call)
   say(`rendering ${path} with helm ${stdout.toString().trim() || 'of an unknown version'}`)
   const options = ['--namespace', namespace, '--no-hooks', ...(kubeVersion ? ['--kube-version', kubeVersion] : [])]
   const values = files.value.flatMap((file) => ['--values', file])
   const made = await runProgram(helm, ['template', release, chart, ...options, ...values], call)
   if (made.exitCode === 0) return done(made.stdout)
-  const ended = { late: 'it takes longer than a minute to render', large: 'it makes more than 8 MiB of manifests' }
-  const words = made.ended ? ended[made.ended] : made.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
+  if (made.ended) return whyEnded(made.ended, { object: path, what: `render ${path} with helm`, patienceMs })
+  const words = made.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
   const detail = oneLine(words, 500)
     .replace(/^Error: /i, '')
     .replace(/ Use --debug flag to render out invalid YAML$/, '')

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access, mkdir } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
+import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 /** How a program is run on strangers' files. */
 export interface ProgramCall {
@@ -11,25 +12,46 @@ export interface ProgramCall {
   cwd: string
   signal: AbortSignal
   environment?: Record<string, string>
+  /** Most processor time that it may take: a minute unless told. */
+  cpuSeconds?: number
+  /** How long the machine may take for that: 5 minutes unless told. */
+  patienceMs?: number
 }
 export interface ProgramResult {
   /** 128 when it was ended. */
   exitCode: number
   stdout: Buffer
   stderr: string
-  /** Why it was ended: it ran too long, or wrote too much. */
-  ended?: 'late' | 'large'
+  /** Why it was ended: it took too much processor time (or memory), wrote too much, or the machine had no time for it. */
+  ended?: 'greedy' | 'large' | 'busy'
 }
-const deadlineMs = 60_000
+/** What goes with the rendering of manifests. */
+export interface Rendering extends Pick<ProgramCall, 'signal' | 'patienceMs'> {
+  say: (line: string) => void
+}
+const longestMs = 5 * 60_000
 const longestOutput = 8 * 2 ** 20
 const longestError = 64 * 1024
 /** Kibibytes; beyond it the program fails. What a Go program only reserves does not count. */
 const dataKib = 2 * 2 ** 20
-const cpuSeconds = 60
+const mostCpuSeconds = 60
 /** In blocks of 512 bytes: 16 MiB for each file. */
 const fileBlocks = 32_768
 /** Nobody listens there: what asks a proxy, as all that goes over the network does, reaches nothing. */
 const deadEnd = 'http://127.0.0.1:9'
+
+/** Why there is nothing of a program that was ended, which was to do this: `build k8s with kustomize`. */
+export function whyEnded(
+  ended: NonNullable<ProgramResult['ended']>,
+  { object, what, patienceMs = longestMs }: { object: string; what: string; patienceMs?: number | undefined },
+): Outcome<never> {
+  if (ended === 'busy') return refuse('machine_busy', { what, seconds: patienceMs / 1000 })
+  const detail = {
+    greedy: 'it takes more than a minute of processor time, or too much memory',
+    large: 'it makes more than 8 MiB of manifests',
+  }[ended]
+  return refuse('manifest_invalid', { object, detail })
+}
 
 /** The path of the first of these programs on PATH. */
 export async function findProgram(name: string, path = process.env.PATH ?? ''): Promise<string | undefined> {
@@ -48,15 +70,15 @@ export async function findProgram(name: string, path = process.env.PATH ?? ''): 
 
 /**
  * Runs a program with an environment of its own: no credentials, no kubeconfig, no other program to be found, a home that is the private
- * folder. Its memory, processor time and files have limits, and so has its output; at the deadline, or when the signal fires, it and
- * all it started are ended.
+ * folder. Its memory, processor time and files have limits, and so has its output; when the machine has no time for it, or the signal
+ * fires, it and all it started are ended.
  * @throws the signal's reason
  */
 export async function runProgram(file: string, args: string[], call: ProgramCall): Promise<ProgramResult> {
   call.signal.throwIfAborted()
   const home = join(call.folder, 'home')
   await mkdir(join(home, 'no-programs'), { recursive: true, mode: 0o700 })
-  const limits = `ulimit -d ${dataKib} && ulimit -t ${cpuSeconds} && ulimit -f ${fileBlocks} && ulimit -c 0 && exec "$@"`
+  const limits = `ulimit -d ${dataKib} && ulimit -t ${call.cpuSeconds ?? mostCpuSeconds} && ulimit -f ${fileBlocks} && ulimit -c 0 && exec "$@"`
   const child = spawn('/bin/sh', ['-c', limits, 'sh', file, ...args], {
     cwd: call.cwd,
     env: environmentOf(home, call.environment),
@@ -73,7 +95,7 @@ export async function runProgram(file: string, args: string[], call: ProgramCall
       // It has ended by itself.
     }
   }
-  const timer = setTimeout(end, deadlineMs, 'late')
+  const timer = setTimeout(end, call.patienceMs ?? longestMs, 'busy')
   const stop = () => end()
   call.signal.addEventListener('abort', stop, { once: true })
   const out: Buffer[] = []
@@ -90,7 +112,11 @@ export async function runProgram(file: string, args: string[], call: ProgramCall
   try {
     const exitCode = await new Promise<number>((resolve, reject) => {
       child.once('error', reject)
-      child.once('close', (code) => resolve(code ?? 128))
+      child.once('close', (code, killedBy) => {
+        // Not by us: the kernel does that at its limits.
+        if (killedBy === 'SIGKILL') ended ??= 'greedy'
+        resolve(code ?? 128)
+      })
     })
     call.signal.throwIfAborted()
     return { exitCode, stdout: Buffer.concat(out), stderr, ...(ended ? { ended } : {}) }

@@ -226,6 +226,13 @@ test('a program that is missing is named', async () => {
   ])
 })
 
+test('a machine that has no time is what is told, not the manifests', async () => {
+  const order = { path: 'chart', values: [], release: 'shop', namespace: 'shop' }
+  const busy = { say, signal, patienceMs: 1 }
+  expect(messageOf(await inCommit(overlay, (copy) => buildKustomization(copy, 'k8s', busy)))).toMatch(/^machine_busy/)
+  expect(messageOf(await inCommit(chart, (copy) => renderChart(copy, order, busy)))).toMatch(/^machine_busy/)
+})
+
 test('a program sees nothing of our environment, and has an end', async () => {
   const call = { folder: mkdtempSync(join(folder, 'call-')), cwd: folder, signal }
   process.env.TAXIWAY_TEST_TOKEN = 'a-token-of-ours'
