@@ -1,6 +1,6 @@
 import { done, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { type FetchFailure, whyFetchFailed } from './fetch-failure.ts'
-import { git } from './git.ts'
+import { git, isSo } from './git.ts'
 import type { FetchOrder } from './mirror.ts'
 import { removeLeftovers, sizeOf } from './upkeep.ts'
 import type { CloneUrl } from './url.ts'
@@ -22,8 +22,8 @@ export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl
   const byBranch = await fetchRef(folder, order, url, branchDepth, `+${order.ref}:refs/branch/tip`)
   if (!byBranch.ok) return byBranch
   const call = { folder, signal: order.signal, deadlineMs: localMs }
-  const contained = await git(['merge-base', '--is-ancestor', sha, 'refs/branch/tip'], call)
-  if (contained.exitCode !== 0) return failed(reason('commit_not_found', { sha }))
+  if (!(await isSo(['merge-base', '--is-ancestor', sha, 'refs/branch/tip'], { folder, signal: order.signal })))
+    return failed(reason('commit_not_found', { sha }))
   await git(['update-ref', `refs/taxiway/${sha}`, sha], call)
   return done(undefined)
 }

@@ -59,6 +59,16 @@ export async function git(args: string[], call: GitCall): Promise<GitResult> {
   }
 }
 
+/**
+ * Is it so in the mirror? Asks nobody else, which takes moments.
+ * @throws if there is no answer within half a minute: the machine has no time, and nothing is known
+ */
+export async function isSo(args: string[], call: Omit<GitCall, 'deadlineMs'>, deadlineMs = 30_000): Promise<boolean> {
+  const { exitCode, timedOut } = await git(args, { ...call, deadlineMs })
+  if (timedOut) throw new Error(`git ${args.join(' ')} had no answer within ${deadlineMs / 1000} s`)
+  return exitCode === 0
+}
+
 /** Ends the process group at the deadline or by the signal: asked first, so that git removes its locks, then by force. */
 function endInTime(pid: number | undefined, { signal, deadlineMs }: GitCall) {
   let late = false

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isRefName, parseSha, type RepositoryId, type Sha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { fetchInto } from './fetch.ts'
-import { git } from './git.ts'
+import { isSo } from './git.ts'
 import { withLock } from './lock.ts'
 import { prepare, remove, tidy } from './upkeep.ts'
 import { type CloneUrl, checkCloneUrl, type UrlRules } from './url.ts'
@@ -26,7 +26,6 @@ export interface FetchOrder extends UrlRules {
   signal: AbortSignal
   onLine?(line: string): void
 }
-const localMs = 30_000
 
 /**
  * Has exactly this commit in the repository's mirror: from an earlier fetch, without network, else from the git host, where only
@@ -78,6 +77,5 @@ async function hasCommit(folder: string, { sha, signal }: FetchOrder): Promise<b
   if (!(await stat(ref).catch(() => undefined))) return false
   // In use again: upkeep goes by this time.
   await utimes(ref, new Date(), new Date()).catch(() => {})
-  const found = await git(['cat-file', '-e', `refs/taxiway/${sha}^{tree}`], { folder, signal, deadlineMs: localMs })
-  return found.exitCode === 0
+  return isSo(['cat-file', '-e', `refs/taxiway/${sha}^{tree}`], { folder, signal })
 }
