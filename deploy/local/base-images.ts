@@ -10,7 +10,8 @@ export const baseImagePackages = ['busybox-static']
 /** The image that holds a pod's network on the local Kubernetes. */
 export const pauseImage = 'taxiway-local/pause:2'
 
-const busyboxImage = 'busybox:stable'
+/** What the tests' and the samples' images are made from. */
+export const busyboxImage = 'busybox:stable'
 
 interface BaseImageOptions {
   dockerHost: string

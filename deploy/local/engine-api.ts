@@ -1,4 +1,6 @@
+import { createWriteStream } from 'node:fs'
 import { request } from 'node:http'
+import { pipeline } from 'node:stream/promises'
 
 /** What an engine answered. */
 export interface EngineAnswer {
@@ -46,4 +48,18 @@ export function askEngine(
 export async function engineAnswers(dockerHost: string): Promise<boolean> {
   const answer = await askEngine(dockerHost, 'GET', '/_ping', { seconds: 3 }).catch(() => undefined)
   return answer?.status === 200
+}
+
+/** Writes images of an engine into a file, as `docker save` does. */
+export function saveImages(dockerHost: string, names: string[], file: string): Promise<void> {
+  const path = `/images/get?${names.map((name) => `names=${encodeURIComponent(name)}`).join('&')}`
+  const signal = AbortSignal.timeout(60_000)
+  return new Promise((resolve, reject) => {
+    const asked = request({ ...target(dockerHost), path, signal, agent: false }, (response) => {
+      if (response.statusCode === 200) pipeline(response, createWriteStream(file)).then(resolve, reject)
+      else reject(new Error(`The engine did not give the images ${names.join(', ')}: ${response.statusCode}`))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
 }

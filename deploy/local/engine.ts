@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { installPackages } from './apt.ts'
 import { engineAnswers } from './engine-api.ts'
 import { removeDeadEngines, unmountBelow } from './leftovers.ts'
 import { withLock } from './lock.ts'
+import { canLowerOomScore } from './oom-score.ts'
 import { foundPart, type LocalOptions, type LocalPart } from './part.ts'
 import { answers, type Daemon, findProgram, startDaemon, waitUntil } from './process.ts'
 
@@ -13,15 +14,6 @@ export const enginePackages = ['docker.io', 'iptables', 'iproute2']
 
 const usualSocket = '/var/run/docker.sock'
 const runFolders = '/run/taxiway-engine-'
-
-/**
- * May a process on this machine be given a negative OOM score? Needs CAP_SYS_RESOURCE, bit 24.
- * Kubernetes' sandboxes ask for one, and without the capability they cannot start.
- */
-function canLowerOomScore(): boolean {
-  const bound = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  return bound === undefined || ((BigInt(`0x${bound}`) >> 24n) & 1n) === 1n
-}
 
 /** A container runtime that is runc, except that it asks for no negative OOM score. */
 function writeRuncWrapper(folder: string): string {

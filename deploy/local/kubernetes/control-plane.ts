@@ -1,20 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ClusterIdentity } from './cluster-identity.ts'
+import { findProgram, freePort, startDaemon, waitUntil } from '../process.ts'
+import type { ClusterIdentity } from './identity.ts'
 import { askCluster, type ClusterAccess, writeKubeconfig } from './kubeconfig.ts'
-import { type Daemon, findProgram, freePort, startDaemon, waitUntil } from './process.ts'
+import type { ClusterPlace } from './runtime.ts'
+import type { Version } from './versions.ts'
 
-interface Place {
-  /** The programs of Kubernetes. */
-  bin: string
-  /** State, thrown away with the cluster. */
-  state: string
-  logs: string
+interface Place extends ClusterPlace {
+  version: Version
   identity: ClusterIdentity
-  /** The machine's address on the engine's bridge. */
+  /** The machine's address towards the pods. */
   nodeAddress: string
-  /** Hears of each program as soon as it runs. */
-  started: (daemon: Daemon) => void
 }
 
 /** etcd on loopback. It doesn't wait for the disk, as its state lives no longer than the cluster. */
@@ -44,7 +40,7 @@ async function startApiServer(place: Place, etcd: string): Promise<ClusterAccess
     `--etcd-servers=${etcd}`,
     '--bind-address=127.0.0.1',
     `--secure-port=${port}`,
-    '--insecure-port=0',
+    ...(place.version === '1.20' ? ['--insecure-port=0'] : []),
     `--cert-dir=${certificates}`,
     `--advertise-address=${place.nodeAddress}`,
     '--service-cluster-ip-range=10.96.0.0/24',
@@ -82,15 +78,22 @@ async function startApiServer(place: Place, etcd: string): Promise<ClusterAccess
   return access()
 }
 
+/** Many releases at once shall wait for the machine, not for a count of questions a second. */
+const fast = ['--kube-api-qps=300', '--kube-api-burst=600']
+
 /** The controllers and the scheduler, each with its own user. */
 async function startControllers(place: Place, access: ClusterAccess): Promise<void> {
   const { identity, state } = place
-  const quiet = ['--leader-elect=false', '--bind-address=127.0.0.1', '--port=0']
+  const noOldPort = place.version === '1.20' ? ['--port=0'] : []
+  const quiet = ['--leader-elect=false', '--bind-address=127.0.0.1', ...noOldPort, ...fast]
   const key = `--service-account-private-key-file=${identity.serviceAccountKey}`
   const manager = [
     '--use-service-account-credentials=true',
     key,
     `--root-ca-file=${join(state, 'apiserver', 'apiserver.crt')}`,
+    '--horizontal-pod-autoscaler-sync-period=2s',
+    '--pvclaimbinder-sync-period=2s',
+    '--concurrent-namespace-syncs=20',
   ]
   for (const [name, token, more] of [
     ['kube-controller-manager', identity.tokens.manager, manager],

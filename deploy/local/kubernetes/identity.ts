@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runProgram } from './process.ts'
+import { runProgram } from '../process.ts'
 
 /** The name of the one node. */
 export const nodeName = 'taxiway-local'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { LocalOptions, LocalPart } from './part.ts'
-import { findProgram, runProgram } from './process.ts'
+import type { LocalOptions, LocalPart } from '../part.ts'
+import { findProgram, runProgram } from '../process.ts'
 
 /** A cluster by `kind`, where that is installed and its node image can be had; otherwise undefined. */
 export async function startKind(o: LocalOptions & { dockerHost: string }): Promise<LocalPart | undefined> {

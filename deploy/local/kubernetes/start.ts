@@ -1,0 +1,57 @@
+import { mkdirSync } from 'node:fs'
+import { installPackages } from '../apt.ts'
+import { ensureBaseImages } from '../base-images.ts'
+import { foundPart, type LocalOptions, type LocalPart } from '../part.ts'
+import { findProgram } from '../process.ts'
+import { startCluster } from './cluster.ts'
+import { containerdPackages } from './containerd.ts'
+import { startKind } from './kind.ts'
+import { findKubeconfig } from './kubeconfig.ts'
+import { buildPackages, chooseVersion, ensurePrograms, whyNone } from './programs.ts'
+import { type Version, wantedVersion } from './versions.ts'
+
+const clusterPackages = ['etcd-server', 'openssl']
+
+/** The kubeconfig of a cluster that answers, or undefined. */
+export const findKubernetes = findKubeconfig
+
+const mayUseKind = () => findProgram('kind') !== undefined && !wantedVersion()
+
+/** The Debian packages behind a cluster of plain processes that this machine lacks. */
+function packagesOf(version: Version): string[] {
+  return [
+    ...(findProgram('etcd') && findProgram('openssl') ? [] : clusterPackages),
+    ...(version === '1.20' ? [] : containerdPackages()),
+    ...buildPackages(version),
+  ]
+}
+
+/** The Debian packages behind startKubernetes on this machine, when no cluster was found. */
+export async function kubernetesPackages(): Promise<string[]> {
+  const version = mayUseKind() ? undefined : await chooseVersion()
+  return version ? packagesOf(version) : []
+}
+
+/**
+ * Finds a cluster; else starts one by kind; else one of plain processes, the newest that this machine has or can build.
+ * A new one is empty.
+ */
+export async function startKubernetes(o: LocalOptions & { dockerHost: string }): Promise<LocalPart> {
+  const found = await findKubernetes()
+  if (found) return foundPart('kubernetes', found)
+  mkdirSync(o.folder, { recursive: true })
+  const byKind = mayUseKind() ? await startKind(o) : undefined
+  if (byKind) return byKind
+  const version = await chooseVersion()
+  if (!version) throw new Error(whyNone())
+  if (process.getuid?.() !== 0 || !o.dockerHost.startsWith('unix://'))
+    throw new Error(
+      'No Kubernetes: set KUBECONFIG, or run as root beside a Docker engine on this machine, so that one can be started.',
+    )
+  const installed = await installPackages(packagesOf(version), o.say)
+  const bin = await ensurePrograms(version, o)
+  await ensureBaseImages(o)
+  o.say(`starting Kubernetes ${version}`)
+  const part = await startCluster(version, o, bin)
+  return installed ? { ...part, how: 'installed and started' } : part
+}
