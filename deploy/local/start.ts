@@ -82,7 +82,7 @@ Prints an export line for each, and stays until Ctrl-C, which stops what it star
 
   node deploy/local/start.ts [--kubernetes] [--folder FOLDER]
 
-  --kubernetes   a Kubernetes too (the first time on a machine without one, this builds it: about 10 minutes)
+  --kubernetes   a Kubernetes too (the first time on a machine without one, this builds it: 5 to 10 minutes)
   --folder       where state and logs go (default: .taxiway/local)
   --help         this text`
 

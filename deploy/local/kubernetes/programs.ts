@@ -20,14 +20,15 @@ function cachedPrograms(build: Build): string | undefined {
   return build.programs.every((name) => existsSync(join(folder, name))) ? folder : undefined
 }
 
-/** The newest version whose programs this machine has or can make; only the one that is asked for, if one is. */
-export async function chooseVersion(): Promise<Version | undefined> {
+/** The versions whose programs this machine has or can make, the newest first; only the one that is asked for, if one is. */
+export async function possibleVersions(): Promise<Version[]> {
   const wanted = wantedVersion()
+  const possible: Version[] = []
   for (const version of versions) {
     if (wanted && version !== wanted) continue
-    if (cachedPrograms(builds[version]) || (await builds[version].isPossible())) return version
+    if (cachedPrograms(builds[version]) || (await builds[version].isPossible())) possible.push(version)
   }
-  return undefined
+  return possible
 }
 
 /** What to tell somebody whose machine can make no Kubernetes, or not the one that is asked for. */

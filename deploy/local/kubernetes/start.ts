@@ -7,7 +7,7 @@ import { startCluster } from './cluster.ts'
 import { containerdPackages } from './containerd.ts'
 import { startKind } from './kind.ts'
 import { findKubeconfig } from './kubeconfig.ts'
-import { buildPackages, chooseVersion, ensurePrograms, whyNone } from './programs.ts'
+import { buildPackages, ensurePrograms, possibleVersions, whyNone } from './programs.ts'
 import { type Version, wantedVersion } from './versions.ts'
 
 const clusterPackages = ['etcd-server', 'openssl']
@@ -28,8 +28,21 @@ function packagesOf(version: Version): string[] {
 
 /** The Debian packages behind startKubernetes on this machine, when no cluster was found. */
 export async function kubernetesPackages(): Promise<string[]> {
-  const version = mayUseKind() ? undefined : await chooseVersion()
+  const [version] = mayUseKind() ? [] : await possibleVersions()
   return version ? packagesOf(version) : []
+}
+
+/** The newest of these versions whose programs could be had. One that fails is told, and the next is tried. */
+async function firstPrograms(versions: Version[], o: LocalOptions): Promise<{ version: Version; bin: string }> {
+  const [version, ...others] = versions
+  if (!version) throw new Error(whyNone())
+  try {
+    return { version, bin: await ensurePrograms(version, o) }
+  } catch (error) {
+    if (others.length === 0) throw error
+    o.say(`${error instanceof Error ? error.message : error}\nKubernetes ${others[0]} is made instead.`)
+    return firstPrograms(others, o)
+  }
 }
 
 /**
@@ -42,14 +55,13 @@ export async function startKubernetes(o: LocalOptions & { dockerHost: string }):
   mkdirSync(o.folder, { recursive: true })
   const byKind = mayUseKind() ? await startKind(o) : undefined
   if (byKind) return byKind
-  const version = await chooseVersion()
-  if (!version) throw new Error(whyNone())
-  if (process.getuid?.() !== 0 || !o.dockerHost.startsWith('unix://'))
+  const versions = await possibleVersions()
+  if (versions.length > 0 && (process.getuid?.() !== 0 || !o.dockerHost.startsWith('unix://')))
     throw new Error(
       'No Kubernetes: set KUBECONFIG, or run as root beside a Docker engine on this machine, so that one can be started.',
     )
+  const { version, bin } = await firstPrograms(versions, o)
   const installed = await installPackages(packagesOf(version), o.say)
-  const bin = await ensurePrograms(version, o)
   await ensureBaseImages(o)
   o.say(`starting Kubernetes ${version}`)
   const part = await startCluster(version, o, bin)
