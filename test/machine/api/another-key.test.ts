@@ -10,9 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isOver, makeTaxiway, type RoleProcess, type Taxiway } from '../../world/taxiway.ts'
 import { pushBody, send } from '../../world/webhooks.ts'
 
-const { DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
-// Nobody who has another key than these processes should meet their runs.
-const REDIS_URL = new URL('/7', process.env.REDIS_URL).href
+const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-key-'))
 const before = openStore({ redisUrl: REDIS_URL, secretKey: randomBytes(32) })
 const repo = newId<RepositoryId>('repo', randomBytes)

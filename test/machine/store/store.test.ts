@@ -7,7 +7,7 @@ import { beginAttempt } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
-const store = openStore({ redisUrl: new URL('/6', process.env.REDIS_URL).href, secretKey: randomBytes(32) })
+const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
 let repo: RepositoryId
 beforeAll(() => waitReady(store.redis, 5000))
 afterAll(() => store.close())

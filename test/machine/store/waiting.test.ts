@@ -7,9 +7,7 @@ import { isOver } from '../../world/taxiway.ts'
 import { pushBody, send } from '../../world/webhooks.ts'
 import { eventually } from '../../world/world.ts'
 
-const { DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
-// A place in line depends on every open run, so these are in a database of their own.
-const REDIS_URL = new URL('/8', process.env.REDIS_URL).href
+const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 let world: Awaited<ReturnType<typeof makeWorld>>
 beforeAll(async () => {
   world = await makeWorld({
