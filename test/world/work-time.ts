@@ -18,6 +18,7 @@ function workMs(): number {
 
 // Hooks run after those of the file, as they are set before.
 const started = performance.now() - process.uptime() * 1000
-afterAll((_, { file }) => {
+// biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of fixtures out of the first parameter
+afterAll(({}, { file }) => {
   file.meta.times = { wallMs: Math.round(performance.now() - started), workMs: workMs() }
 })

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isOver, makeTaxiway, type RoleProcess, type Taxiway } from '../../world/taxiway.ts'
 import { pushBody, send } from '../../world/webhooks.ts'
 
-const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
+const { REDIS_URL = '', DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-key-'))
 const before = openStore({ redisUrl: REDIS_URL, secretKey: randomBytes(32) })
 const repo = newId<RepositoryId>('repo', randomBytes)
