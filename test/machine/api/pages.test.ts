@@ -154,7 +154,10 @@ test('all that the pages and their scripts name can be loaded, and is asked for 
   }
   expect([...wanted]).toEqual(
     expect.arrayContaining([
-      '/assets/style.css',
+      '/assets/base.css',
+      '/assets/run.css',
+      '/assets/environment.css',
+      '/assets/results.css',
       '/assets/runs.js',
       '/assets/run.js',
       '/assets/environments.js',
