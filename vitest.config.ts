@@ -25,7 +25,9 @@ export default defineConfig({
         test: {
           environment: 'node',
           name: 'unit',
-          include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/*.test.ts', 'test/faults/*.test.ts'],
+          include: ['packages', 'services', 'deploy', 'test/faults']
+            .map((name) => `${name}/**/*.test.ts`)
+            .concat('test/*.test.ts'),
           testTimeout: 20_000,
         },
       },

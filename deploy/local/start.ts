@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util'
 import { installPackages, missingPackages } from './apt.ts'
 import { baseImagePackages, ensureBaseImages } from './base-images.ts'
 import { enginePackages, findEngine, startEngine } from './engine.ts'
-import { findKubernetes, kubernetesPackages, startKubernetes } from './kubernetes/start.ts'
+import { findCluster } from './kubernetes/kubeconfig.ts'
+import { kubernetesPackages, startKubernetes } from './kubernetes/start.ts'
 import type { LocalOptions, LocalPart } from './part.ts'
 import { endDaemons, findProgram } from './process.ts'
 import { findRedis, redisPackages, startRedis } from './redis.ts'
@@ -37,7 +38,7 @@ async function lackingPackages(wanted: Set<LocalPart['name']>, say: LocalOptions
       ...(wanted.has('engine') ? without('busybox', baseImagePackages) : []),
     ],
     registry: await lacks('registry', findRegistry, without('docker-registry', registryPackages)),
-    kubernetes: await lacks('kubernetes', findKubernetes, await kubernetesPackages()),
+    kubernetes: await lacks('kubernetes', () => findCluster(() => undefined), await kubernetesPackages()),
   }
 }
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { join } from 'node:path'
+import { KubeConfig } from '@kubernetes/client-node'
 import Docker from 'dockerode'
-import { parse } from 'yaml'
 import { check } from './world.ts'
 
 /** What is really there: asked of the machine or the cluster itself, not of Taxiway. */
@@ -57,25 +57,17 @@ interface Pod {
 
 /** Speaks to the API server itself; the application is reached through its service proxy, as no node port is promised. */
 async function clusterSide({ namespaceOf, environment }: MachineSideOptions): Promise<MachineSide> {
-  const config = parse(readFileSync(environment.KUBECONFIG ?? '', 'utf8'))
-  const cluster = config.clusters[0].cluster
-  const user = config.users[0].user
-  const pem = (data: string | undefined, file: string | undefined) =>
-    data ? Buffer.from(data, 'base64') : file ? readFileSync(file) : undefined
-  const tls = {
-    ca: pem(cluster['certificate-authority-data'], cluster['certificate-authority']),
-    cert: pem(user['client-certificate-data'], user['client-certificate']),
-    key: pem(user['client-key-data'], user['client-key']),
-    rejectUnauthorized: cluster['insecure-skip-tls-verify'] !== true,
-  }
-  const headers: Record<string, string> = user.token ? { authorization: `Bearer ${user.token}` } : {}
+  const config = new KubeConfig()
+  config.loadFromFile(environment.KUBECONFIG ?? '')
+  const us: RequestOptions = {}
+  await config.applyToHTTPSOptions(us)
   const path = (name: string | undefined, rest: string) =>
-    `${cluster.server}/api/v1/namespaces/${namespaceOf(name)}${rest}`
+    `${config.getCurrentCluster()?.server}/api/v1/namespaces/${namespaceOf(name)}${rest}`
   return {
     address: (name) => path(name, '/services/web:80/proxy/'),
-    visit: (name) => get(path(name, '/services/web:80/proxy/'), { ...tls, headers }),
+    visit: (name) => get(path(name, '/services/web:80/proxy/'), us),
     async runningDigests(name) {
-      const { items } = JSON.parse(await get(path(name, '/pods'), { ...tls, headers })) as { items: Pod[] }
+      const { items } = JSON.parse(await get(path(name, '/pods'), us)) as { items: Pod[] }
       const live = items.filter(({ metadata }) => !metadata.deletionTimestamp)
       return live.flatMap(({ status }) =>
         (status.containerStatuses ?? [])
@@ -85,7 +77,7 @@ async function clusterSide({ namespaceOf, environment }: MachineSideOptions): Pr
     },
     async clean() {
       for (const name of ['production', 'staging'])
-        await get(path(name, ''), { ...tls, headers, method: 'DELETE' }).catch(() => '')
+        await get(path(name, ''), { ...us, method: 'DELETE' }).catch(() => '')
     },
   }
 }

@@ -1,7 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { KubeConfig, VersionApi } from '@kubernetes/client-node'
+import { foundPart, type LocalPart } from '../part.ts'
+import { type FoundKubeconfig, readKubeconfigFiles } from './kubeconfig-files.ts'
+import { wantedVersion } from './versions.ts'
 
 /** How to reach a cluster's API as one user. */
 export interface ClusterAccess {
@@ -53,46 +57,55 @@ export function askCluster(
   })
 }
 
-/** The items of one top-level list of a kubeconfig, as blocks of text; enough of YAML for what kubectl, kind and others write. */
-function items(text: string, list: string): string[] {
-  const lines = text.split(/\r?\n/)
-  const from = lines.findIndex((line) => line.startsWith(`${list}:`)) + 1
-  if (from === 0) return []
-  const length = lines.slice(from).findIndex((line) => /^[A-Za-z]/.test(line))
-  const block = lines.slice(from, length < 0 ? undefined : from + length).join('\n')
-  const indent = /^( *)- /m.exec(block)?.[1] ?? ''
-  return block.split(new RegExp(`^${indent}- `, 'm')).slice(1)
-}
-
-const textOf = (text: string, key: string) => new RegExp(`^\\s*"?${key}"?:\\s*["']?([^"'\\s,]+)`, 'm').exec(text)?.[1]
-
-/** The API server of a kubeconfig's current context. */
-function serverOf(text: string): string | undefined {
-  if (text.trimStart().startsWith('{')) {
-    const config = JSON.parse(text)
-    const context = config.contexts?.find((entry: { name: string }) => entry.name === config['current-context'])
-    return config.clusters?.find((entry: { name: string }) => entry.name === context?.context.cluster)?.cluster.server
-  }
-  const named = (list: string, name: string | undefined) =>
-    items(text, list).find((item) =>
-      [...item.matchAll(/^ *name:\s*["']?([^"'\s]+)/gm)].some((match) => match[1] === name),
-    )
-  const context = named('contexts', textOf(text, 'current-context'))
-  const cluster = context && named('clusters', textOf(context, 'cluster'))
-  return cluster && textOf(cluster, 'server')
+/** A cluster that somebody else runs. */
+export interface FoundCluster {
+  kubeconfig: FoundKubeconfig
+  /** What the person wrote, or the one file. */
+  address: string
 }
 
 /**
  * The kubeconfig somebody set up for us: KUBECONFIG, or ~/.kube/config when its cluster is on this machine.
  * (A test run must not surprise the production cluster that kubectl happened to use last: that one wants KUBECONFIG.)
  */
-export async function findKubeconfig(): Promise<string | undefined> {
+export async function findCluster(say: (line: string) => void): Promise<FoundCluster | undefined> {
   const given = process.env.KUBECONFIG
-  const path = given?.split(delimiter).find((file) => file && existsSync(file)) ?? join(homedir(), '.kube/config')
-  const server = existsSync(path) ? serverOf(readFileSync(path, 'utf8')) : undefined
-  const isHere = server !== undefined && /^(127\.|localhost$|\[::1\]$)/.test(new URL(server).hostname)
-  const answer = server && (given || isHere) ? await askCluster(server, '/version').catch(() => undefined) : undefined
-  if (answer) return given || path
-  if (given) throw new Error(`KUBECONFIG is ${given}, but no cluster answers there: start it, or unset KUBECONFIG.`)
+  let kubeconfig: FoundKubeconfig | undefined
+  try {
+    kubeconfig = readKubeconfigFiles(process.env, homedir())
+  } catch (error) {
+    if (given) throw new Error(`KUBECONFIG cannot be used: ${error instanceof Error ? error.message : error}`)
+    say(`passing over ${error instanceof Error ? error.message : error}`)
+  }
+  if (!kubeconfig) return undefined
+  const { server, files } = kubeconfig
+  const isHere = /^(127\.|localhost$|\[::1\]$)/.test(new URL(server).hostname)
+  const answer = given || isHere ? await askCluster(server, '/version').catch(() => undefined) : undefined
+  if (answer) return { kubeconfig, address: given || (files[0] as string) }
+  if (given)
+    throw new Error(`KUBECONFIG is ${given}, but no cluster answers at ${server}: start it, or unset KUBECONFIG.`)
   return undefined
+}
+
+/** The version of a cluster, like 1.34. */
+async function versionOf({ config }: FoundKubeconfig): Promise<string> {
+  const client = new KubeConfig()
+  client.loadFromString(JSON.stringify(config))
+  const { major, minor } = await client.makeApiClient(VersionApi).getCode()
+  return `${major}.${Number.parseInt(minor, 10)}`
+}
+
+/** A cluster that was found as a part; several files become one in the folder, as not every program merges them. */
+export async function foundCluster(found: FoundCluster, folder: string): Promise<LocalPart> {
+  const { files, config } = found.kubeconfig
+  const wanted = wantedVersion()
+  const version = wanted ? await versionOf(found.kubeconfig) : undefined
+  if (version !== wanted)
+    throw new Error(
+      `TAXIWAY_LOCAL_KUBERNETES asks for ${wanted}, but the cluster of ${found.address} is ${version}: unset KUBECONFIG, or the other.`,
+    )
+  if (files.length === 1) return foundPart('kubernetes', files[0] as string)
+  const address = join(resolve(folder), 'kubeconfig')
+  writeFileSync(address, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+  return { ...foundPart('kubernetes', address), stop: async () => rmSync(address, { force: true }) }
 }

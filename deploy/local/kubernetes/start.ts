@@ -1,19 +1,16 @@
 import { mkdirSync } from 'node:fs'
 import { installPackages } from '../apt.ts'
 import { ensureBaseImages } from '../base-images.ts'
-import { foundPart, type LocalOptions, type LocalPart } from '../part.ts'
+import type { LocalOptions, LocalPart } from '../part.ts'
 import { findProgram } from '../process.ts'
 import { startCluster } from './cluster.ts'
 import { containerdPackages } from './containerd.ts'
 import { startKind } from './kind.ts'
-import { findKubeconfig } from './kubeconfig.ts'
+import { findCluster, foundCluster } from './kubeconfig.ts'
 import { buildPackages, ensurePrograms, possibleVersions, whyNone } from './programs.ts'
 import { type Version, wantedVersion } from './versions.ts'
 
 const clusterPackages = ['etcd-server', 'openssl']
-
-/** The kubeconfig of a cluster that answers, or undefined. */
-export const findKubernetes = findKubeconfig
 
 const mayUseKind = () => findProgram('kind') !== undefined && !wantedVersion()
 
@@ -50,9 +47,9 @@ async function firstPrograms(versions: Version[], o: LocalOptions): Promise<{ ve
  * A new one is empty.
  */
 export async function startKubernetes(o: LocalOptions & { dockerHost: string }): Promise<LocalPart> {
-  const found = await findKubernetes()
-  if (found) return foundPart('kubernetes', found)
   mkdirSync(o.folder, { recursive: true })
+  const found = await findCluster(o.say)
+  if (found) return foundCluster(found, o.folder)
   const byKind = mayUseKind() ? await startKind(o) : undefined
   if (byKind) return byKind
   const versions = await possibleVersions()
