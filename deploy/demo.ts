@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
-import { scenes } from '../test/scenes/scenes.ts'
+import { play, scenes } from '../test/scenes/scenes.ts'
 import { makeWorld } from '../test/world/make-world.ts'
 import type { World } from '../test/world/world.ts'
 import { ensureBaseImages } from './local/base-images.ts'
@@ -66,7 +66,7 @@ async function playAll(world: World, target: string): Promise<Result[]> {
   for (const scene of scenes) {
     say(`\n${bold(scene.title)} ${dim(`(${target})`)}`)
     const startedMs = performance.now()
-    const error = await scene.play(world).then(
+    const error = await play(scene, world).then(
       () => undefined,
       (reason: unknown) => (reason instanceof Error ? reason.message : String(reason)),
     )

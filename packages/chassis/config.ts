@@ -61,6 +61,10 @@ export const variables = {
     help: 'At a shutdown, work that is not done after so many milliseconds is given back to others.',
   },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
+  TAXIWAY_SWEEP_MS: {
+    default: '30000',
+    help: 'How often, in milliseconds, a builder removes from its engine and disk what ended runs left.',
+  },
   TAXIWAY_LEAST_FREE: {
     default: '5',
     help: 'Percent of the disk that must be free for a builder to take another run; with less it pauses and says so.',
@@ -102,6 +106,7 @@ export interface Config {
   logLevel: string
   drainMs: number
   retryBaseMs: number
+  sweepMs: number
   leastFreePercent: number
   cacheGb: number
   keepRunsDays: number
@@ -179,6 +184,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
+    sweepMs: integer('TAXIWAY_SWEEP_MS', 100, 3_600_000),
     leastFreePercent: integer('TAXIWAY_LEAST_FREE', 0, 99),
     cacheGb: integer('TAXIWAY_CACHE_GB', 0, 100_000),
     keepRunsDays: integer('TAXIWAY_KEEP_RUNS', 1, 36_500),

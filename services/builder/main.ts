@@ -17,9 +17,8 @@ import { takeTurns } from './take-turns.ts'
 import { makeSlots } from './tests-of-run/slots.ts'
 import { makeWorkspaces } from './workspaces.ts'
 
-/** How often open runs are looked over, and leftovers swept. */
+/** How often open runs are looked over. */
 const redispatchMs = 2000
-const sweepMs = 30_000
 /** How often a builder looks at its disk, and says that it is there. */
 const announceMs = 5000
 /** How often it is seen whether pruning is due. */
@@ -75,7 +74,7 @@ export async function startBuilder({
     ),
     startReconciler(makeSweep({ engine, runs: store.runs, workspaces: join(config.dataFolder, 'workspaces') }), {
       name: 'sweep',
-      everyMs: sweepMs,
+      everyMs: config.sweepMs,
       logger,
     }),
     startReconciler(makePrune(deps), { name: 'prune', everyMs: pruneMs, logger }),

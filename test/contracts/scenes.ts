@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
-import { scenes } from '../scenes/scenes.ts'
+import { play, scenes } from '../scenes/scenes.ts'
 import { makeWorld } from '../world/make-world.ts'
 
 /** The stories of the demo, told on a target. One goes on from where the one before left the repository, as people's pushes do. */
@@ -20,5 +20,5 @@ export function scenesContract(target: 'kubernetes' | 'docker'): void {
   })
   afterAll(() => world?.stop())
 
-  for (const scene of scenes) test(scene.title, () => scene.play(world))
+  for (const scene of scenes) test(scene.title, () => play(scene, world))
 }

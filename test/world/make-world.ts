@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import Docker from 'dockerode'
 import { commitAndPush } from '../git-host/push.ts'
 import { startGitHost } from '../git-host/server.ts'
 import { machineSide } from './machine-side.ts'
@@ -30,7 +31,12 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   const { cloneUrl } = await host.createRepository(name, { token })
   const taxiway = await makeTaxiway({
     folder: join(folder, 'taxiway'),
-    environment: { ...options.environment, TAXIWAY_TARGET: target, TAXIWAY_ALLOWED_ORIGINS: host.url },
+    environment: {
+      TAXIWAY_SWEEP_MS: '2000',
+      ...options.environment,
+      TAXIWAY_TARGET: target,
+      TAXIWAY_ALLOWED_ORIGINS: host.url,
+    },
   })
   await taxiway.start(options.roles)
   const registered = await taxiway.call('POST', '/repos', {
@@ -63,6 +69,14 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
     pushUrl: cloneUrl.replace('://', `://git:${token}@`),
     visit: side.visit,
     runningDigests: side.runningDigests,
+    observed: {
+      taxiway,
+      repositories: [{ id, name }],
+      host,
+      engine: new Docker({ socketPath: (options.environment.DOCKER_HOST ?? '').replace(/^unix:\/\//, '') }),
+      running: side.runningDigests,
+      secrets: [token, webhook.secret, taxiway.token],
+    },
     say,
     async push(files, message) {
       writeFiles(tree, files)

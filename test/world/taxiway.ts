@@ -9,6 +9,11 @@ import { join } from 'node:path'
 export interface Taxiway {
   url: string
   token: string
+  /** Where its processes write their logs. */
+  folder: string
+  /** Where builders and deployers keep their files. */
+  data: string
+  environment: Record<string, string | undefined>
   /** Calls the API; answers status and parsed body. */
   call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }>
   /** Starts one more process with these roles (all, when none is named). */
@@ -81,6 +86,9 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
   const taxiway: Taxiway = {
     url,
     token,
+    folder,
+    data: environment.TAXIWAY_DATA ?? base.TAXIWAY_DATA,
+    environment,
     call,
     processes,
     async start(roles = [], extra = {}) {

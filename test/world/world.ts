@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { startGitHost } from '../git-host/server.ts'
+import type { Observed } from '../oracle/observed.ts'
 import type { Taxiway } from './taxiway.ts'
 
 /** What a scene plays in: a git host, a Taxiway, one repository, and where its application answers. */
@@ -22,6 +23,8 @@ export interface World {
   visit(environment?: string): Promise<string>
   /** The image digests of what is really running, and ready. */
   runningDigests(environment?: string): Promise<string[]>
+  /** What the oracle looks at. */
+  observed: Observed
   /** The latest state of each context that the git host holds for a commit. */
   statuses(sha: string): Promise<Record<string, { state: string; description: string }>>
   /** Tells people what happens. */
