@@ -3,20 +3,11 @@ import rateLimit from '@fastify/rate-limit'
 import { fastifySSE } from '@fastify/sse'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { Logger } from '@taxiway/chassis/logger.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import { redisFault } from '@taxiway/store/redis/connection.ts'
-import type { Store } from '@taxiway/store/store.ts'
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  LogController,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify'
 import { guardRoutes } from './access.ts'
+import type { Api, ApiDeps } from './api.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
@@ -26,7 +17,7 @@ import { environmentRoutes } from './routes/environments/environments.ts'
 import { gateRoutes } from './routes/environments/gates.ts'
 import { rollOutRoutes } from './routes/environments/roll-outs.ts'
 import { environmentStateRoutes } from './routes/environments/state.ts'
-import { type HealthDeps, healthRoutes } from './routes/health.ts'
+import { healthRoutes } from './routes/health.ts'
 import { lintRoutes } from './routes/lint.ts'
 import { logRoutes } from './routes/logs.ts'
 import { provenanceRoute } from './routes/provenance.ts'
@@ -38,26 +29,6 @@ import { secretRoutes } from './routes/secrets.ts'
 import { startRunRoute } from './routes/start-run.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { webhookRoutes } from './webhook.ts'
-
-export interface ApiDeps extends HealthDeps {
-  store: Store
-  logger: Logger
-  /** Public address. */
-  url: string
-  allowedOrigins: string[]
-  /** Where artifacts of runs are. */
-  dataFolder: string
-  /** Aborted when the server is to stop: ends the streams. */
-  stopping: AbortSignal
-}
-/** The server, with types that follow the schemas. */
-export type Api = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->
 
 /** The api from its dependencies. It never listens: tests inject, main listens. */
 export async function makeApp(deps: ApiDeps): Promise<Api> {

@@ -1,4 +1,4 @@
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { signInRoutes } from './sign-in.ts'
 import { readStatic, sendStatic } from './static.ts'
 

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cookieName } from '../access.ts'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { pageHeaders, readStatic, sendStatic } from './static.ts'
 
 /** Sign-ins that one address may try in a minute, right or wrong. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseRunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendReason } from '../errors.ts'
 
 const Params = Type.Object({ id: Type.String(), artifact: Type.String() })

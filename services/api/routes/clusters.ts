@@ -4,7 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { parseYaml } from '@taxiway/yaml/parse.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 
 const Params = Type.Object({ name: ClusterName })

@@ -1,13 +1,7 @@
-import type { ReadinessCheck } from '@taxiway/chassis/health.ts'
-import type { Api } from '../app.ts'
-
-export interface HealthDeps {
-  metrics: { metrics(): Promise<string>; contentType: string }
-  ready: ReadinessCheck
-}
+import type { Api, ApiDeps } from '../api.ts'
 
 /** /livez: the process runs. /readyz: it can do its work. /metrics: for Prometheus. */
-export function healthRoutes(app: Api, { metrics, ready }: HealthDeps): void {
+export function healthRoutes(app: Api, { metrics, ready }: Pick<ApiDeps, 'metrics' | 'ready'>): void {
   const options = { config: { scope: 'public' as const }, schema: { hide: true } }
   app.get('/livez', options, async (_request, reply) => reply.type('text/plain').send('ok\n'))
   app.get('/readyz', options, async (_request, reply) => {

@@ -3,7 +3,7 @@ import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain
 import { isInfrastructure, type Outcome } from '@taxiway/domain/reason.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'
-import type { Api } from '../app.ts'
+import type { Api } from '../api.ts'
 import { sendReason } from '../errors.ts'
 
 const maxBytes = 256 * 1024

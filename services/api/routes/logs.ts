@@ -5,7 +5,7 @@ import { connectBlocking } from '@taxiway/store/redis/connection.ts'
 import { followEvents } from '@taxiway/store/runs/events.ts'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendReason } from '../errors.ts'
 
 const Params = Type.Object({ id: Type.String() })

@@ -2,7 +2,7 @@ import { parseRunId } from '@taxiway/domain/ids.ts'
 import { statementType } from '@taxiway/domain/provenance.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendReason } from '../errors.ts'
 
 const Params = Type.Object({ id: Type.String(), name: Type.String() })

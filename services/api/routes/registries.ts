@@ -1,6 +1,6 @@
 import { done, refuse } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 
 const hostPattern =

@@ -5,7 +5,7 @@ import { Registration, type Repository, RepositoryChange, RepositoryView } from 
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 
 const Params = Type.Object({ id: Type.String() })

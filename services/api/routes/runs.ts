@@ -7,7 +7,7 @@ import { RunView } from '@taxiway/domain/run/view.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 import { viewRun } from '../links.ts'
 

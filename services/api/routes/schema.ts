@@ -1,5 +1,5 @@
 import { publishedSchema } from '@taxiway/domain/pipeline/published.ts'
-import type { Api } from '../app.ts'
+import type { Api } from '../api.ts'
 
 /** The JSON Schema of `.taxiway.yaml`, for editors: anybody may read it, from any page. */
 export function schemaRoute(app: Api): void {

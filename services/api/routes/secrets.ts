@@ -3,7 +3,7 @@ import { done, refuse } from '@taxiway/domain/reason.ts'
 import { shortestHidden } from '@taxiway/domain/secrets/forms.ts'
 import { longestSecretBytes } from '@taxiway/store/access/repository-secrets.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 
 const Id = Type.String()

@@ -7,7 +7,7 @@ import { hosts } from '@taxiway/git-host/hosts.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 import { viewRun } from '../links.ts'
 

@@ -1,7 +1,7 @@
 import { done, refuse } from '@taxiway/domain/reason.ts'
 import { type Scope, scopes } from '@taxiway/store/access/tokens.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../app.ts'
+import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
 
 const ScopeWord = Type.Unsafe<Scope>(Type.Enum([...scopes]))

@@ -11,7 +11,7 @@ import { attach } from '@taxiway/registry/referrers.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import type { Tree } from '../stages/checkout.ts'
+import type { Tree } from '../tree.ts'
 
 /** An image that was just pushed. */
 export interface Pushed {

@@ -9,7 +9,7 @@ import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { KeyedImage } from '@taxiway/store/repositories/image-keys.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import type { Tree } from '../stages/checkout.ts'
+import type { Tree } from '../tree.ts'
 import { contentKeys, scopedKeys } from './keys.ts'
 import { localName } from './parts.ts'
 

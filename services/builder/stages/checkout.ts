@@ -15,6 +15,7 @@ import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
+import type { Tree } from '../tree.ts'
 
 export interface CheckoutDeps {
   config: Config
@@ -22,17 +23,6 @@ export interface CheckoutDeps {
   folder: string
   store: Store
   token: Promise<string | undefined>
-}
-/** The commit's files, and what is to be done with them. */
-export interface Tree {
-  folder: string
-  plan: Plan
-  /** Where the commit came from. */
-  url: string
-  /** Digest of its pipeline file, if it has one. */
-  pipeline?: Digest
-  /** All files and what they hold. */
-  files: TreeFile[]
 }
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000

@@ -15,7 +15,7 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { addTags, type Published } from '../images/extra-tags.ts'
 import { stateOrigin } from '../images/provenance.ts'
 import { reusableKeys } from '../images/reuse.ts'
-import type { Tree } from './checkout.ts'
+import type { Tree } from '../tree.ts'
 
 export interface PublishDeps {
   config: Config

@@ -1,20 +1,11 @@
 import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
 import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
-import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { wholeLeft } from '../tests-of-run/collect.ts'
+import type { TestDeps } from '../tests-of-run/deps.ts'
 import { runTest } from '../tests-of-run/one-test.ts'
 import { inOrder } from '../tests-of-run/schedule.ts'
-import type { Slots } from '../tests-of-run/slots.ts'
-import type { BuildDeps } from './build.ts'
 
-export interface TestDeps extends BuildDeps {
-  store: BuildDeps['store'] & Pick<Store, 'caches' | 'now'>
-  /** Image name -> image id, as just built. */
-  images: Map<string, string>
-  /** Room for containers of tests, shared by all runs of this builder. */
-  slots: Slots
-}
 /** Tests of one run that run side by side, as far as there is room. */
 const atOnce = 4
 

@@ -3,9 +3,9 @@ import { done, isInfrastructure, type Outcome, type ReasonCode, refuse } from '@
 import type { RunTest } from '@taxiway/domain/run/event.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
-import { buildOne } from '../stages/build.ts'
-import type { TestDeps } from '../stages/test.ts'
+import { buildOne } from '../images/build-one.ts'
 import { collect, type Left } from './collect.ts'
+import type { TestDeps } from './deps.ts'
 import type { Report } from './junit.ts'
 import { lastWords, runCommands } from './run-commands.ts'
 

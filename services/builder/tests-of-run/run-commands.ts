@@ -10,8 +10,8 @@ import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { secretValues } from '../secret-values.ts'
-import type { TestDeps } from '../stages/test.ts'
 import { mountCaches } from './caches.ts'
+import type { TestDeps } from './deps.ts'
 import { provideImage } from './images.ts'
 
 /** One try of a test that runs commands. */

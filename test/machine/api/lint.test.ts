@@ -6,7 +6,8 @@ import { makeLogger } from '@taxiway/chassis/logger.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Api, makeApp } from '../../../services/api/app.ts'
+import type { Api } from '../../../services/api/api.ts'
+import { makeApp } from '../../../services/api/app.ts'
 
 const store = openStore({ redisUrl: process.env.REDIS_URL ?? '', secretKey: randomBytes(32) })
 const stopping = new AbortController()

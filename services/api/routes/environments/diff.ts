@@ -2,7 +2,7 @@ import { ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import { parseRunId } from '@taxiway/domain/ids.ts'
 import { refuse } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../../app.ts'
+import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
 
 /** What the releases of a run change against what was live. */

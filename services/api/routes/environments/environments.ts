@@ -15,7 +15,7 @@ import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previe
 import type { Release } from '@taxiway/store/environments/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../../app.ts'
+import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
 import { runUrl } from '../../links.ts'
 

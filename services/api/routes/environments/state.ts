@@ -5,7 +5,7 @@ import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
-import type { Api, ApiDeps } from '../../app.ts'
+import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
 import { findRepository } from './environments.ts'
 

@@ -1,0 +1,100 @@
+import { posix } from 'node:path'
+import type { Config } from '@taxiway/chassis/config.ts'
+import { type Built, buildImage } from '@taxiway/docker/build/build.ts'
+import { packContext } from '@taxiway/docker/build/context.ts'
+import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
+import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { resolveBase } from '@taxiway/docker/image/base-image.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import type { RunBase } from '@taxiway/domain/run/event.ts'
+import type { RegistryCredentials } from '@taxiway/store/access/registries.ts'
+import { patiently } from '@taxiway/store/redis/connection.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
+import { secretValues } from '../secret-values.ts'
+import type { Tree } from '../tree.ts'
+import { baseArguments, labelsOf, localName } from './parts.ts'
+import { choosePlatform } from './platforms.ts'
+
+export interface BuildDeps {
+  config: Config
+  store: Pick<Store, 'registries' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages'>
+  engine: Engine
+  /** Missing where build steps can't be limited. */
+  limiter?: StepLimiter | undefined
+  tree: Tree
+}
+const buildMs = 60 * 60_000
+const maxContextMb = 2048
+const maxContextFiles = 200_000
+/** What an image was made from is recorded up to this many. */
+const mostBases = 100
+
+/** Builds one image, or one stage of its Dockerfile: the image's id, and what it was made from. */
+export async function buildOne(
+  stage: StageContext,
+  { config, store, engine, limiter, tree }: BuildDeps,
+  image: PlannedImage,
+  target: string | undefined,
+): Promise<Outcome<{ imageId: string; bases: RunBase[] }>> {
+  const { run, signal } = stage
+  // Code that nobody approved could build from any private image, and print it.
+  const auths = run.trusted === false ? {} : await patiently(() => store.registries.credentials(config.registry))
+  const secrets = await patiently(() => secretValues(store, run, image.secrets ?? []))
+  if (!secrets.ok) return secrets
+  const platform = await choosePlatform(engine, image, signal)
+  if (!platform.ok) return platform
+  const packed = packContext({
+    folder: tree.folder,
+    subfolder: image.context,
+    dockerfile: image.dockerfile,
+    maxMb: maxContextMb,
+    maxFiles: maxContextFiles,
+    contentId: contentIds(tree, image),
+  })
+  const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
+  const built = await buildImage(engine, {
+    image: image.name,
+    context: { dockerfile: posix.normalize(image.dockerfile), packed },
+    // Code that nobody approved is never what other code is compared with.
+    sharedKey: `${run.repo} ${run.trusted !== false} ${image.name}`,
+    ...(target ? { target } : {}),
+    tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
+    labels: labelsOf(image, { run, source: tree.url, url: config.url }),
+    args: { ...image.args, ...baseArguments(engine, run, image) },
+    ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
+    ...(platform.value ? { platform: platform.value } : {}),
+    auths,
+    ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
+    signal,
+    deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),
+    onLine: (line) => stage.log.write(`${prefix}${line.text}\n`),
+  })
+  if (!built.ok) return built
+  const { imageId } = built.value
+  return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
+}
+
+/** What git calls the content of a file of the image's context. */
+function contentIds({ files }: Tree, { context }: PlannedImage): (path: string) => string | undefined {
+  const ids = new Map(files.map(({ path, id }) => [path, id]))
+  return (path) => ids.get(posix.join(context, path))
+}
+
+/** What the image was made from; other images of the run by their names in the plan. */
+async function basesOf(
+  { run, signal }: StageContext,
+  engine: Engine,
+  { image, built, auths }: { image: PlannedImage; built: Built; auths: RegistryCredentials },
+): Promise<RunBase[]> {
+  const own = new Map(
+    Object.values(image.from ?? {}).map((base) => [`docker.io/${localName(engine, run, base)}`, base]),
+  )
+  const bases: RunBase[] = []
+  for (const name of built.bases.slice(0, mostBases)) {
+    const base = await resolveBase(engine, name, auths, signal)
+    bases.push({ ...base, name: own.get(base.name) ?? base.name })
+  }
+  return bases
+}
