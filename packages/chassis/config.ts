@@ -60,6 +60,22 @@ export const variables = {
     default: '15000',
     help: 'At a shutdown, work that is not done after so many milliseconds is given back to others.',
   },
+  TAXIWAY_LEASE_MS: {
+    default: '10000',
+    help: 'A worker that was not heard of for so many milliseconds is lost, and its runs go on with another. The same for all processes.',
+  },
+  TAXIWAY_PREVIEW_LOOK_MS: {
+    default: '60000',
+    help: 'How often, in milliseconds, the git host is asked whether the pull request of a preview is still open.',
+  },
+  TAXIWAY_PREVIEW_REMOVE_MS: {
+    default: '90000',
+    help: 'What the removal of a preview may take, in milliseconds; then the reason is told, and it is tried again after a third of it, then twice as long.',
+  },
+  TAXIWAY_STOP_MS: {
+    default: '10000',
+    help: 'What a container on an engine has to end, in milliseconds, before it is killed.',
+  },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
   TAXIWAY_SWEEP_MS: {
     default: '30000',
@@ -105,6 +121,9 @@ export interface Config {
   healthPort: number
   logLevel: string
   drainMs: number
+  leaseMs: number
+  previews: { lookMs: number; removeMs: number }
+  stopMs: number
   retryBaseMs: number
   sweepMs: number
   leastFreePercent: number
@@ -123,27 +142,7 @@ export interface Config {
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const problems: string[] = []
-  const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
-  const list = (name: Variable): string[] =>
-    text(name)
-      .split(',')
-      .map((item) => item.trim())
-      .filter(Boolean)
-  const integer = (name: Variable, least: number, most: number): number => {
-    const value = Number(text(name))
-    if (!Number.isInteger(value) || value < least || value > most)
-      problems.push(`${name} must be a whole number from ${least} to ${most}`)
-    return value
-  }
-  const oneOf = <Word extends string>(name: Variable, words: readonly Word[]): Word => {
-    const value = words.find((word) => word === text(name))
-    if (!value) problems.push(`${name} must be one of ${words.join(', ')}`)
-    return value ?? (words[0] as Word)
-  }
-  const url = (name: Variable): string => {
-    if (!URL.canParse(text(name))) problems.push(`${name} must be a URL`)
-    return text(name).replace(/\/+$/, '')
-  }
+  const { text, list, integer, oneOf, url } = makeReader(environment, problems)
   const dataFolder = resolve(text('TAXIWAY_DATA'))
   const home = join(homedir(), '.kube', 'config')
   const config = {
@@ -183,6 +182,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     healthPort: integer('TAXIWAY_HEALTH_PORT', 0, 65535),
     logLevel: oneOf('TAXIWAY_LOG_LEVEL', ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const),
     drainMs: integer('TAXIWAY_DRAIN_MS', 0, 600_000),
+    leaseMs: integer('TAXIWAY_LEASE_MS', 1000, 600_000),
+    previews: {
+      lookMs: integer('TAXIWAY_PREVIEW_LOOK_MS', 100, 3_600_000),
+      removeMs: integer('TAXIWAY_PREVIEW_REMOVE_MS', 1000, 3_600_000),
+    },
+    stopMs: integer('TAXIWAY_STOP_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
     sweepMs: integer('TAXIWAY_SWEEP_MS', 100, 3_600_000),
     leastFreePercent: integer('TAXIWAY_LEAST_FREE', 0, 99),
@@ -198,6 +203,32 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   const installation = createHmac('sha256', secretKey).update('installation').digest('hex').slice(0, 8)
   return { ...config, secretKey, installation }
+}
+
+/** Reads variables one by one, and notes what is wrong with them. */
+function makeReader(environment: Record<string, string | undefined>, problems: string[]) {
+  const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
+  const list = (name: Variable): string[] =>
+    text(name)
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean)
+  const integer = (name: Variable, least: number, most: number): number => {
+    const value = Number(text(name))
+    if (!Number.isInteger(value) || value < least || value > most)
+      problems.push(`${name} must be a whole number from ${least} to ${most}`)
+    return value
+  }
+  const oneOf = <Word extends string>(name: Variable, words: readonly Word[]): Word => {
+    const value = words.find((word) => word === text(name))
+    if (!value) problems.push(`${name} must be one of ${words.join(', ')}`)
+    return value ?? (words[0] as Word)
+  }
+  const url = (name: Variable): string => {
+    if (!URL.canParse(text(name))) problems.push(`${name} must be a URL`)
+    return text(name).replace(/\/+$/, '')
+  }
+  return { text, list, integer, oneOf, url }
 }
 
 /** What is wrong with the origins and ranges. */

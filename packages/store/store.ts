@@ -30,6 +30,10 @@ export type Store = ReturnType<typeof openStore>
 export function openStore(options: {
   redisUrl: string
   secretKey: Uint8Array
+  /** A worker that was not heard of for so long is lost: 10 s unless told. */
+  leaseMs?: number
+  /** How often previews are looked at: once a minute unless told. */
+  previews?: { lookMs: number }
   now?: () => Date
   random?: (bytes: number) => Uint8Array
 }) {
@@ -37,7 +41,7 @@ export function openStore(options: {
   const random = options.random ?? makeRandom()
   const redis: Redis = connect(options.redisUrl)
   const queue = makeQueue(redis)
-  const runs = makeRuns(redis, now)
+  const runs = makeRuns(redis, now, options.leaseMs)
   const secrets = makeSecrets(options.secretKey)
   const repositories = makeRepositories(redis, secrets)
   return {
@@ -60,7 +64,7 @@ export function openStore(options: {
     tokens: makeTokens(redis, now, random),
     namespaces: makeNamespaces(redis),
     environments: makeEnvironments(redis, now),
-    previews: makePreviews(redis, now),
+    previews: makePreviews(redis, now, options.previews?.lookMs),
     changes: makeChanges(redis),
     environmentStates: makeEnvironmentStates(redis, now),
     releases: makeReleases(redis),

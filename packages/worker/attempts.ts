@@ -15,9 +15,6 @@ export interface Attempt {
   end(): void
 }
 
-/** How often the lease is renewed, and a wish to cancel seen. */
-const renewMs = 1000
-
 /**
  * Takes a run: the lease, the fence and, if the run is known, the start of its first stage in one step. Refused while another worker's lease is
  * good; the same holder may ask again, should Redis have answered too late.
@@ -44,7 +41,8 @@ export async function beginAttempt(
     if (run?.cancelRequestedBy) controller.abort('cancelled')
     else if (run?.supersededBy) controller.abort('superseded')
   }
-  const timer = setInterval(() => void renew(), renewMs)
+  // A wish to cancel is seen as often.
+  const timer = setInterval(() => void renew(), runs.leaseMs / 10)
   return {
     ok: true,
     value: {

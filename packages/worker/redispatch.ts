@@ -1,10 +1,8 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { JobQueue } from '@taxiway/store/runs/queue.ts'
-import { leaseMs, type Runs } from '@taxiway/store/runs/runs.ts'
+import type { Runs } from '@taxiway/store/runs/runs.ts'
 
-/** A run must be without its lease for so long, seen by this process, before its worker is called lost. */
-const silenceMs = 4000
 /** A job that was added is added again after so long, should the queue have lost it. */
 const againMs = 30_000
 
@@ -14,6 +12,8 @@ const againMs = 30_000
  * @param clock monotonic milliseconds
  */
 export function makeRedispatch(runs: Runs, queue: JobQueue, clock: () => number) {
+  // A run must be without its lease for so long, seen by this process, before its worker is called lost.
+  const silenceMs = 0.4 * runs.leaseMs
   const silentSince = new Map<RunId, number>()
   const added = new Map<RunId, { version: number; atMs: number }>()
   return async function redispatchOnce(): Promise<void> {
@@ -40,7 +40,7 @@ export function makeRedispatch(runs: Runs, queue: JobQueue, clock: () => number)
     silentSince.delete(id)
     const run = await runs.read(id)
     if (!run?.holder) return
-    const since = new Date(Date.now() - leaseMs - silenceMs).toISOString()
+    const since = new Date(Date.now() - runs.leaseMs - silenceMs).toISOString()
     const moved = await runs.move(
       id,
       { type: 'worker_lost', worker: run.worker ?? 'unknown', since },

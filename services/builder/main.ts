@@ -38,7 +38,7 @@ export async function startBuilder({
 }): Promise<Part> {
   const { mode, subnet } = config.egress
   const engine = {
-    ...connectEngine({ dockerHost: config.dockerHost }),
+    ...connectEngine(config),
     work: { egress: mode, subnet },
     installation: config.installation,
   }

@@ -36,7 +36,7 @@ export async function startDeployer({
   logger: Logger
 }): Promise<Part> {
   const accesses = makeClusterAccesses(store.redis, config.secretKey)
-  const connect = async () => connectEngine({ dockerHost: config.dockerHost })
+  const connect = async () => connectEngine(config)
   const targets = makeTargets({ config, store, accesses, connect })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }

@@ -28,8 +28,9 @@ metadata: { name: ${name}, annotations: { taxiway.dev/wave: "${wave}" } }
 spec: { selector: { app: ${name} }, ports: [{ port: 80, targetPort: 8080 }] }
 `
 const serve = 'busybox httpd -f -p 8080 -h /www'
+/** Ends at once when it is told to: a shell as process 1 hears nothing else. */
 const image = (command: string) =>
-  `FROM busybox:stable\nRUN mkdir /www && touch /www/healthz\nCMD ${JSON.stringify(['sh', '-c', command])}\n`
+  `FROM busybox:stable\nSTOPSIGNAL SIGKILL\nRUN mkdir /www && touch /www/healthz\nCMD ${JSON.stringify(['sh', '-c', command])}\n`
 const jobs = (before: string, after = 'echo smoke') => `    before:
       migrate: { image: web, run: [${JSON.stringify(before)}], secrets: [TOKEN], timeout: 60s }
     after_live:
@@ -43,6 +44,7 @@ deploy:
   production:
     namespace: ${namespace}
     timeout: 60s
+    soak: 1s
 ${more}`
 
 /** What a release in steps does on every target, from a push to what is live. */
@@ -56,7 +58,7 @@ export function stagedContract(target: 'docker' | 'kubernetes'): void {
       world = await makeWorld({
         folder,
         target,
-        environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG },
+        environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG, TAXIWAY_LEASE_MS: '4000' },
         name: `acme/staged-${target}-${process.pid}`,
         roles: ['api', 'builder', 'status'],
         say: () => {},

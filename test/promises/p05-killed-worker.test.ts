@@ -24,7 +24,7 @@ beforeEach(async () => {
   // Build and test only: nothing is deployed here.
   writeFileSync(
     join(world.tree, '.taxiway.yaml'),
-    'version: 1\nimages: { web: {} }\ntest: { slow: { image: web, run: ["echo started", "sleep 6", "echo done"] } }\n',
+    'version: 1\nimages: { web: {} }\ntest: { slow: { image: web, run: ["echo started", "sleep 4", "echo done"] } }\n',
   )
 })
 afterEach(() => world?.stop())
@@ -58,11 +58,13 @@ test('a run whose builder is killed goes on with another, after its last finishe
 })
 
 test('a builder that was frozen while another took over writes nothing more, and its container goes', async () => {
-  const frozen = await world.taxiway.start(['builder'])
+  // How long a lease lasts is told by the run that is killed; here it is only to run out.
+  const environment = { TAXIWAY_LEASE_MS: '4000' }
+  const frozen = await world.taxiway.start(['builder'], environment)
   const { runId } = await world.push({}, 'Take a while')
   await world.taxiway.waitRun(runId, testing, 60_000)
   await frozen.kill('SIGSTOP')
-  await world.taxiway.start(['builder'])
+  await world.taxiway.start(['builder'], environment)
   const run = await world.taxiway.waitRun(runId, isOver, 90_000)
   expect(run).toMatchObject({ state: 'succeeded', attempt: 2 })
   const log = await world.taxiway.log(runId)

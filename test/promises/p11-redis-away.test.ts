@@ -82,13 +82,14 @@ test('a full Redis answers 503 queue_full, and keeps no half of a run', async ()
   await stop()
 })
 
-describe('a builder in the middle of a test of ten seconds', () => {
+describe('a builder in the middle of a test of ten lines', () => {
   const { DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
   const docker = new Docker({ socketPath: (DOCKER_HOST ?? '').replace(/^unix:\/\//, '') })
-  const awayMs = 20_000
-  const lines = Array.from({ length: 10 }, (_, index) => `second ${index + 1}`)
+  const leaseMs = 4_000
+  const awayMs = 2 * leaseMs
+  const lines = Array.from({ length: 10 }, (_, index) => `line ${index + 1}`)
   const script = (verdict: number) =>
-    `for i in ${lines.map((_, index) => index + 1).join(' ')}; do echo second $i; sleep 1; done; exit ${verdict}`
+    `for i in ${lines.map((_, index) => index + 1).join(' ')}; do echo line $i; sleep 0.4; done; exit ${verdict}`
 
   test.each([
     ['hangs', 0],
@@ -100,7 +101,7 @@ describe('a builder in the middle of a test of ten seconds', () => {
     const world = await makeWorld({
       folder,
       target: 'docker',
-      environment: { REDIS_URL: store.address, DOCKER_HOST, TAXIWAY_REGISTRY },
+      environment: { REDIS_URL: store.address, DOCKER_HOST, TAXIWAY_REGISTRY, TAXIWAY_LEASE_MS: `${leaseMs}` },
       name: `acme/away-${process.pid}`,
       say: () => {},
     })
@@ -111,7 +112,7 @@ describe('a builder in the middle of a test of ten seconds', () => {
         test: { slow: { image: 'web', run: [script(verdict)], timeout: '1m' } },
       }
       const { sha, runId } = await world.push({ '.taxiway.yaml': JSON.stringify(pipeline) }, 'Take a while')
-      await eventually(async () => expect(await world.taxiway.log(runId)).toContain('second 2\n'), 30_000)
+      await eventually(async () => expect(await world.taxiway.log(runId)).toContain('line 2\n'), 30_000)
       process.kill(store.pid, how === 'hangs' ? 'SIGSTOP' : 'SIGKILL')
       await new Promise((resolve) => setTimeout(resolve, awayMs))
       if (how === 'hangs') process.kill(store.pid, 'SIGCONT')
@@ -132,7 +133,7 @@ describe('a builder in the middle of a test of ten seconds', () => {
       // Nothing more is written afterwards, and what was written is there once.
       expect((await world.taxiway.call('GET', `/runs/${runId}`)).body).toEqual(run)
       const log = (await world.taxiway.log(runId)).split('\n')
-      expect(log.filter((line) => line.startsWith('second '))).toEqual(lines)
+      expect(log.filter((line) => line.startsWith('line '))).toEqual(lines)
       expect(run.attempt).toBe(1)
       expect(log.filter((line) => /^[✓✗] test\b|✗ Test slow/.test(line))).toHaveLength(1)
       const redis = new Redis(store.address)

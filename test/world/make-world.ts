@@ -32,7 +32,6 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   const taxiway = await makeTaxiway({
     folder: join(folder, 'taxiway'),
     environment: {
-      TAXIWAY_SWEEP_MS: '2000',
       ...options.environment,
       TAXIWAY_TARGET: target,
       TAXIWAY_ALLOWED_ORIGINS: host.url,

@@ -4,7 +4,7 @@ import { isOver } from './taxiway.ts'
 import { webManifests } from './web-manifests.ts'
 import { eventually, type World } from './world.ts'
 
-/** A look at every preview comes once a minute; removal takes its own time. */
+/** A look at every preview comes once a minute, or as often as a test says; removal takes its own time. */
 export const noticedMs = 110_000
 
 /** Pull requests of a world's repository, and what becomes of their previews. */

@@ -146,7 +146,7 @@ function killInTime(
   const timers: NodeJS.Timeout[] = []
   const kill = (signal: string) =>
     void within(callDeadlineMs, undefined, () => engine.docker.getContainer(id).kill({ signal })).catch(() => undefined)
-  const graceMs = order.graceMs ?? 10_000
+  const graceMs = order.graceMs ?? engine.stopMs
   const stop = () => {
     if (timers.length > 1) return
     kill('SIGTERM')

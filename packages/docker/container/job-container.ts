@@ -28,7 +28,6 @@ export interface JobRan {
 }
 const lookMs = 200
 const restMs = 10_000
-const graceMs = 10_000
 
 /**
  * Runs a container to its end, or waits for the one of this name that is there already: it is never made a second time. It stays
@@ -78,7 +77,7 @@ async function follow(engine: Engine, order: JobOrder): Promise<Outcome<JobRan>>
         return done({ exitCode: found.exitCode, oomKilled: found.oomKilled, timedOut: false })
       }
       if (Date.now() - Date.parse(found.startedAt) > order.timeoutMs) {
-        await engine.docker.getContainer(found.id).stop({ t: graceMs / 1000 })
+        await engine.docker.getContainer(found.id).stop({ t: Math.ceil(engine.stopMs / 1000) })
         return done({ exitCode: found.exitCode, oomKilled: false, timedOut: true })
       }
       await pause(lookMs, order.signal)
@@ -101,5 +100,5 @@ export async function removeJobContainers(
   isWanted: (container: ContainerView) => boolean = () => true,
 ): Promise<void> {
   const found = await listContainers(engine, labels)
-  await Promise.all(found.filter(isWanted).map(({ id }) => stopContainer(engine, id, graceMs)))
+  await Promise.all(found.filter(isWanted).map(({ id }) => stopContainer(engine, id)))
 }

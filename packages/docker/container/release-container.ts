@@ -72,7 +72,7 @@ export async function listContainers(
 }
 
 /** Stops a container (SIGTERM, SIGKILL after the grace) and removes it with its volumes. Gone is success. */
-export async function stopContainer(engine: Engine, id: string, graceMs = 10_000): Promise<void> {
+export async function stopContainer(engine: Engine, id: string, graceMs = engine.stopMs): Promise<void> {
   const container = engine.docker.getContainer(id)
   const seconds = Math.ceil(graceMs / 1000)
   await within(graceMs + callDeadlineMs, undefined, () => container.stop({ t: seconds })).catch((error) => {
@@ -82,9 +82,9 @@ export async function stopContainer(engine: Engine, id: string, graceMs = 10_000
 }
 
 /** Ends a container (SIGTERM, SIGKILL after the grace) and starts it again; its address may be another then. */
-export async function restartContainer(engine: Engine, id: string, graceMs: number): Promise<void> {
-  const seconds = Math.ceil(graceMs / 1000)
-  await within(graceMs + callDeadlineMs, undefined, () => engine.docker.getContainer(id).restart({ t: seconds }))
+export async function restartContainer(engine: Engine, id: string): Promise<void> {
+  const seconds = Math.ceil(engine.stopMs / 1000)
+  await within(engine.stopMs + callDeadlineMs, undefined, () => engine.docker.getContainer(id).restart({ t: seconds }))
 }
 
 /** Removes a container at once. Gone, or being removed, is success. */

@@ -14,6 +14,8 @@ export interface Engine {
   work?: { subnet: string; egress: Egress }
   /** Which Taxiway this is, where several share the engine: none touches what another one made for its runs. */
   installation?: string
+  /** What containers have between the wish that they end and the kill. */
+  stopMs: number
 }
 
 /** How long a call that only asks or changes a record may take. */
@@ -21,18 +23,19 @@ export const callDeadlineMs = 30_000
 
 /**
  * Connects lazily to an engine: `dockerHost` is in the form of DOCKER_HOST, `unix://` or `tcp://` (plain HTTP).
- * Connections are not reused, so a restarted engine is reached by the next call.
+ * Connections are not reused, so a restarted engine is reached by the next call. Containers have 10 s to end unless told.
  */
-export function connectEngine({ dockerHost }: { dockerHost?: string } = {}): Engine {
+export function connectEngine({ dockerHost, stopMs = 10_000 }: { dockerHost?: string; stopMs?: number } = {}): Engine {
   const where = dockerHost || 'unix:///var/run/docker.sock'
   const url = new URL(where)
   // The keys that stay undefined keep dockerode from filling them in from the environment.
   const options = { protocol: 'http' as const, host: undefined, port: undefined, socketPath: undefined }
   const agent = new Agent({ keepAlive: false })
-  if (url.protocol === 'unix:') return { where, docker: dockerode({ ...options, socketPath: url.pathname, agent }) }
+  if (url.protocol === 'unix:')
+    return { where, stopMs, docker: dockerode({ ...options, socketPath: url.pathname, agent }) }
   if (url.protocol !== 'tcp:' && url.protocol !== 'http:')
     throw new Error(`Docker host ${where} is not unix:// or tcp://`)
-  return { where, docker: dockerode({ ...options, host: url.hostname, port: url.port || '2375', agent }) }
+  return { where, stopMs, docker: dockerode({ ...options, host: url.hostname, port: url.port || '2375', agent }) }
 }
 
 /** Its published types know no agent, though it takes one. */

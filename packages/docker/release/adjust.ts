@@ -8,8 +8,6 @@ import { servingOf } from './live.ts'
 import { awaitReady, checkNewest, type Machine } from './release.ts'
 import { type Plan, readObjects } from './workload.ts'
 
-const stopGraceMs = 10_000
-
 /** Starts or stops containers of a workload until it has so many. */
 export async function scale(
   machine: Machine,
@@ -26,7 +24,7 @@ export async function scale(
   const surplus = (await servingOf(machine, order, work.signal)).filter(
     (container) => workloadOf(container) === name && !wanted.has(container.name),
   )
-  await Promise.all(surplus.map(({ id }) => stopContainer(machine.engine, id, stopGraceMs)))
+  await Promise.all(surplus.map(({ id }) => stopContainer(machine.engine, id)))
   await machine.routes.reconcile()
   return done(undefined)
 }
@@ -44,7 +42,7 @@ export async function restart(
   for (const container of await servingOf(machine, order, work.signal)) {
     // One that started since then was restarted by an earlier try.
     if (workloadOf(container) !== name || Date.parse(container.startedAt) > Date.parse(at)) continue
-    await restartContainer(machine.engine, container.id, stopGraceMs)
+    await restartContainer(machine.engine, container.id)
     const verdict = await awaitReady(machine, order, plan, live.generation, work)
     if (!verdict.ok) return verdict
     if (!verdict.value.healthy) return refuse('change_refused', { workload, detail: verdict.value.detail })

@@ -5,7 +5,8 @@ import { networksWith, removeNetwork } from '../engine/network.ts'
 import { containersOf, keyOf, labelsOf } from './container.ts'
 import { type Machine, newest } from './release.ts'
 
-const graceMs = 5_000
+/** What nobody asks for any more has no more than this. */
+const longestMs = 5_000
 
 /**
  * Removes an environment from the machine: its addresses first, then its containers and networks. Its generation stays on the
@@ -26,7 +27,7 @@ export async function remove(
   })
   await routes.reconcile()
   const containers = await containersOf(engine, place, signal)
-  await Promise.all(containers.map(({ id }) => stopContainer(engine, id, graceMs)))
+  await Promise.all(containers.map(({ id }) => stopContainer(engine, id, Math.min(engine.stopMs, longestMs))))
   for (const network of await networksWith(engine, labelsOf(place), signal)) await removeNetwork(engine, network)
   return done(undefined)
 }

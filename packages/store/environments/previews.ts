@@ -39,8 +39,6 @@ export interface PreviewCluster {
   cluster?: string
 }
 
-/** How often a preview is held against its pull request. */
-const lookEveryMs = 60_000
 const takenAtOnce = 100
 /** How long the numbers of a preview that is gone are kept: longer than anything of it may still be under way. */
 const numbersKeptMs = 90 * 24 * 3_600_000
@@ -52,8 +50,11 @@ export type PreviewRef = Pick<Preview, 'repo' | 'environment'>
 const answers = ['full', 'kept', 'full_in_all'] as const
 type Kept = (typeof answers)[number] | 'fenced'
 
-/** The previews of pull requests that stand, or were begun. A deployer that is at one holds its environment. */
-export function makePreviews(redis: Redis, now: () => Date) {
+/**
+ * The previews of pull requests that stand, or were begun. A deployer that is at one holds its environment.
+ * @param lookEveryMs how often a preview is held against its pull request
+ */
+export function makePreviews(redis: Redis, now: () => Date, lookEveryMs = 60_000) {
   const keep = loadScript(redis, new URL('./keep-preview.lua', import.meta.url))
   const take = loadScript(redis, new URL('./take-previews.lua', import.meta.url))
   const forget = loadScript(redis, new URL('./forget-preview.lua', import.meta.url))
@@ -95,7 +96,7 @@ export function makePreviews(redis: Redis, now: () => Date) {
     /** All of a repository. */
     list,
 
-    /** Takes those that are to be looked at now; they are due again a minute later, whatever becomes of it. */
+    /** Takes those that are to be looked at now; they are due again at the next look, whatever becomes of it. */
     async take(): Promise<PreviewRef[]> {
       const nowMs = now().getTime()
       const due = await take([keys.previewsDue], [nowMs, nowMs + lookEveryMs, takenAtOnce])

@@ -12,8 +12,6 @@ import { makeLanes } from '../redis/several.ts'
 const deliveryMs = 7 * 24 * 3_600_000
 /** More of a delivery's body than this is not kept. */
 const keptBodyBytes = 64 * 1024
-/** A worker that has not renewed its lease for so long is lost. */
-export const leaseMs = 10_000
 
 /** A delivery as it came. */
 export interface Delivery {
@@ -64,15 +62,17 @@ export type Runs = ReturnType<typeof makeRuns>
 const fenceText = (run: { attempt: number; holder?: string }) => (run.holder ? `${run.attempt}:${run.holder}` : '')
 
 /** The record of runs. All calls reject when Redis is away; `redisFault` says what that means. */
-export function makeRuns(redis: Redis, now: () => Date) {
+export function makeRuns(redis: Redis, now: () => Date, leaseMs = 10_000) {
   const read = async (id: RunId): Promise<Run | undefined> => parseRun(await redis.hgetall(keys.run(id)))
   const accept = makeLanes(redis, new URL('./accept-delivery.lua', import.meta.url))
-  const move = makeMove(redis, read, now)
+  const move = makeMove(redis, read, now, leaseMs)
   const renew = loadScript(redis, new URL('./renew-lease.lua', import.meta.url))
 
   return {
     read,
     move,
+    /** A worker that has not renewed its lease for so long is lost. */
+    leaseMs,
 
     /** Takes a delivery and the run it makes into the record, once, in one atomic step. */
     async accept(run: NewRun, delivery: Delivery): Promise<Accepted> {
@@ -193,7 +193,7 @@ async function listRuns(redis: Redis, filter: RunFilter): Promise<{ runs: Run[];
  * writer still holds the run. Who knows the run already saves the first reading: what is known is tried, and read anew only
  * if it is out of date.
  */
-function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date) {
+function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, now: () => Date, leaseMs: number) {
   const write = loadScript(redis, new URL('./move-run.lua', import.meta.url))
   return async function move(
     id: RunId,

@@ -28,6 +28,7 @@ async function sweep(found: TargetPlace[], { record = {}, lanes = {}, stuck = ''
   }
   const store = {
     random: (bytes: number) => Buffer.alloc(bytes, 7),
+    runs: { leaseMs: 10_000 },
     repositories: { read: async (id: string) => (id === ours ? { id } : undefined) },
     namespaces: { leave: async () => {} },
     releases: {

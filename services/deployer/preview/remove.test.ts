@@ -35,6 +35,7 @@ function sweeping(numbers: number[], remove: Target['remove']) {
   let due = [...record.values()]
   const store = {
     random: (bytes: number) => Buffer.alloc(bytes, 7),
+    runs: { leaseMs: 10_000 },
     now: () => new Date(),
     repositories: {
       read: async () => ({ host: 'github', name: 'acme/shop', apiUrl: 'https://git.example.com' }),
@@ -64,7 +65,7 @@ function sweeping(numbers: number[], remove: Target['remove']) {
   const target = { remove, where: async () => done('https://cluster') }
   const deps = {
     store,
-    config: {},
+    config: { previews: { removeMs: 90_000 } },
     targets: { choose: async () => done(target) },
     logger: { info() {}, warn() {}, error() {} },
   } as unknown as WatchDeps

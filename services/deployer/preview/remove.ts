@@ -6,14 +6,12 @@ import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import type { WatchDeps } from '../live/watch-environment.ts'
 import { type BorrowedLane, borrowLane } from '../turn/borrow-lane.ts'
 
-/** How long one removal may take; old clusters keep records of pods for a minute. What is not gone by then is looked at again. */
-const removeMs = 90_000
-const firstPauseMs = 30_000
 const longestPauseMs = 3_600_000
 const laneMs = 10_000
 
-/** How long a preview is left alone that could not be removed so many times in a row. */
-export const pauseAfter = (tries: number): number => Math.min(firstPauseMs * 2 ** (tries - 1), longestPauseMs)
+/** How long a preview is left alone that could not be removed so many times in a row, within `removeMs` each. */
+export const pauseAfter = (tries: number, removeMs: number): number =>
+  Math.min((removeMs / 3) * 2 ** (tries - 1), longestPauseMs)
 
 /**
  * Removes a preview under its environment's lane, so never beside a roll-out, and forgets it; a roll-out that comes meanwhile
@@ -48,9 +46,9 @@ const isAsBefore = async ({ store }: WatchDeps, { repo, environment, runId, upda
 
 /** Everywhere that it was deployed to. */
 async function carryOut(deps: WatchDeps, preview: Preview, lane: BorrowedLane): Promise<Outcome<void>> {
-  const { store, targets } = deps
+  const { store, targets, config } = deps
   const { repo, environment, former = [] } = preview
-  const work: Work = { deadlineMs: removeMs, signal: lane.signal, say: () => undefined }
+  const work: Work = { deadlineMs: config.previews.removeMs, signal: lane.signal, say: () => undefined }
   const stillHeld = async () =>
     (await store.releases.holdLane(repo, environment, lane.holder, laneMs)) && (await isAsBefore(deps, preview))
   for (const { namespace, cluster, target: kind } of [preview, ...former]) {
@@ -91,7 +89,7 @@ export async function removePlace(
 async function noteTrouble({ store, config }: WatchDeps, preview: Preview, why: Reason): Promise<void> {
   const { repo, environment } = preview
   const tries = ((await store.previews.trouble(repo, environment))?.tries ?? 0) + 1
-  const pauseMs = pauseAfter(tries)
+  const pauseMs = pauseAfter(tries, config.previews.removeMs)
   const nowMs = store.now().getTime()
   const next = new Date(nowMs + pauseMs).toISOString()
   const told = reason('preview_stuck', { environment, detail: why.message.replace(/\.$/, ''), next })

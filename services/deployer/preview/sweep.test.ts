@@ -60,6 +60,6 @@ test('a git host that can not be asked keeps it', async () => {
 })
 
 test('what could not be removed is left alone longer each time, an hour at most', () => {
-  expect([1, 2, 3].map(pauseAfter)).toEqual([30_000, 60_000, 120_000])
-  expect(pauseAfter(30)).toBe(3_600_000)
+  expect([1, 2, 3].map((tries) => pauseAfter(tries, 90_000))).toEqual([30_000, 60_000, 120_000])
+  expect(pauseAfter(30, 90_000)).toBe(3_600_000)
 })

@@ -35,7 +35,6 @@ export interface DockerTarget extends Target {
   close(): Promise<void>
 }
 const drainMs = 10_000
-const stopGraceMs = 10_000
 
 /**
  * One machine without a cluster: new containers start beside the old ones, a reverse proxy in this process switches to
@@ -170,7 +169,7 @@ async function prune(machine: Machine, order: ReleaseOrder, { signal }: Work): P
   const old = (await containersOf(engine, order, signal)).filter(
     (container) => generationOf(container) < order.generation && generationOf(container) !== serving,
   )
-  await Promise.all(old.map(({ id }) => stopContainer(engine, id, stopGraceMs)))
+  await Promise.all(old.map(({ id }) => stopContainer(engine, id)))
   return done(undefined)
 }
 

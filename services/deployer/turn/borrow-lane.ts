@@ -2,9 +2,6 @@ import { newId } from '@taxiway/domain/ids.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
-const leaseMs = 10_000
-const renewMs = 2_000
-
 /** What is lent: its name for fences, and a signal that is aborted when somebody else has the lane. */
 export interface BorrowedLane {
   holder: string
@@ -17,7 +14,7 @@ export interface BorrowedLane {
  * @returns undefined when somebody rolls out
  */
 export async function borrowLane<T>(
-  { releases, random }: Pick<Store, 'releases' | 'random'>,
+  { releases, runs: { leaseMs }, random }: Pick<Store, 'releases' | 'runs' | 'random'>,
   { repo, name }: EnvironmentRef,
   signal: AbortSignal,
   use: (lane: BorrowedLane) => Promise<T>,
@@ -28,7 +25,7 @@ export async function borrowLane<T>(
   const renew = async () => {
     if (!(await releases.holdLane(repo, name, holder, leaseMs))) lost.abort(new Error('the lane was lost'))
   }
-  const timer = setInterval(() => void renew().catch(() => {}), renewMs)
+  const timer = setInterval(() => void renew().catch(() => {}), leaseMs / 5)
   try {
     return await use({ holder, signal: AbortSignal.any([signal, lost.signal]) })
   } finally {

@@ -16,7 +16,6 @@ export interface Lane {
   look(): Promise<void>
   leave(): Promise<void>
 }
-const leaseMs = 10_000
 const renewMs = 500
 
 /** A run as people know it: `run #7 (abc1234)`. */
@@ -36,6 +35,7 @@ export const placeAmong = async ({ runs }: Store, run: Run): Promise<number> =>
 export async function holdLane(stage: StageContext, { store, environment, holder }: ReleaseDeps): Promise<Lane> {
   const { run, signal } = stage
   const { releases } = store
+  const { leaseMs } = store.runs
   const describe = (id: RunId) => describeRun(store, id)
   const place = await placeAmong(store, run)
   for (let waits = 0; ; waits++) {

@@ -15,6 +15,7 @@ deploy:
   production:
     namespace: shop
     timeout: 30s
+    soak: 1s
     components:
       web: { port: 8080, secrets: [TOKEN], ${more} }
 `

@@ -94,10 +94,11 @@ test.each(['internet', 'none'] as const)(
 
 test('a published port of another container is not reached by way of this machine', async () => {
   // On a network as releases have them: by the engine alone, outside of the rules.
-  const { docker, where } = engineOf('internet')
+  const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })
+  const { docker } = engine
   const owner = { run, attempt: 1, step: 'other', repository: 'shop/other' }
   const name = objectName(owner)
-  await createRunNetwork({ docker, where }, { name, labels: workLabels(owner) })
+  await createRunNetwork(engine, { name, labels: workLabels(owner) })
   const other = await docker.createContainer({
     Image: 'busybox:stable',
     Cmd: ['sh', '-c', 'while :; do echo reached | nc -l -p 80; done'],
@@ -124,7 +125,7 @@ test('a published port of another container is not reached by way of this machin
     expect(await inside(engineOf('internet'), script)).not.toMatch(/reached|refused/)
   } finally {
     await other.remove({ force: true })
-    await removeNetwork({ docker, where }, name)
+    await removeNetwork(engine, name)
   }
 })
 

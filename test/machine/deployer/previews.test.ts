@@ -55,32 +55,6 @@ test('two pull requests have each their own address, a push updates one of them,
   await scene.says(1, 'one anew')
 })
 
-test('a pull request that closes without a word, and a time that is over, are noticed', async () => {
-  await scene.propose(3, 'three', { preview: '{ ttl: 20s }' })
-  await scene.says(3, 'three')
-  await scene.propose(4, 'four')
-  await scene.says(4, 'four')
-  world.host.closePullRequest(name, 4)
-  await Promise.all([scene.gone(3), scene.gone(4)])
-  await scene.says(2, 'two')
-})
-
-test('a git host that is away keeps every preview', async () => {
-  await scene.propose(5, 'five')
-  world.host.closePullRequest(name, 5)
-  const begun = world.host.requests.length
-  world.host.setFault({ mode: '500', only: 'api' })
-  try {
-    await expect
-      .poll(() => world.host.requests.slice(begun).some(({ path }) => path.endsWith('/pulls/5')), { timeout: 80_000 })
-      .toBe(true)
-    await scene.says(5, 'five')
-  } finally {
-    world.host.setFault({ mode: 'ok' })
-  }
-  await scene.gone(5)
-})
-
 test('no more previews than may stand, by the file and by the admin; one that stands is updated all the same', async () => {
   const { body } = await scene.call('GET', '/environments')
   const standing = body.items.filter((one: { preview?: object }) => one.preview).length

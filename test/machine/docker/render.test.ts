@@ -12,7 +12,7 @@ let folder: string
 const pipeline = (more: string) => `version: 1
 images: { web: {} }
 deploy:
-  production: { namespace: shop, timeout: 30s, ${more} }
+  production: { namespace: shop, timeout: 30s, soak: 1s, ${more} }
 `
 const kustomization = {
   'k8s/kustomization.yaml': 'resources: [web.yaml]\npatchesStrategicMerge: [one.yaml]\n',
