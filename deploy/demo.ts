@@ -45,6 +45,11 @@ async function main(): Promise<void> {
   }
   process.once('SIGINT', () => void stop().then(() => process.exit(130)))
   process.once('SIGTERM', () => void stop().then(() => process.exit(143)))
+  void local.died.then(async (words) => {
+    say(styleText('red', `What the demo stands on is gone: ${words}`))
+    await stop()
+    process.exit(1)
+  })
   try {
     await ensureBaseImages({ dockerHost: local.env.DOCKER_HOST ?? '', say: note })
     const world = await makeWorld({ folder, environment: local.env, target, say: note })

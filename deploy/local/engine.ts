@@ -94,5 +94,5 @@ export async function startEngine(o: LocalOptions): Promise<LocalPart> {
     await stop()
     throw error
   })
-  return { name: 'engine', how: installed ? 'installed and started' : 'started', address, stop }
+  return { name: 'engine', how: installed ? 'installed and started' : 'started', address, stop, died: daemon.died }
 }

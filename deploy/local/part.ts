@@ -7,6 +7,8 @@ export interface LocalPart {
   address: string
   /** Ends what was started, by process id. Does nothing for what was found. */
   stop(): Promise<void>
+  /** Resolves when a program of it ends and nobody asked for that: see Daemon. Of what was found nothing is known. */
+  died?: Promise<string>
 }
 
 /** Where state, logs and pid files go, and who hears about progress. */

@@ -12,6 +12,8 @@ export interface Daemon {
   /** SIGTERM, a wait, SIGKILL. */
   stop(graceSeconds?: number): Promise<void>
   lastLines(): string
+  /** Resolves when it ends and nobody asked for that: with its name, how it ended, and its last lines, for people. */
+  died: Promise<string>
 }
 
 interface Owner {
@@ -22,6 +24,8 @@ interface Owner {
 }
 
 const running = new Map<number, Daemon>()
+/** Those that were asked to end. */
+const asked = new Set<number>()
 const givenPorts = new Set<number>()
 
 /** When a process started, in kernel ticks: with the pid it names one process for good. Empty when it is gone. */
@@ -85,7 +89,10 @@ function readLastLines(logFile: string, lines = 15): string {
 
 /** Asks all daemons of this process to end, and waits for none. */
 export function endDaemons(): void {
-  for (const daemon of running.values()) signal(daemon.pid, 'SIGTERM')
+  for (const { pid } of running.values()) {
+    asked.add(pid)
+    signal(pid, 'SIGTERM')
+  }
 }
 
 /** Starts a program in its own process group, its output in `<folder>/<name>.log` and its pid in `<folder>/<name>.pid`. */
@@ -115,25 +122,34 @@ export async function startDaemon(order: {
   const pid = child.pid ?? 0
   const owner: Owner = { pid, started: startOf(pid), parent: process.pid, parentStarted: startOf(process.pid) }
   writeFileSync(pidFile, JSON.stringify(owner))
-  child.once('exit', () => running.delete(pid))
+  const { promise: died, resolve: tellDeath } = Promise.withResolvers<string>()
+  const lastLines = () => readLastLines(logFile)
+  child.once('exit', (code, killedBy) => {
+    running.delete(pid)
+    if (asked.delete(pid)) return
+    const lines = lastLines()
+    const how = killedBy ?? `exit code ${code}`
+    tellDeath(`${name} ended by itself (${how})${lines ? `. Its last lines:\n${lines}` : ', and wrote nothing.'}`)
+  })
   child.unref()
   const alive = () => child.exitCode === null && child.signalCode === null
   const stop = async (graceSeconds = 15) => {
+    if (alive()) asked.add(pid)
     await end(pid, alive, graceSeconds)
     rmSync(pidFile, { force: true })
   }
-  const daemon: Daemon = { name, pid, alive, stop, lastLines: () => readLastLines(logFile) }
+  const daemon: Daemon = { name, pid, alive, stop, lastLines, died }
   if (running.size === 0) process.off('exit', endDaemons).on('exit', endDaemons)
   running.set(pid, daemon)
   return daemon
 }
 
-/** Asks until the answer is yes; throws at the deadline, or as soon as the daemon has ended, with its last log lines. */
+/** Asks until the answer is yes; throws at the deadline, or as soon as one of the daemons has ended, with its last log lines. */
 export async function waitUntil(
   what: string,
   seconds: number,
   check: () => Promise<boolean>,
-  daemon?: Daemon,
+  ...daemons: Daemon[]
 ): Promise<void> {
   const started = Date.now()
   let reason = ''
@@ -143,11 +159,12 @@ export async function waitUntil(
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error)
     }
-    const ended = daemon !== undefined && !daemon.alive()
+    const ended = daemons.find((daemon) => !daemon.alive())
     if (ended || Date.now() - started > seconds * 1000) {
-      const why = ended ? `${daemon.name} ended` : `not within ${seconds} s`
-      const log = daemon?.lastLines()
-      throw new Error(`${what}: ${why}. ${reason}${log ? `\nLast lines of ${daemon?.name}:\n${log}` : ''}`)
+      const why = ended ? `${ended.name} ended` : `not within ${seconds} s`
+      const told = ended ?? daemons[0]
+      const log = told?.lastLines()
+      throw new Error(`${what}: ${why}. ${reason}${log ? `\nLast lines of ${told?.name}:\n${log}` : ''}`)
     }
     await sleep(100)
   }

@@ -102,6 +102,9 @@ export async function startRedis(
     how: installed ? 'installed and started' : 'started',
     address: `redis://127.0.0.1:${port}`,
     stop: () => daemon.stop(),
+    get died() {
+      return daemon.died
+    },
     get pid() {
       return daemon.pid
     },

@@ -57,5 +57,11 @@ export async function startRegistry(o: LocalOptions): Promise<LocalPart> {
     await daemon.stop()
     throw error
   })
-  return { name: 'registry', how: installed ? 'installed and started' : 'started', address, stop: () => daemon.stop() }
+  return {
+    name: 'registry',
+    how: installed ? 'installed and started' : 'started',
+    address,
+    stop: () => daemon.stop(),
+    died: daemon.died,
+  }
 }

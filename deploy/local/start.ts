@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseArgs, styleText } from 'node:util'
 import { installPackages, missingPackages } from './apt.ts'
 import { baseImagePackages, ensureBaseImages } from './base-images.ts'
 import { enginePackages, findEngine, startEngine } from './engine.ts'
@@ -15,6 +15,8 @@ export interface Local {
   env: Record<string, string>
   parts: LocalPart[]
   stop(): Promise<void>
+  /** Resolves when a program of a part ends and nobody asked for that: what Taxiway stands on is gone, and this says why. */
+  died: Promise<string>
 }
 
 const variables = {
@@ -75,7 +77,9 @@ export async function startLocal(order: LocalOptions & { parts: LocalPart['name'
     await stop()
     throw failed.reason
   }
-  return { env: Object.fromEntries(parts.map((part) => [variables[part.name], part.address])), parts: [...parts], stop }
+  const env = Object.fromEntries(parts.map((part) => [variables[part.name], part.address]))
+  const died = Promise.race(parts.flatMap((part) => part.died ?? []))
+  return { env, parts: [...parts], stop, died }
 }
 
 const usage = `Starts what Taxiway stands on, on this machine: Redis, a Docker engine, an image registry.
@@ -107,8 +111,10 @@ async function main(): Promise<void> {
   const first = await Promise.race([starting, interrupted])
   if (first) {
     for (const [name, value] of Object.entries(first.env)) console.log(`export ${name}=${value}`)
-    await interrupted
+    const death = await Promise.race([interrupted, first.died])
+    if (death) console.error(styleText('red', death))
     await first.stop()
+    if (death) process.exitCode = 1
   } else {
     console.error('interrupted: stopping')
     process.once('SIGINT', () => process.exit(130))

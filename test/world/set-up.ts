@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import type { TestProject } from 'vitest/node'
 import { ensureBaseImages } from '../../deploy/local/base-images.ts'
 import { startLocal } from '../../deploy/local/start.ts'
@@ -18,5 +19,14 @@ export default async function setUp({ vitest }: TestProject): Promise<(() => Pro
   const local = await startLocal({ parts: [...wanted], folder, say })
   Object.assign(process.env, local.env)
   await ensureBaseImages({ dockerHost: local.env.DOCKER_HOST ?? '', say })
-  return () => local.stop()
+  let death: Error | undefined
+  void local.died.then((words) => {
+    death = new Error(`What the tests stand on is gone: ${words}`)
+    process.stderr.write(`${styleText('red', death.message)}\n`)
+    void vitest.cancelCurrentRun('test-failure')
+  })
+  return async () => {
+    await local.stop()
+    if (death) throw death
+  }
 }

@@ -15,7 +15,7 @@ import type { ClusterPlace } from './runtime.ts'
 import type { Version } from './versions.ts'
 
 /** Waits until pods can be made: the node is ready, and there is an account for them. */
-async function waitForNode(version: Version, access: ClusterAccess, kubelet: Daemon): Promise<void> {
+async function waitForNode(version: Version, access: ClusterAccess, daemons: Daemon[]): Promise<void> {
   const ask = async (path: string) => JSON.parse((await askCluster(access.server, path, access)).text)
   const isReady = async () => {
     const node = (await ask(`/api/v1/nodes/${nodeName}`)) as {
@@ -23,7 +23,7 @@ async function waitForNode(version: Version, access: ClusterAccess, kubelet: Dae
     }
     return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
   }
-  await waitUntil('Kubernetes node', 120, isReady, kubelet)
+  await waitUntil('Kubernetes node', 120, isReady, ...daemons)
   const hasAccount = async () => {
     const account = (await ask('/api/v1/namespaces/default/serviceaccounts/default')) as {
       kind: string
@@ -32,7 +32,7 @@ async function waitForNode(version: Version, access: ClusterAccess, kubelet: Dae
     // An old cluster gives each account a token that its pods wait for.
     return version === '1.20' ? (account.secrets?.length ?? 0) > 0 : account.kind === 'ServiceAccount'
   }
-  await waitUntil('Default service account', 60, hasAccount, kubelet)
+  await waitUntil('Default service account', 60, hasAccount, ...daemons)
 }
 
 /** Takes the locks of a cluster. @returns their release */
@@ -53,14 +53,15 @@ async function takeLocks(version: Version, state: string, dockerHost: string): P
 }
 
 /** Starts the processes of a cluster. @returns the administrator's access */
-async function startProcesses(version: Version, place: ClusterPlace): Promise<ClusterAccess> {
+async function startProcesses(version: Version, place: ClusterPlace, daemons: Daemon[]): Promise<ClusterAccess> {
   const identity = await makeIdentity(join(place.state, 'identity'))
   const runtime = await (version === '1.20' ? dockerRuntime(place) : startContainerd(place))
   const access = await startControlPlane({ ...place, version, identity, nodeAddress: runtime.nodeAddress })
   const kubeletAccess = { ...access, token: identity.tokens.kubelet }
   const kubelet = await startKubelet(place, runtime, kubeletAccess, identity.kubeletClient.certificate)
   place.started(kubelet)
-  await waitForNode(version, access, kubelet)
+  // The newest first, as it is the kubelet that makes the node ready.
+  await waitForNode(version, access, daemons.toReversed())
   return access
 }
 
@@ -84,10 +85,11 @@ export async function startCluster(
   try {
     mkdirSync(state, { recursive: true, mode: 0o700 })
     const started = (daemon: Daemon) => void daemons.push(daemon)
-    const access = await startProcesses(version, { bin, state, logs, dockerHost: o.dockerHost, started })
+    const access = await startProcesses(version, { bin, state, logs, dockerHost: o.dockerHost, started }, daemons)
     const address = join(logs, 'kubeconfig')
     writeKubeconfig(address, access)
-    return { name: 'kubernetes', how: 'started', address, stop }
+    const died = Promise.race(daemons.map((daemon) => daemon.died))
+    return { name: 'kubernetes', how: 'started', address, stop, died }
   } catch (error) {
     await stop()
     throw error
