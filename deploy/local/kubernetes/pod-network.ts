@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { withLock } from '../lock.ts'
 import { findProgram, runProgram } from '../process.ts'
@@ -7,6 +6,7 @@ import { findProgram, runProgram } from '../process.ts'
 const results = '/var/lib/cni/results'
 const program = (name: string) => findProgram(name) ?? name
 const sbin = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
+const ip = (...args: string[]) => runProgram(program('ip'), args)
 const iptables = (args: string[]) => runProgram(program('iptables'), ['-w', ...args], { seconds: 30, env: sbin })
 
 /** The network of a cluster's pods: a bridge of this machine. */
@@ -25,9 +25,10 @@ const rules = (name: string, subnet: string): { table: string; rule: string[] }[
     { table: 'filter', rule: ['FORWARD', '-o', name, '-j', 'ACCEPT'] },
   ].map(({ table, rule }) => ({ table, rule: [...rule, '-m', 'comment', '--comment', name] }))
 
-/** The first of these subnets that is on no interface of this machine. */
-function freeSubnet(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
+/** The first of these subnets that is on no interface of this machine, also not on a bridge that has no pods yet. */
+async function freeSubnet(): Promise<string> {
+  const lines = (await ip('-o', '-4', 'address', 'show')).split('\n')
+  const addresses = lines.map((line) => / inet (\S+)/.exec(line)?.[1] ?? '')
   for (let number = 0; number < 256; number++)
     if (!addresses.some((address) => address.startsWith(`10.244.${number}.`))) return `10.244.${number}`
   throw new Error('No subnet is left for pods: all of 10.244.0.0/16 is taken.')
@@ -35,12 +36,11 @@ function freeSubnet(): string {
 
 /** Makes the bridge, the way out, and the configuration by which containerd's plugins put pods on it. */
 export async function makePodNetwork(name: string, state: string): Promise<PodNetwork> {
-  const ip = (...args: string[]) => runProgram(program('ip'), args)
   const subnet = await withLock(
     'pod-network',
     () => undefined,
     async () => {
-      const free = freeSubnet()
+      const free = await freeSubnet()
       await ip('link', 'add', name, 'type', 'bridge')
       await ip('address', 'add', `${free}.1/24`, 'dev', name)
       await ip('link', 'set', name, 'up')
@@ -74,8 +74,7 @@ export async function removePodNetwork(name: string, state: string): Promise<voi
     for (const line of text.split('\n').filter((line) => line.includes(`--comment ${name} `)))
       await iptables(['-t', table, ...line.replace(/^-A/, '-D').split(' ')]).catch(() => undefined)
   }
-  if (readdirSync('/sys/class/net').includes(name))
-    await runProgram(program('ip'), ['link', 'delete', name]).catch(() => undefined)
+  if (readdirSync('/sys/class/net').includes(name)) await ip('link', 'delete', name).catch(() => undefined)
   for (const file of readFolder(results).map((file) => join(results, file)))
     if (readFileSync(file, 'utf8').includes(`${state}/`)) rmSync(file, { force: true })
 }
