@@ -46,6 +46,59 @@ export interface SecretSet {
   keys: string[]
 }
 
+/** A probe, as far as its answers are put into words. */
+export interface Probe {
+  httpGet?: { path?: string; port?: number | string }
+  tcpSocket?: { port?: number | string }
+  exec?: { command?: string[] }
+  timeoutSeconds?: number
+}
+export interface PodContainer {
+  name: string
+  image?: string
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
+  readinessProbe?: Probe
+  livenessProbe?: Probe
+  startupProbe?: Probe
+}
+/** The fields of a pod that are read. */
+export interface Pod extends KubeObject {
+  spec: {
+    containers: PodContainer[]
+    initContainers?: PodContainer[]
+    nodeSelector?: Record<string, string>
+    volumes?: {
+      name: string
+      persistentVolumeClaim?: { claimName: string }
+      configMap?: { name?: string; optional?: boolean }
+    }[]
+  }
+  status?: {
+    phase?: string
+    reason?: string
+    message?: string
+    conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[]
+    containerStatuses?: ContainerStatus[]
+    initContainerStatuses?: ContainerStatus[]
+  }
+}
+interface Terminated {
+  exitCode: number
+  reason?: string
+  message?: string
+  signal?: number
+  startedAt?: string
+  finishedAt?: string
+}
+export interface ContainerStatus {
+  name: string
+  ready: boolean
+  restartCount: number
+  imageID?: string
+  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: Terminated }
+  lastState?: { terminated?: Terminated }
+}
+
 /** The kinds a release may hold, the API versions known for each, and their plural in URLs. */
 export const kinds: Readonly<Record<string, { plural: string; versions: readonly string[] }>> = {
   ConfigMap: { plural: 'configmaps', versions: ['v1'] },

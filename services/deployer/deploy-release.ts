@@ -1,37 +1,19 @@
-import type { ReleaseOrder, Target, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, Verdict, Work } from '@taxiway/domain/environment/target.ts'
 import { inWaves } from '@taxiway/domain/environment/waves.ts'
-import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/worker/stage.ts'
-import type { DeployerDeps } from './deploy-run.ts'
-import { makeOrder, type Ordered } from './order/make-order.ts'
+import { makeOrder } from './order/make-order.ts'
 import { choosePlace } from './order/place.ts'
 import { claimPreview } from './preview/claim.ts'
 import { tellDiff } from './release/diff.ts'
 import { runJobs } from './release/jobs.ts'
 import { save, tell } from './release/record.ts'
 import { failureOf, giveWay, restore, takenBack } from './release/restore.ts'
+import type { Ordered, ReleaseDeps, RollOut } from './roll-out.ts'
 import { gateBefore } from './turn/gates.ts'
-import { holdLane, type Lane } from './turn/lane.ts'
-
-export interface ReleaseDeps extends DeployerDeps {
-  token: string | undefined
-  environment: PlannedEnvironment
-  /** Who holds the run, and the environment while it is rolled out. */
-  holder: string
-}
-/** Everything one roll-out works with. */
-export interface RollOut extends Ordered {
-  stage: StageContext
-  deps: ReleaseDeps
-  target: Target
-  lane: Lane
-  work(deadlineMs: number, signal?: AbortSignal): Work
-  /** What was told of its way is written before what it came to. */
-  told: Promise<unknown>
-}
+import { holdLane } from './turn/lane.ts'
 
 /** What a single question to the target may take; an apply of all objects. */
 const callMs = 60_000

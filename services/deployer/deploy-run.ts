@@ -1,24 +1,12 @@
-import type { Config } from '@taxiway/chassis/config.ts'
-import type { Logger } from '@taxiway/chassis/logger.ts'
 import { newId, type RunId } from '@taxiway/domain/ids.ts'
 import { isTerminal, nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { Store } from '@taxiway/store/store.ts'
-import { type Attempt, beginAttempt } from '@taxiway/worker/attempts.ts'
+import { beginAttempt } from '@taxiway/worker/attempts.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import { type AttemptContext, closeAborted, Gated, record, runStage } from '@taxiway/worker/stage.ts'
 import { deployRelease } from './deploy-release.ts'
-import type { Targets } from './target/open.ts'
+import type { DeployerDeps } from './roll-out.ts'
 import { gateBefore } from './turn/gates.ts'
-
-export interface DeployerDeps {
-  config: Config
-  store: Store
-  targets: Targets
-  logger: Logger
-  /** What this process works on now, to be given back at a shutdown. */
-  active: Set<Attempt>
-}
 
 /** Takes a published run into its environments, one after another in the pipeline's order; at a gate that is closed, it is given back. */
 export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void> {

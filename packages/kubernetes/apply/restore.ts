@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from '../cluster/connection.ts'
+import { isReady } from '../health/pod.ts'
 import type { ClusterVerdict } from '../health/watch.ts'
-import { type ClusterRelease, type KubeObject, keys, pathOf, refOf, selectorOf } from '../object.ts'
-import { isReady, type Pod } from '../pod.ts'
+import { type ClusterRelease, type KubeObject, keys, type Pod, pathOf, refOf, selectorOf } from '../object.ts'
 import { applyWhole, pruneWhole, watchWhole } from '../steps/whole.ts'
 
 /** An earlier release as it is given again: Jobs have done their work and are not run a second time. */

@@ -1,7 +1,7 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Health } from '../health/health.ts'
-import type { KubeObject } from '../object.ts'
-import type { Pod, PodTrouble } from '../pod.ts'
+import type { PodTrouble } from '../health/pod.ts'
+import type { KubeObject, Pod } from '../object.ts'
 import type { Event } from './events.ts'
 
 /** What is wrong with a workload, and whether waiting can't change that. */

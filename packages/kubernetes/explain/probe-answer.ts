@@ -1,4 +1,4 @@
-import type { Pod, Probe } from '../pod.ts'
+import type { Pod, Probe } from '../object.ts'
 import type { Event } from './events.ts'
 import { isAbout, timeOf } from './events.ts'
 

@@ -1,5 +1,5 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
-import type { Pod } from '../pod.ts'
+import type { Pod } from '../object.ts'
 
 interface Unscheduled {
   cause: Cause

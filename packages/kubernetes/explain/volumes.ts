@@ -1,6 +1,7 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 import type { Cluster, Wait } from '../cluster/connection.ts'
-import { missingForMs, type Pod } from '../pod.ts'
+import { missingForMs } from '../health/pod.ts'
+import type { Pod } from '../object.ts'
 import { type Event, eventsOf } from './events.ts'
 import type { Found, Question, Seen } from './finding.ts'
 

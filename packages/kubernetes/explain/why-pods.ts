@@ -1,5 +1,6 @@
 import type { Cluster, Wait } from '../cluster/connection.ts'
-import { type Pod, type PodTrouble, troubleOf } from '../pod.ts'
+import { type PodTrouble, troubleOf } from '../health/pod.ts'
+import type { Pod } from '../object.ts'
 import { type Event, eventsOf } from './events.ts'
 import type { Found, Question, Seen } from './finding.ts'
 import { killingProbe, probeAnswer } from './probe-answer.ts'

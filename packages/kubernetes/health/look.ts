@@ -10,12 +10,13 @@ import {
   isWorkload,
   type KubeObject,
   keys,
+  type Pod,
   pathOf,
   refOf,
   selectorOf,
 } from '../object.ts'
-import { isPodOf, type Pod } from '../pod.ts'
 import { healthOf, timedOutAt } from './health.ts'
+import { isPodOf } from './pod.ts'
 
 /** Reads the workloads of a release and their pods anew. `stale_generation` when a newer release took over. */
 export type Look = (wait: Wait) => Promise<Outcome<Seen[]>>

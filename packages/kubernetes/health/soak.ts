@@ -3,9 +3,9 @@ import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
 import { openBell } from '../cluster/watch-stream.ts'
 import { explainLoss } from '../explain/explain.ts'
 import { makeLasting, type Seen } from '../explain/finding.ts'
-import { type ClusterRelease, selectorOf } from '../object.ts'
-import { type Pod, readySince } from '../pod.ts'
+import { type ClusterRelease, type Pod, selectorOf } from '../object.ts'
 import { makeLook } from './look.ts'
+import { readySince } from './pod.ts'
 import { type ClusterVerdict, collectionsOf, judge, unhealthy } from './watch.ts'
 
 /** What was lost leaves its mark on the pod, so nothing is missed between two looks: the bell only makes them prompt. */

@@ -3,9 +3,20 @@ import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
 import { readInventory } from '../inventory.ts'
-import { type ClusterRelease, isOurs, type KubeObject, keys, pathOf, refKey, refOf, selectorOf } from '../object.ts'
-import { type ContainerStatus, isReady, type Pod, troubleOf } from '../pod.ts'
+import {
+  type ClusterRelease,
+  type ContainerStatus,
+  isOurs,
+  type KubeObject,
+  keys,
+  type Pod,
+  pathOf,
+  refKey,
+  refOf,
+  selectorOf,
+} from '../object.ts'
 import { healthOf } from './health.ts'
+import { isReady, troubleOf } from './pod.ts'
 
 /** What is there of a release, some time after it went live. */
 export interface ClusterState {

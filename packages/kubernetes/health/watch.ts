@@ -5,8 +5,8 @@ import { openBell } from '../cluster/watch-stream.ts'
 import { explainWorkload } from '../explain/explain.ts'
 import { type Lasting, makeLasting, type Seen } from '../explain/finding.ts'
 import { type ClusterRelease, describe, isWorkload, type KubeObject, pathOf, selectorOf } from '../object.ts'
-import { isReady, wrongDigest } from '../pod.ts'
 import { makeLook } from './look.ts'
+import { isReady, wrongDigest } from './pod.ts'
 
 const lookEveryMs = 1_000
 /** For logs and events, once the deadline is over. */

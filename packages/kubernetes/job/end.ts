@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Wait } from '../cluster/connection.ts'
-import { type ClusterRelease, describe, type KubeObject, keys, pathOf, refOf, selectorOf } from '../object.ts'
-import type { Pod } from '../pod.ts'
+import { type ClusterRelease, describe, type KubeObject, keys, type Pod, pathOf, refOf, selectorOf } from '../object.ts'
 
 const gonePollMs = 200
 /** What the Jobs of releases are. */

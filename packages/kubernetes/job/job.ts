@@ -5,8 +5,17 @@ import { explainWorkload } from '../explain/explain.ts'
 import { makeLasting } from '../explain/finding.ts'
 import { jobHealth } from '../health/health.ts'
 import { stillOurs } from '../inventory.ts'
-import { type ClusterRelease, describe, isOurs, type KubeObject, keys, pathOf, refOf, selectorOf } from '../object.ts'
-import type { Pod } from '../pod.ts'
+import {
+  type ClusterRelease,
+  describe,
+  isOurs,
+  type KubeObject,
+  keys,
+  type Pod,
+  pathOf,
+  refOf,
+  selectorOf,
+} from '../object.ts'
 import { awaitGone, endClusterJob, endOthers, jobs, podsOf } from './end.ts'
 import { followLog, type LogReader } from './log.ts'
 

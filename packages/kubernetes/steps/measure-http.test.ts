@@ -2,8 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import type { KubeObject } from '../object.ts'
-import type { Pod } from '../pod.ts'
+import type { KubeObject, Pod } from '../object.ts'
 import { openHttpProbe, portsAsked } from './measure-http.ts'
 
 const servers: ReturnType<typeof createServer>[] = []

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
-import type { KubeObject } from '../object.ts'
-import { isReady, type Pod } from '../pod.ts'
+import { isReady } from '../health/pod.ts'
+import type { KubeObject, Pod } from '../object.ts'
 import { besideOf } from './beside.ts'
 
 type HttpMeasure = Extract<Measure, { kind: 'http' }>

@@ -1,10 +1,10 @@
 import { type Correction, type DriftState, nextCorrection } from '@taxiway/domain/environment/drift.ts'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { borrowLane } from '../turn/borrow-lane.ts'
 import { type DriftLook, wordsOf } from './judge-drift.ts'
 import { readLive } from './read-live.ts'
-import type { WatchDeps } from './watch-environment.ts'
 
 const correctMs = 60_000
 /** So often it is put back before it is said that somebody fights that. */

@@ -1,13 +1,12 @@
 import type { Change } from '@taxiway/domain/environment/change.ts'
-import type { LiveRelease } from '@taxiway/domain/environment/live-target.ts'
-import type { Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { LiveRelease, Target, Work } from '@taxiway/domain/environment/target.ts'
 import { isInfrastructure, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { type BorrowedLane, borrowLane } from '../turn/borrow-lane.ts'
 import { readLive } from './read-live.ts'
-import type { WatchDeps } from './watch-environment.ts'
 
 /** How long one change may take, and how long it may wait until it can be begun. */
 const changeMs = 60_000

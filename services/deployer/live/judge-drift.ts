@@ -1,9 +1,8 @@
 import { type DriftState, type ObjectDrift, showDrift } from '@taxiway/domain/environment/drift.ts'
-import type { LiveRelease, Observed } from '@taxiway/domain/environment/live-target.ts'
-import type { Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { LiveRelease, Observed, Target, Work } from '@taxiway/domain/environment/target.ts'
 import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
-import type { WatchDeps } from './watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 
 /** Objects that are compared in one look, and how long that may take: the others have their turn at the next. */
 const mostAtOnce = 50

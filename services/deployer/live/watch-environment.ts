@@ -1,19 +1,17 @@
 import { performance } from 'node:perf_hooks'
 import type { DriftState } from '@taxiway/domain/environment/drift.ts'
-import type { Follow, LiveRelease, Observed } from '@taxiway/domain/environment/live-target.ts'
 import { boundPods, type SeenState, worst } from '@taxiway/domain/environment/state.ts'
-import type { Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { Follow, LiveRelease, Observed, Target, Work } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import type { LiveEnvironment } from '@taxiway/store/environments/seen.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
-import type { DeployerDeps } from '../deploy-run.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { correctDrift } from './correct-drift.ts'
 import { type DriftMemory, judgeDrift } from './judge-drift.ts'
 import type { Turns } from './pace.ts'
 import { readLive } from './read-live.ts'
 
-export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>
 interface WatchContext {
   /** Who holds the task of looking. */
   holder: string

@@ -3,8 +3,9 @@ import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import type { LiveEnvironment } from '@taxiway/store/environments/seen.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { makeTurns, type Turns } from './pace.ts'
-import { type WatchDeps, watchEnvironment } from './watch-environment.ts'
+import { watchEnvironment } from './watch-environment.ts'
 
 const shareEveryMs = 3_000
 /** Longer than a few missed renewals, short enough that a killed deployer's environments are soon looked at again. */

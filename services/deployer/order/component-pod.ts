@@ -1,5 +1,16 @@
+import type { Ground } from '@taxiway/domain/environment/target.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
-import type { ComponentContext } from './component.ts'
+
+/** What the objects of components depend on besides the components. */
+export interface ComponentContext {
+  environment: string
+  timeoutMs: number
+  ground: Ground
+  /** Who the images of the run run as, by name; as images say it. */
+  users: Readonly<Record<string, string | undefined>>
+  /** The name of the Secret that holds what a component is given. */
+  secretName: (component: string) => string
+}
 
 /** After a pod is told to end it answers on for so long: until nobody's list of addresses has it any more. */
 const goodbyeSeconds = 5

@@ -2,7 +2,8 @@ import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { expect, test } from 'vitest'
 import { checkPolicy } from '../policy/policy.ts'
-import { type ComponentContext, componentObjects, leftOutOnMachine } from './component.ts'
+import { componentObjects, leftOutOnMachine } from './component.ts'
+import type { ComponentContext } from './component-pod.ts'
 import { render } from './render.ts'
 
 const web: PlannedComponent = {

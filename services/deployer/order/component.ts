@@ -1,18 +1,7 @@
-import type { Ground, RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { waveAnnotation } from '@taxiway/domain/environment/waves.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
-import { componentPod, labelsOf } from './component-pod.ts'
-
-/** What the objects of components depend on besides the components. */
-export interface ComponentContext {
-  environment: string
-  timeoutMs: number
-  ground: Ground
-  /** Who the images of the run run as, by name; as images say it. */
-  users: Readonly<Record<string, string | undefined>>
-  /** The name of the Secret that holds what a component is given. */
-  secretName: (component: string) => string
-}
+import { type ComponentContext, componentPod, labelsOf } from './component-pod.ts'
 
 const revisions = 3
 

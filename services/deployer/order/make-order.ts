@@ -1,24 +1,18 @@
-import type { ReleaseJob, ReleaseOrder, Work } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/target.ts'
 import { checkWaves } from '@taxiway/domain/environment/waves.ts'
 import { withReferences } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import type { ReleaseDeps } from '../deploy-release.ts'
 import { checkAnalysis } from '../policy/analysis.ts'
 import { checkPolicy } from '../policy/policy.ts'
 import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
+import type { Ordered, ReleaseDeps } from '../roll-out.ts'
 import type { Place } from './place.ts'
 import { fillHosts } from './preview-hosts.ts'
 import { render, stamp } from './render.ts'
 import { readSource } from './source.ts'
 import { storedOrder } from './stored-order.ts'
-
-/** What an environment is to be given, and the jobs that run for it. */
-export interface Ordered {
-  order: ReleaseOrder
-  jobs: ReleaseJob[]
-}
 
 /** The objects of the release, with digests put in, under the next generation; checked against what is allowed here. */
 export async function makeOrder(

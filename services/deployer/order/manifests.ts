@@ -7,11 +7,11 @@ import { fetchCommit, type Mirror } from '@taxiway/git/mirror.ts'
 import { listTree, parseRepoPath, readBlob } from '@taxiway/git/tree.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
-import type { ReleaseDeps } from '../deploy-release.ts'
 import { withCopy } from '../programs/copy.ts'
 import { type ChartOrder, renderChart } from '../programs/helm.ts'
 import { kustomizationNames } from '../programs/kustomization.ts'
 import { buildKustomization } from '../programs/kustomize.ts'
+import type { ReleaseDeps } from '../roll-out.ts'
 
 const fetchMs = 5 * 60_000
 const maxMb = 2048

@@ -1,12 +1,13 @@
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { checkPolicy } from './policy.ts'
+import type { PolicyRules } from './rules.ts'
 
 /** May an analysis of this strategy run its jobs here? They are held to the rules of manifests, as Jobs of the environment. */
 export function checkAnalysis(
   { analysis }: Pick<Strategy, 'analysis'>,
   namespace: string,
-  rules: Parameters<typeof checkPolicy>[2],
+  rules: PolicyRules,
 ): Outcome<void> {
   const jobs = analysis.flatMap((measure, index) =>
     measure.kind === 'job' ? [jobOf(measure.image, `analysis-${index + 1}`)] : [],

@@ -1,7 +1,7 @@
 import { imageObjection } from './image.ts'
 import { first, isSet, type Loose, list, shown, unknownField } from './loose.ts'
-import type { PolicyRules } from './policy.ts'
-import { type SecretRules, secretObjection } from './secret.ts'
+import type { PolicyRules, SecretRules } from './rules.ts'
+import { secretObjection } from './secret.ts'
 import { restrictedObjection, securityObjection } from './security-context.ts'
 
 /** Fields that can't take more than a container of one's own, or whose values are looked at below. All others are refused. */

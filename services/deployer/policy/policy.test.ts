@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkPolicy, type PolicyRules } from './policy.ts'
+import { checkPolicy } from './policy.ts'
+import type { PolicyRules } from './rules.ts'
 
 const workload = (pod: object, template: object = {}) => ({
   apiVersion: 'apps/v1',

@@ -1,17 +1,10 @@
-import type { Containment } from '@taxiway/domain/environment/place.ts'
-import type { RenderedObject, SecretSet } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { first, isSet, type Loose, list, shown } from './loose.ts'
 import { podObjection } from './pod.ts'
-import { type SecretRules, secretObjection } from './secret.ts'
-
-/** What admins rule for the environment, and whether another repository owns its namespace. */
-export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {
-  isShared?: boolean
-  /** Secrets that are made for the release. */
-  given?: readonly SecretSet[] | undefined
-}
+import type { PolicyRules, SecretRules } from './rules.ts'
+import { secretObjection } from './secret.ts'
 
 const objectLimit = 200
 const listDepthLimit = 3

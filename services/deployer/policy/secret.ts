@@ -1,12 +1,4 @@
-/** What is ruled about Secrets that manifests name. */
-export interface SecretRules {
-  /** Only these may be named. */
-  secrets?: readonly string[] | undefined
-  /** Another repository owns the namespace, and with it the Secrets there. */
-  isShared?: boolean | undefined
-  /** Secrets that the release itself brings. */
-  brought?: ReadonlySet<string>
-}
+import type { SecretRules } from './rules.ts'
 
 /** Names as programs make them: tokens of service accounts (in Kubernetes' own alphabet), Helm's releases, joining nodes. */
 const keptByPrograms =

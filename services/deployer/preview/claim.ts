@@ -2,8 +2,8 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Preview, PreviewPlace } from '@taxiway/store/environments/previews.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'
-import type { ReleaseDeps } from '../deploy-release.ts'
 import type { Place } from '../order/place.ts'
+import type { ReleaseDeps } from '../roll-out.ts'
 
 /** Of one repository, unless an admin says otherwise. */
 const usualMost = 20

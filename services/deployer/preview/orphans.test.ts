@@ -1,7 +1,7 @@
 import type { TargetPlace } from '@taxiway/domain/environment/target.ts'
 import { done } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
-import type { WatchDeps } from '../live/watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { makeSweepOrphans } from './orphans.ts'
 
 const ours = `repo_${'a'.repeat(20)}`

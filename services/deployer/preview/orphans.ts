@@ -1,7 +1,7 @@
 import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
 import { parseRepositoryId } from '@taxiway/domain/ids.ts'
 import type { PreviewCluster } from '@taxiway/store/environments/previews.ts'
-import type { WatchDeps } from '../live/watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { borrowLane } from '../turn/borrow-lane.ts'
 import { removePlace } from './remove.ts'
 

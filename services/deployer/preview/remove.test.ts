@@ -4,7 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { github } from '@taxiway/git-host/github.ts'
 import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previews.ts'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { WatchDeps } from '../live/watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { sweepPreviews } from './sweep.ts'
 
 const repo = 'repo_1' as RepositoryId

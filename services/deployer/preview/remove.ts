@@ -3,7 +3,7 @@ import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
-import type { WatchDeps } from '../live/watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { type BorrowedLane, borrowLane } from '../turn/borrow-lane.ts'
 
 const longestPauseMs = 3_600_000

@@ -2,7 +2,7 @@ import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
 import type { Preview, PreviewRef } from '@taxiway/store/environments/previews.ts'
-import type { WatchDeps } from '../live/watch-environment.ts'
+import type { WatchDeps } from '../roll-out.ts'
 import { makeSweepOrphans } from './orphans.ts'
 import { removePreview } from './remove.ts'
 

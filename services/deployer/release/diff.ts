@@ -2,7 +2,7 @@ import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/enviro
 import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import type { ReleaseDeps } from '../deploy-release.ts'
+import type { ReleaseDeps } from '../roll-out.ts'
 import { isSamePlace } from './restore.ts'
 
 /** Compares a release with what is live, tells that in a few lines of the log, and keeps it with the run. */

@@ -4,7 +4,7 @@ import type { ReleaseState } from '@taxiway/domain/run/event.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'
-import type { ReleaseDeps, RollOut } from '../deploy-release.ts'
+import type { ReleaseDeps, RollOut } from '../roll-out.ts'
 
 /** Keeps the release, and tells the run how far it is, and why it went wrong. */
 export async function save(

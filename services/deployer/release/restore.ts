@@ -3,7 +3,7 @@ import type { ReleaseOrder, Restored } from '@taxiway/domain/environment/target.
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { Run, RunRelease } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import type { RollOut } from '../deploy-release.ts'
+import type { RollOut } from '../roll-out.ts'
 import { claimGeneration, save } from './record.ts'
 
 /** Why a release is taken back. */

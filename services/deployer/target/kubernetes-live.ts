@@ -1,5 +1,4 @@
-import { chosen, type LiveRelease, type LiveTarget, objectOf } from '@taxiway/domain/environment/live-target.ts'
-import type { Work } from '@taxiway/domain/environment/target.ts'
+import { chosen, type LiveRelease, type LiveTarget, objectOf, type Work } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/connection.ts'

@@ -4,18 +4,8 @@ import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
-import type { ReleaseDeps } from '../deploy-release.ts'
+import type { Lane, ReleaseDeps } from '../roll-out.ts'
 
-/** The right to roll out to one environment of one repository: one run at a time, and always the newest. */
-export interface Lane {
-  /** Aborted when a newer run wants the environment, or the right was lost. */
-  signal: AbortSignal
-  /** The newer run, if that is why. */
-  supersededBy(): string | undefined
-  /** Looks again now, not at the next renewal. */
-  look(): Promise<void>
-  leave(): Promise<void>
-}
 const renewMs = 500
 
 /** A run as people know it: `run #7 (abc1234)`. */

@@ -6,7 +6,7 @@ import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { ReleaseDeps } from '../../../services/deployer/deploy-release.ts'
+import type { ReleaseDeps } from '../../../services/deployer/roll-out.ts'
 import { gateBefore } from '../../../services/deployer/turn/gates.ts'
 import { holdLane } from '../../../services/deployer/turn/lane.ts'
 

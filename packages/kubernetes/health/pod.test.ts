@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type ContainerStatus, isPodOf, type Pod, troubleOf, wrongDigest } from './pod.ts'
+import type { ContainerStatus, Pod } from '../object.ts'
+import { isPodOf, troubleOf, wrongDigest } from './pod.ts'
 
 const digest = `sha256:${'a'.repeat(64)}`
 const image = `127.0.0.1:5000/shop/web@${digest}`

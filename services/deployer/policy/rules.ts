@@ -1,0 +1,19 @@
+import type { Containment } from '@taxiway/domain/environment/place.ts'
+import type { SecretSet } from '@taxiway/domain/environment/target.ts'
+
+/** What admins rule for the environment, and whether another repository owns its namespace. */
+export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {
+  isShared?: boolean
+  /** Secrets that are made for the release. */
+  given?: readonly SecretSet[] | undefined
+}
+
+/** What is ruled about Secrets that manifests name. */
+export interface SecretRules {
+  /** Only these may be named. */
+  secrets?: readonly string[] | undefined
+  /** Another repository owns the namespace, and with it the Secrets there. */
+  isShared?: boolean | undefined
+  /** Secrets that the release itself brings. */
+  brought?: ReadonlySet<string>
+}

@@ -1,0 +1,57 @@
+import type { Config } from '@taxiway/chassis/config.ts'
+import type { Logger } from '@taxiway/chassis/logger.ts'
+import type { ReleaseJob, ReleaseOrder, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
+import type { Store } from '@taxiway/store/store.ts'
+import type { Attempt } from '@taxiway/worker/attempts.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
+import type { Targets } from './target/open.ts'
+
+/** What the deployer works with, whatever it does. */
+export interface DeployerDeps {
+  config: Config
+  store: Store
+  targets: Targets
+  logger: Logger
+  /** What this process works on now, to be given back at a shutdown. */
+  active: Set<Attempt>
+}
+
+/** What is done to an environment while no release is on its way. */
+export type WatchDeps = Pick<DeployerDeps, 'config' | 'store' | 'targets' | 'logger'>
+
+/** What one release works with. */
+export interface ReleaseDeps extends DeployerDeps {
+  token: string | undefined
+  environment: PlannedEnvironment
+  /** Who holds the run, and the environment while it is rolled out. */
+  holder: string
+}
+
+/** The right to roll out to one environment of one repository: one run at a time, and always the newest. */
+export interface Lane {
+  /** Aborted when a newer run wants the environment, or the right was lost. */
+  signal: AbortSignal
+  /** The newer run, if that is why. */
+  supersededBy(): string | undefined
+  /** Looks again now, not at the next renewal. */
+  look(): Promise<void>
+  leave(): Promise<void>
+}
+
+/** What an environment is to be given, and the jobs that run for it. */
+export interface Ordered {
+  order: ReleaseOrder
+  jobs: ReleaseJob[]
+}
+
+/** Everything one roll-out works with. */
+export interface RollOut extends Ordered {
+  stage: StageContext
+  deps: ReleaseDeps
+  target: Target
+  lane: Lane
+  work(deadlineMs: number, signal?: AbortSignal): Work
+  /** What was told of its way is written before what it came to. */
+  told: Promise<unknown>
+}
