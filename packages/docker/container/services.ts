@@ -3,6 +3,7 @@ import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { DiskLimits } from '../engine/disk-use.ts'
 import { type Engine, engineFault, pause } from '../engine/engine.ts'
 import { runContainer } from './container.ts'
+import { inspectContainer } from './release-container.ts'
 import { isReady } from './service-ready.ts'
 import type { ContainerSpec } from './spec.ts'
 
@@ -131,6 +132,10 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
 /** @returns undefined when it is ready, else why it is not */
 async function waitReady(engine: Engine, one: Running, place: ServicePlace): Promise<Reason | undefined> {
   const { service } = one
+  const begun = () =>
+    inspectContainer(engine, one.container, place.signal).then((view) => view && view.state !== 'created')
+  // Its time begins with its container: a machine that is slow to make that takes none of it.
+  while (!one.hasEnded() && !(await begun())) await pause(pollMs, place.signal)
   const beganMs = performance.now()
   const refusal = (what: string) =>
     reason('service_not_ready', { service: service.name, detail: [what, one.lastWords()].filter(Boolean).join(': ') })
