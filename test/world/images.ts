@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import Docker from 'dockerode'
 import { pack } from 'tar-stream'
 
@@ -27,7 +28,8 @@ export function makeImages(env: NodeJS.ProcessEnv = process.env): Images {
   const anonymous = { username: '', password: '', serveraddress: registry }
   return {
     async publish(name, run) {
-      const tag = `${registry}/contract/${name}:latest`
+      // Named by what it runs, as other files may publish something else under the same name at the same time.
+      const tag = `${registry}/contract/${name}:${createHash('sha256').update(run).digest('hex').slice(0, 12)}`
       const context = pack()
       context.entry({ name: 'Dockerfile' }, `FROM busybox:stable\nCMD ${JSON.stringify(['sh', '-c', run])}\n`)
       context.finalize()

@@ -9,7 +9,7 @@ import { afterAll } from 'vitest'
 import { makeDockerTarget } from '../../../services/deployer/target/docker.ts'
 import { jobsContract } from '../../contracts/jobs.ts'
 
-const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })
+const engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '', stopMs: 1_000 })
 const stateFolder = mkdtempSync(join(tmpdir(), 'docker-jobs-'))
 const target = makeDockerTarget({ engine, stateFolder })
 

@@ -20,7 +20,7 @@ let image = ''
 const repos: string[] = []
 
 beforeAll(async () => {
-  engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' })
+  engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '', stopMs: 1_000 })
   folder = mkdtempSync(join(tmpdir(), 'docker-live-'))
   target = makeDockerTarget({ engine, stateFolder: folder })
   image = await makeImages().publish('live', serving('live'))
