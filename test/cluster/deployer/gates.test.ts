@@ -16,7 +16,7 @@ beforeAll(async () => {
   world = await makeWorld({
     folder: mkdtempSync(join(tmpdir(), 'taxiway-kubernetes-gates-')),
     target: 'kubernetes',
-    environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG },
+    environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG, TAXIWAY_LEASE_MS: '4000' },
     name: `acme/gates-${process.pid}`,
     roles: ['api', 'builder', 'status'],
     say: () => {},

@@ -24,7 +24,14 @@ beforeAll(async () => {
   world = await makeWorld({
     folder: mkdtempSync(join(tmpdir(), 'taxiway-kubernetes-previews-')),
     target: 'kubernetes',
-    environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, KUBECONFIG },
+    environment: {
+      REDIS_URL,
+      DOCKER_HOST,
+      TAXIWAY_REGISTRY,
+      KUBECONFIG,
+      TAXIWAY_PREVIEW_LOOK_MS: '5000',
+      TAXIWAY_PREVIEW_REMOVE_MS: '20000',
+    },
     name,
     say: () => {},
   })
