@@ -12,8 +12,9 @@ import {
   pathOf,
   refKey,
 } from '../object.ts'
-import { fieldManager, plain } from './apply.ts'
-import { autoscaledIn } from './autoscaler.ts'
+import { fieldManager } from './ownership.ts'
+import { plain } from './refusal.ts'
+import { autoscaledIn } from './replicas.ts'
 
 /** What people change between releases is theirs, not the release's: it has a name of its own among the field managers. */
 const changeManager = `${fieldManager}-change`

@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, forbidden, messageOf, type Status, type Wait } from '../cluster/connection.ts'
+import type { Answer, Cluster, Status, Wait } from '../cluster/connection.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
 import { ensureNamespace } from '../namespace.ts'
 import {
-  besideLabel,
   type ClusterRelease,
   describe,
   generationOf,
-  hashLabel,
   isNewer,
   isOurs,
   type KubeObject,
@@ -16,11 +14,11 @@ import {
   pathOf,
   refOf,
 } from '../object.ts'
-import { handOverReplicas } from './hand-over.ts'
+import { fieldManager, isUnowned, own, ownAim } from './ownership.ts'
 import { deleteObject } from './prune.ts'
+import { isOwnership, refusal } from './refusal.ts'
+import { handOverReplicas } from './replicas.ts'
 
-/** The name under which the API server records our fields. */
-export const fieldManager = 'taxiway'
 const applyType = 'application/apply-patch+yaml'
 const dryRunsAtOnce = 4
 /** How often an object may change under our hands before we give up. */
@@ -164,31 +162,9 @@ async function create(
   if (made.value.status === 409) return done(false)
   if (made.value.status !== 201) return refusal(object, made.value as unknown as Answer<Status>)
   const current = await stillOurs(cluster, release, wait)
-  if (current.ok) return indexOfUpdate(made.value.body) < 0 ? done(true) : own(cluster, made.value.body, release, wait)
+  if (current.ok) return isUnowned(made.value.body) ? own(cluster, made.value.body, release, wait) : done(true)
   await deleteObject(cluster, release.namespace, made.value.body, wait)
   return current
-}
-
-/** Where our fields stand under operation Update, as after a POST; -1 when they are ours by Apply. */
-function indexOfUpdate({ metadata: { managedFields = [] } }: KubeObject): number {
-  const ours = managedFields.filter(({ manager }) => manager === fieldManager)
-  if (ours.some(({ operation }) => operation === 'Apply')) return -1
-  return managedFields.findIndex(({ manager, operation }) => manager === fieldManager && operation === 'Update')
-}
-
-/**
- * Server-side apply can't say "only if it does not exist", so objects are made by POST, which records our fields under
- * operation Update. This makes them ours by Apply; otherwise a field that a later manifest drops would stay.
- * @returns false when the object was changed since it was read
- */
-async function own(cluster: Cluster, live: KubeObject, release: ClusterRelease, wait: Wait): Promise<Outcome<boolean>> {
-  const body = [
-    { op: 'replace', path: `/metadata/managedFields/${indexOfUpdate(live)}/operation`, value: 'Apply' },
-    { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata.resourceVersion },
-  ]
-  const path = pathOf(release.namespace, refOf(live))
-  const answer = await cluster.call({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, wait)
-  return answer.ok ? done(answer.value.status === 200) : answer
 }
 
 /** @returns false when it was changed or removed since it was read */
@@ -199,11 +175,11 @@ async function update(
   release: ClusterRelease,
   wait: Wait,
 ): Promise<Outcome<boolean>> {
-  if (indexOfUpdate(live) >= 0) {
+  if (isUnowned(live)) {
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
-  const handed = await handOverReplicas(cluster, object, { live, manager: fieldManager }, release, wait)
+  const handed = await handOverReplicas(cluster, object, live, release, wait)
   if (!handed.ok || handed.value) return handed.ok ? done(false) : handed
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
@@ -214,38 +190,6 @@ async function update(
   if (status < 300) return ownAim(cluster, object, answer.value.body as unknown as KubeObject, release, wait)
   const isChanged = status === 409 && !isOwnership(answer.value.body)
   return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
-}
-
-/**
- * Labels by which a Service was held to some pods while a release took over go from its selector: applying only takes away
- * what was applied (in servers before 1.21, where a selector is merged key by key).
- * @returns false when it was changed since
- */
-async function ownAim(
-  cluster: Cluster,
-  object: KubeObject,
-  live: KubeObject,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<boolean>> {
-  const selectorOf = ({ spec }: KubeObject) =>
-    (spec as { selector?: Record<string, unknown> } | undefined)?.selector ?? {}
-  const extra = [besideLabel, hashLabel].filter((key) => key in selectorOf(live) && !(key in selectorOf(object)))
-  if (object.kind !== 'Service' || extra.length === 0) return done(true)
-  const answer = await cluster.call(
-    {
-      method: 'PATCH',
-      path: pathOf(release.namespace, refOf(object)),
-      query: { fieldManager },
-      body: {
-        metadata: { resourceVersion: live.metadata.resourceVersion },
-        spec: { selector: Object.fromEntries(extra.map((key) => [key, null])) },
-      },
-      contentType: 'application/merge-patch+json',
-    },
-    wait,
-  )
-  return answer.ok ? done(answer.value.status === 200) : answer
 }
 
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */
@@ -272,45 +216,3 @@ export const patch = (
     },
     wait,
   )
-
-const isOwnership = (status: Status): boolean =>
-  status.details?.causes?.some((cause) => cause.reason === 'FieldManagerConflict') ?? false
-
-/** What the server has against an object, in one sentence. */
-function refusal(object: KubeObject, answer: Answer<Status>) {
-  const { status, body } = answer
-  if (status === 409 && isOwnership(body)) {
-    const cause = body.details?.causes?.[0]
-    const owner = /conflict with "([^"]+)"/.exec(cause?.message ?? '')?.[1] ?? 'somebody'
-    const detail = `${owner} owns ${cause?.field ?? 'a field'}; remove it there, or delete the object so that it is made anew`
-    return refuse('manifest_conflict', { object: describe(object), detail })
-  }
-  const message = messageOf(body)
-  const ruled = ruleOf(message)
-  if (ruled) return refuse(ruled.code, { object: describe(object), detail: ruled.detail })
-  if (status === 403) return refuse('cluster_forbidden', { detail: `${describe(object)}: ${forbidden(message)}` })
-  const detail =
-    status === 404 && /could not find the requested resource/.test(message)
-      ? `this cluster does not know apiVersion ${object.apiVersion}`
-      : plain(message) || `the cluster answered ${status}`
-  return refuse('manifest_invalid', { object: describe(object), detail })
-}
-
-/** Whether it is not the account that may not, but a rule of the namespace or of the cluster that refuses. */
-function ruleOf(message: string): { code: 'quota_exceeded' | 'admission_refused'; detail: string } | undefined {
-  const detail = message.replace(/^[\w.]+ "[^"]*" is forbidden: /, '').replace(/\.$/, '')
-  if (/^(exceeded|failed) quota: /.test(detail)) return { code: 'quota_exceeded', detail }
-  if (/admission webhook "[^"]*" denied the request|failed calling webhook/.test(detail))
-    return { code: 'admission_refused', detail: detail.replace(/^Internal error occurred: /, '') }
-  const isRule = detail.length < message.length - 1 && !/^User "/.test(detail)
-  return isRule && / is forbidden: /.test(message) ? { code: 'admission_refused', detail } : undefined
-}
-
-/** Without the server's own preamble: `Service "web" is invalid: spec…` and `failed to create typed patch object: …`. */
-export const plain = (message: string): string =>
-  message
-    .replace(/^[\w.]+ "[^"]*" is invalid: /, '')
-    .replace(/^failed to create (manager for existing fields|typed patch object)( \([^)]*\))?: /, '')
-    .replace(/^error (when|validating)[^:]*: /i, '')
-    .replace(/^\./, '')
-    .replace(/\.$/, '')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { plain } from '../apply/apply.ts'
+import { plain } from '../apply/refusal.ts'
 import { runtimeMessage } from './why-pods.ts'
 
 test("a runtime's message loses the preambles of every layer", () => {

@@ -1,7 +1,8 @@
 import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import { applyRelease, patch, plain } from '../apply/apply.ts'
-import { autoscaledIn } from '../apply/autoscaler.ts'
+import { applyRelease, patch } from '../apply/apply.ts'
+import { plain } from '../apply/refusal.ts'
+import { autoscaledIn, withReplicasOf } from '../apply/replicas.ts'
 import { withoutJobs } from '../apply/restore.ts'
 import { type Cluster, messageOf, type Status, type Wait } from '../cluster/connection.ts'
 import { stale } from '../inventory.ts'
@@ -79,13 +80,6 @@ async function compare(
 /** Only as it was read: an object that changed meanwhile is a conflict. */
 const asRead = (object: KubeObject, { metadata: { resourceVersion, uid } }: KubeObject): KubeObject =>
   ({ ...object, metadata: { ...object.metadata, resourceVersion, uid } }) as KubeObject
-
-/** How many run is the autoscaler's to say, whatever the manifest says. */
-const withReplicasOf = (object: KubeObject, live: KubeObject): KubeObject => {
-  const { replicas } = (live.spec ?? {}) as { replicas?: number }
-  const spec = object.spec as { replicas?: number }
-  return spec.replicas === undefined || replicas === undefined ? object : { ...object, spec: { ...spec, replicas } }
-}
 
 const comparable = ({ metadata, status: _, apiVersion: __, kind: ___, ...rest }: KubeObject): object => ({
   metadata: { labels: metadata.labels, annotations: metadata.annotations },

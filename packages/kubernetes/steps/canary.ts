@@ -1,6 +1,6 @@
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { awaitScaled, setReplicas } from '../apply/scale.ts'
+import { awaitScaled, setReplicas } from '../apply/replicas.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
 import { claim } from '../inventory.ts'

@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { awaitScaled, setReplicas } from '../apply/scale.ts'
+import { awaitScaled, setReplicas } from '../apply/replicas.ts'
 import type { Cluster, Wait } from '../cluster/connection.ts'
 import { type ClusterRelease, keys } from '../object.ts'
 import { besideCount, besideOf } from './beside.ts'

@@ -1,9 +1,9 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyObject } from '../apply/apply.ts'
-import { readDeployment, replicasOf } from '../apply/scale.ts'
+import { autoscalersOf, readDeployment, replicasOf } from '../apply/replicas.ts'
 import type { Cluster, Wait } from '../cluster/connection.ts'
 import { readInventory } from '../inventory.ts'
-import { type ClusterRelease, type KubeObject, keys, pathOf, refOf } from '../object.ts'
+import { type ClusterRelease, describe, type KubeObject, keys, pathOf, refOf } from '../object.ts'
 import { type BesideKind, besideConfigs, besideCount, besideDeployment, besideName, besideOf } from './beside.ts'
 import { listBeside } from './beside-live.ts'
 
@@ -37,7 +37,7 @@ export async function readPairs(cluster: Cluster, release: ClusterRelease, wait:
     const own = besides.value.find(
       (one) => besideOf(one) === name && one.metadata.annotations?.[keys.run] === release.runId,
     )
-    const scaler = scalers.value.get(name)
+    const scaler = scalers.value.get(describe(wanted))
     pairs.push({
       name,
       wanted,
@@ -63,7 +63,7 @@ export const deploymentsOf = (release: ClusterRelease): KubeObject[] =>
 /** How many pods the release itself asks for. */
 export const wantedReplicas = (object: KubeObject): number => (object.spec as { replicas?: number }).replicas ?? 1
 
-/** Deployment -> autoscaler: those of the release, and those that earlier ones left. */
+/** The autoscalers of the release, and those that earlier ones left. */
 async function readScalers(
   cluster: Cluster,
   release: ClusterRelease,
@@ -71,19 +71,14 @@ async function readScalers(
 ): Promise<Outcome<Map<string, string>>> {
   const known = await readInventory(cluster, release, wait)
   if (!known.ok) return known
-  const scalers = new Map<string, string>()
-  const note = ({ metadata, spec }: KubeObject) => {
-    const { scaleTargetRef } = (spec ?? {}) as { scaleTargetRef?: { kind?: string; name?: string } }
-    if (scaleTargetRef?.kind === 'Deployment' && scaleTargetRef.name) scalers.set(scaleTargetRef.name, metadata.name)
-  }
-  for (const object of release.objects) if (object.kind === 'HorizontalPodAutoscaler') note(object)
+  const objects = [...release.objects]
   for (const ref of known.value?.objects ?? []) {
     if (ref.kind !== 'HorizontalPodAutoscaler') continue
     const answer = await cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, ref) }, wait)
     if (!answer.ok) return answer
-    if (answer.value.status === 200) note(answer.value.body)
+    if (answer.value.status === 200) objects.push(answer.value.body)
   }
-  return done(scalers)
+  return done(autoscalersOf(objects))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { fieldManager } from '../apply/apply.ts'
+import { fieldManager } from '../apply/ownership.ts'
 import { type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
 import { stale } from '../inventory.ts'
 import {
