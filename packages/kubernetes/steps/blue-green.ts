@@ -3,12 +3,11 @@ import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/connection.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
-import { claim } from '../inventory.ts'
 import { type ClusterRelease, hashLabel, type KubeObject, type Pod, selectorOf } from '../object.ts'
 import { besidePods, type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
+import { beginBeside } from './begin.ts'
 import { besideKeys, besideSelector } from './beside.ts'
-import { clearOthers } from './leftover.ts'
-import { type Pair, placeBeside, prepareBeside, readPairs, reasonToSkip, wantedReplicas } from './pairs.ts'
+import { type Pair, placeBeside, prepareBeside, wantedReplicas } from './pairs.ts'
 import {
   type Aim,
   aimOf,
@@ -41,19 +40,11 @@ export async function takeInGreen(
   wait: Wait,
 ): Promise<Outcome<ClusterVerdict>> {
   const { timeoutMs } = ground.strategy
-  const claimed = await claim(cluster, release, wait)
-  if (!claimed.ok) return claimed
-  const cleared = await clearOthers(cluster, release, waitFor(timeoutMs, wait))
-  if (!cleared.ok) return cleared
-  if (cleared.value) return done({ healthy: false, detail: `${cleared.value}: the version before is not ready` })
-  const pairs = await readPairs(cluster, release, wait)
-  if (!pairs.ok) return pairs
-  const skipped = reasonToSkip(pairs.value)
-  if (skipped) {
-    wait.say(skipped)
-    return done({ healthy: true, ready: skipped })
-  }
-  const fault = await throughSwitch(cluster, release, pairs.value, ground, wait)
+  const begun = await beginBeside(cluster, release, timeoutMs, wait)
+  if (!begun.ok) return begun
+  if ('verdict' in begun.value) return done(begun.value.verdict)
+  const { pairs } = begun.value
+  const fault = await throughSwitch(cluster, release, pairs, ground, wait)
   if (!fault.ok) return fault
   if (!fault.value) return done({ healthy: true, ready: 'the new version serves' })
   const { name, text } = fault.value

@@ -3,12 +3,11 @@ import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { awaitScaled, setReplicas } from '../apply/replicas.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
-import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'
 import { type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
-import { clearOthers } from './leftover.ts'
+import { beginBeside } from './begin.ts'
 import { paceAt } from './pace.ts'
-import { type Pair, placeBeside, prepareBeside, readPairs, reasonToSkip, wantedReplicas } from './pairs.ts'
+import { type Pair, placeBeside, prepareBeside, wantedReplicas } from './pairs.ts'
 
 type Canary = Extract<Strategy, { kind: 'canary' }>
 
@@ -25,24 +24,16 @@ export async function takeInCanary(
   wait: Wait,
 ): Promise<Outcome<ClusterVerdict>> {
   const { steps, timeoutMs } = ground.strategy
-  const claimed = await claim(cluster, release, wait)
-  if (!claimed.ok) return claimed
-  const cleared = await clearOthers(cluster, release, waitFor(timeoutMs, wait))
-  if (!cleared.ok) return cleared
-  if (cleared.value) return done({ healthy: false, detail: `${cleared.value}: the version before is not ready` })
-  const pairs = await readPairs(cluster, release, wait)
-  if (!pairs.ok) return pairs
-  const skipped = reasonToSkip(pairs.value)
-  if (skipped) {
-    wait.say(skipped)
-    return done({ healthy: true, ready: skipped })
-  }
+  const begun = await beginBeside(cluster, release, timeoutMs, wait)
+  if (!begun.ok) return begun
+  if ('verdict' in begun.value) return done(begun.value.verdict)
+  const { pairs } = begun.value
   const prepared = await prepareBeside(cluster, release, 'canary', wait)
   if (!prepared.ok) return prepared
-  const reached = reachedBy(pairs.value)
+  const reached = reachedBy(pairs)
   if (reached > 0) wait.say(`goes on at step ${reached} of ${steps.length}, which an earlier attempt had reached`)
   for (let step = Math.max(1, reached); step <= steps.length; step++) {
-    const fault = await takeStep(cluster, release, { pairs: pairs.value, step }, ground, wait)
+    const fault = await takeStep(cluster, release, { pairs, step }, ground, wait)
     if (!fault.ok) return fault
     if (fault.value) return done({ healthy: false, detail: sentence(fault.value, steps[step - 1]?.weight ?? 0) })
   }

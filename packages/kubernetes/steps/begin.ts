@@ -1,0 +1,31 @@
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import type { ClusterVerdict } from '../health/watch.ts'
+import { claim } from '../inventory.ts'
+import type { ClusterRelease } from '../object.ts'
+import { clearOthers } from './leftover.ts'
+import { type Pair, readPairs, reasonToSkip } from './pairs.ts'
+
+/**
+ * Begins to take in new pods beside the old ones: claims the environment, and clears away what other runs left beside.
+ * @returns the pairs to go through, or a verdict when there is nothing to take over from, or nobody to go back to
+ */
+export async function beginBeside(
+  cluster: Cluster,
+  release: ClusterRelease,
+  timeoutMs: number,
+  wait: Wait,
+): Promise<Outcome<{ pairs: Pair[] } | { verdict: ClusterVerdict }>> {
+  const claimed = await claim(cluster, release, wait)
+  if (!claimed.ok) return claimed
+  const cleared = await clearOthers(cluster, release, waitFor(timeoutMs, wait))
+  if (!cleared.ok) return cleared
+  if (cleared.value)
+    return done({ verdict: { healthy: false, detail: `${cleared.value}: the version before is not ready` } })
+  const pairs = await readPairs(cluster, release, wait)
+  if (!pairs.ok) return pairs
+  const skipped = reasonToSkip(pairs.value)
+  if (!skipped) return done({ pairs: pairs.value })
+  wait.say(skipped)
+  return done({ verdict: { healthy: true, ready: skipped } })
+}
