@@ -258,10 +258,22 @@ const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'target_unavailable',
 ])
 
+/** Codes by which a release is refused before anything of its environment is switched. */
+const refusals: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'manifest_invalid',
+  'manifest_forbidden',
+  'manifest_unsupported',
+  'manifest_conflict',
+  'job_failed',
+])
+
 /** Whose fault is it: the infrastructure's (`errored`) or the code's (`failed`)? */
 export const isInfrastructure = (code: ReasonCode): boolean => infrastructure.has(code)
 /** May one automatic retry help? */
 export const isRetryable = (code: ReasonCode): boolean => infrastructure.has(code) && !permanent.has(code)
+
+/** Does it say something about the release itself, once that was tried in its environment? */
+export const isOfRelease = (code: ReasonCode): boolean => !infrastructure.has(code) && !refusals.has(code)
 
 /** Text on one line, control characters as spaces, cut to `limit` characters with an ellipsis. */
 export function oneLine(text: string, limit: number): string {

@@ -1,7 +1,7 @@
 import type { ReleaseOrder, Verdict, Work } from '@taxiway/domain/environment/target.ts'
 import { inWaves } from '@taxiway/domain/environment/waves.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
-import { done, isInfrastructure, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
+import { done, isOfRelease, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Gated, type StageContext, Superseded } from '@taxiway/worker/stage.ts'
 import { makeOrder } from './order/make-order.ts'
@@ -82,7 +82,7 @@ async function noteOutcome(
     // The release knows what began it: a fault of the engine that was made good is told as `deploy_unhealthy`.
     const release = await patiently(() => store.releases.read(run.repo, environment.name, generation))
     const { code } = release?.reason ?? outcome.reason
-    if (isInfrastructure(code) || /^(manifest_|job_failed)/.test(code)) return
+    if (!isOfRelease(code)) return
   }
   const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
   const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))

@@ -44,6 +44,8 @@ export type RunEvent =
       progress?: string
       /** Why it is not healthy, in full. */
       explanation?: Explanation
+      /** What was wrong with it, as half a sentence, while what was before is being restored. */
+      failure?: string
     }
   | { type: 'cancel_requested'; who: string }
   | { type: 'cancelled'; who: string }
@@ -54,6 +56,35 @@ export type RunEvent =
   | { type: 'timed_out'; seconds: number }
   /** Something a person should know; the only thing that may still happen to an ended run. */
   | { type: 'noted'; reason: Reason }
+
+/** Is it told only while somebody holds the run? */
+export const isWork: Readonly<Record<RunEvent['type'], boolean>> = {
+  attempt_started: false,
+  attempt_drained: true,
+  handed_over: true,
+  worker_lost: true,
+  planned: false,
+  stage_started: true,
+  stage_finished: true,
+  image_built: true,
+  image_published: true,
+  test_changed: true,
+  artifact_kept: true,
+  job_changed: true,
+  gate_closed: true,
+  gate_changed: false,
+  gate_opened: false,
+  approved: false,
+  rejected: false,
+  approval_expired: false,
+  release_changed: false,
+  cancel_requested: false,
+  cancelled: false,
+  supersede_requested: false,
+  superseded: false,
+  timed_out: true,
+  noted: false,
+}
 
 /** What an image was made from. */
 export interface RunBase {

@@ -16,6 +16,8 @@ test('what an event quotes is hidden, names stay', () => {
     reason,
   } as const
   expect(hideInEvent(secrets, release)).toEqual({ ...release, reason: hidden })
+  const restoring = { ...release, state: 'restoring', failure: 'web: hunter2-hunter2 refused' } as const
+  expect(hideInEvent(secrets, restoring)).toEqual({ ...restoring, reason: hidden, failure: 'web: *** refused' })
   const failures = [{ name: 'logs in with hunter2-hunter2', message: `${message}\nProduction` }]
   const failed = { name: 'production', state: 'failed', tries: 1, reason, failures } as const
   expect(hideInEvent(secrets, { type: 'test_changed', test: { ...failed, failures } })).toEqual({

@@ -24,10 +24,14 @@ export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEve
       },
     }
   }
-  if (event.type === 'release_changed' && event.explanation) {
-    const { reason } = event
-    const explanation = keptExplanation(event.explanation, hide)
-    return { ...event, ...(reason ? { reason: hideReason(secrets, reason) } : {}), explanation }
+  if (event.type === 'release_changed') {
+    const { reason, explanation, failure } = event
+    return {
+      ...event,
+      ...(reason ? { reason: hideReason(secrets, reason) } : {}),
+      ...(explanation ? { explanation: keptExplanation(explanation, hide) } : {}),
+      ...(failure === undefined ? {} : { failure: hide(failure) }),
+    }
   }
   if (event.type === 'job_changed' && event.job.reason)
     return { ...event, job: { ...event.job, reason: hideReason(secrets, event.job.reason) } }

@@ -1,7 +1,7 @@
 import type { Gate } from '../environment/gate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from '../reason.ts'
-import type { RunEvent } from './event.ts'
+import { isWork, type RunEvent } from './event.ts'
 import { changed, changeJob, changeRelease, noteBuilt, notePublished } from './results.ts'
 import { findStage, isPassed, isTerminal, neededWork, type Run, type RunState, type Stage } from './run.ts'
 
@@ -19,11 +19,7 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     return done(next)
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })
-  // Work is told only by who holds the run.
-  if (
-    run.state === 'queued' &&
-    /^(stage_|handed_|test_|artifact_|image_|job_|attempt_drained|worker_lost|timed_out|gate_closed)/.test(event.type)
-  )
+  if (run.state === 'queued' && isWork[event.type])
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':

@@ -72,6 +72,8 @@ export interface RunRelease {
   progress?: string
   /** Why it did not become healthy, in full. */
   explanation?: Explanation
+  /** What was wrong with it, while what was before is being restored. */
+  failure?: string
 }
 
 /** Who let a release begin. */

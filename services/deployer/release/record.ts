@@ -10,7 +10,7 @@ import type { ReleaseDeps, RollOut } from '../roll-out.ts'
 export async function save(
   rollOut: RollOut,
   state: ReleaseState,
-  told: { reason?: Reason; explanation?: Explanation | undefined } = {},
+  told: { reason?: Reason; explanation?: Explanation | undefined; failure?: string } = {},
 ): Promise<void> {
   const { stage, deps, target, order } = rollOut
   const { run } = stage
@@ -23,6 +23,7 @@ export async function save(
     state,
     ...(told.reason ? { reason: told.reason } : {}),
     ...(told.explanation ? { explanation: told.explanation } : {}),
+    ...(told.failure === undefined ? {} : { failure: told.failure }),
   })
   await patiently(() =>
     deps.store.releases.save(run.repo, environment, {

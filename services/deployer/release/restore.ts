@@ -15,7 +15,6 @@ export interface Failure {
 }
 
 const restoreMs = 5 * 60_000
-const goesOn = '; the release before it is being given again.'
 
 /** What an earlier attempt of the run came to in an environment: its last release there, if it was being taken back or had been. */
 export const takenBack = ({ releases }: Run, environment: string): RunRelease | undefined => {
@@ -24,8 +23,8 @@ export const takenBack = ({ releases }: Run, environment: string): RunRelease | 
 }
 
 /** The failure that a release was being taken back for when its deployer was lost. */
-export const failureOf = ({ reason: why, explanation }: RunRelease): Failure => ({
-  detail: why?.message.endsWith(goesOn) ? why.message.slice(0, -goesOn.length) : 'its deployer was lost',
+export const failureOf = ({ failure: detail = 'its deployer was lost', explanation }: RunRelease): Failure => ({
+  detail,
   ...(explanation ? { explanation } : {}),
 })
 
@@ -45,8 +44,8 @@ export async function restore(rollOut: RollOut, failure: Failure): Promise<Outco
       if (!isCancelled) throw error
     })
   stage.log.say(`not healthy: ${detail}; restoring`)
-  const begun = { code: 'deploy_unhealthy' as const, message: `${detail}${goesOn}` }
-  await tell(rollOut, 'restoring', { reason: begun, explanation })
+  const begun = { code: 'deploy_unhealthy' as const, message: `${detail}; the release before it is being given again.` }
+  await tell(rollOut, 'restoring', { reason: begun, explanation, failure: detail })
   const unhealthy = (restored: string) => reason('deploy_unhealthy', { detail, restored })
   const restored = await putBack(rollOut, isCancelled ? AbortSignal.timeout(restoreMs) : undefined, unhealthy)
   const outcome = restored.ok
