@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, messageOf, type Wait } from './cluster/connection.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from './cluster/call.ts'
 import {
   type ClusterRelease,
   isNewer,

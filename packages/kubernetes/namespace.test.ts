@@ -1,6 +1,6 @@
 import { done } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
-import type { Answer, Call, Cluster } from './cluster/connection.ts'
+import type { Answer, Call, Cluster } from './cluster/call.ts'
 import { ensureNamespace, isPreviewOf, removeNamespace } from './namespace.ts'
 
 const place = { repositoryId: 'repo_1', environment: 'preview.12', namespace: 'shop-12' }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, messageOf, type Wait } from './cluster/connection.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from './cluster/call.ts'
 import type { Place } from './inventory.ts'
 import { type ClusterRelease, type KubeObject, keys } from './object.ts'
 

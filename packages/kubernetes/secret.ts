@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait } from './cluster/connection.ts'
+import { type Cluster, messageOf, type Wait } from './cluster/call.ts'
 import { claim, deleteSecret, stillOurs } from './inventory.ts'
 import { type ClusterRelease, keys, type SecretSet, secretPath } from './object.ts'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Cluster } from '@taxiway/kubernetes/cluster/connection.ts'
+import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
 import { successOf } from '../contracts/target.ts'
 import { makeCertificate } from './certificate.ts'
 import { wait } from './cluster-scene.ts'

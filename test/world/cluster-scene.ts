@@ -1,5 +1,6 @@
 import type { ReleaseOrder, RenderedObject, Target } from '@taxiway/domain/environment/target.ts'
-import { type Cluster, connectCluster, waitFor } from '@taxiway/kubernetes/cluster/connection.ts'
+import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
+import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll } from 'vitest'
 import { makeKubernetesTarget } from '../../services/deployer/target/kubernetes.ts'

@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Status, type Wait } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
 import {
   type ClusterRelease,

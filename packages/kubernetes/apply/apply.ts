@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Answer, Cluster, Status, Wait } from '../cluster/connection.ts'
+import type { Answer, Cluster, Status, Wait } from '../cluster/call.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
 import { ensureNamespace } from '../namespace.ts'
 import {

@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { besideLabel, type ClusterRelease, hashLabel, type KubeObject, pathOf, refOf } from '../object.ts'
 
 /** The name under which the API server records our fields. */

@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Answer, Cluster, Wait } from '../cluster/connection.ts'
+import type { Answer, Cluster, Wait } from '../cluster/call.ts'
 import { deleteSecret, readInventory, secretsOf, stale, writeInventory } from '../inventory.ts'
 import {
   type ClusterRelease,

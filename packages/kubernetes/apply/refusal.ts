@@ -1,5 +1,5 @@
 import { refuse } from '@taxiway/domain/reason.ts'
-import { type Answer, forbidden, messageOf, type Status } from '../cluster/connection.ts'
+import { type Answer, forbidden, messageOf, type Status } from '../cluster/call.ts'
 import { describe, type KubeObject } from '../object.ts'
 
 /** Is it a conflict over who owns a field? */

@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { deleteInventory, type Place, readInventory } from '../inventory.ts'
 import { removeNamespace } from '../namespace.ts'
 import { pruneWhole } from '../steps/whole.ts'

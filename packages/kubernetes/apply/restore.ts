@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { isReady } from '../health/pod.ts'
 import type { ClusterVerdict } from '../health/watch.ts'
 import { type ClusterRelease, type KubeObject, keys, type Pod, pathOf, refOf, selectorOf } from '../object.ts'

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { ClusterFindings } from '@taxiway/domain/cluster/cluster.ts'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { type Right, rightsFor } from '@taxiway/domain/cluster/rights.ts'
-import { type Cluster, clusterVersion, messageOf, type Wait } from './connection.ts'
+import { type Cluster, clusterVersion, messageOf, type Wait } from './call.ts'
 
 /** One question to the cluster: may this account do that? Without a namespace: in all of them. */
 interface Question {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from './connection.ts'
+import type { Cluster } from './call.ts'
 
 const reopenAfterMs = 500
 const settleMs = 20

@@ -1,5 +1,5 @@
 import type { Happening } from '@taxiway/domain/environment/explanation.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 
 /** What the cluster tells about one object. */
 export interface Event {

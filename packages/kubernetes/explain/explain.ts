@@ -1,5 +1,5 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { endingOf, isReady } from '../health/pod.ts'
 import { describe, type Pod } from '../object.ts'
 import { creationTrouble } from './creation.ts'

@@ -1,4 +1,4 @@
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 
 const tailLines = 20
 /** What a log's last lines may come to; the server cuts the end off, so this is more than they ever should. */

@@ -1,5 +1,5 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { missingForMs } from '../health/pod.ts'
 import type { Pod } from '../object.ts'
 import { type Event, eventsOf } from './events.ts'

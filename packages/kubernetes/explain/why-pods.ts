@@ -1,4 +1,4 @@
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { type PodTrouble, troubleOf } from '../health/pod.ts'
 import type { Pod } from '../object.ts'
 import { type Event, eventsOf } from './events.ts'

@@ -4,7 +4,7 @@ import { applyRelease, patch } from '../apply/apply.ts'
 import { plain } from '../apply/refusal.ts'
 import { autoscaledIn, withReplicasOf } from '../apply/replicas.ts'
 import { withoutJobs } from '../apply/restore.ts'
-import { type Cluster, messageOf, type Status, type Wait } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
 import {
   type ClusterRelease,

@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/call.ts'
 import type { Seen } from '../explain/finding.ts'
 import { stale } from '../inventory.ts'
 import {

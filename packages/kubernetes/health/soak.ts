@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
 import { explainLoss } from '../explain/explain.ts'
 import { makeLasting, type Seen } from '../explain/finding.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment/state.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Wait } from '../cluster/call.ts'
 import { readInventory } from '../inventory.ts'
 import {
   type ClusterRelease,

@@ -1,6 +1,6 @@
 import type { Cause, Explanation } from '@taxiway/domain/environment/explanation.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
 import { explainWorkload } from '../explain/explain.ts'
 import { type Lasting, makeLasting, type Seen } from '../explain/finding.ts'

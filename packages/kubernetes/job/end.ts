@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Answer, Cluster, Wait } from '../cluster/connection.ts'
+import type { Answer, Cluster, Wait } from '../cluster/call.ts'
 import { type ClusterRelease, describe, type KubeObject, keys, type Pod, pathOf, refOf, selectorOf } from '../object.ts'
 
 const gonePollMs = 200

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cluster } from '../cluster/connection.ts'
+import type { Cluster } from '../cluster/call.ts'
 
 /** Takes output as it comes; a promise holds it back. */
 export type LogReader = (chunk: Buffer) => void | Promise<void>

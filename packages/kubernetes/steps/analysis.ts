@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/call.ts'
 import { explainLoss } from '../explain/explain.ts'
 import { isReady } from '../health/pod.ts'
 import { watchRelease } from '../health/watch.ts'

@@ -1,5 +1,5 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import type { ClusterVerdict } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'

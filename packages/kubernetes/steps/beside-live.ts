@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { deleteObject } from '../apply/prune.ts'
-import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
+import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
 import { type ClusterRelease, describe, generationOf, type KubeObject, keys, pathOf } from '../object.ts'
 import { besideKeys, besideSelector } from './beside.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/call.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
 import { type ClusterRelease, hashLabel, type KubeObject, type Pod, selectorOf } from '../object.ts'
 import { besidePods, type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'

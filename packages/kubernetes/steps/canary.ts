@@ -1,7 +1,7 @@
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { awaitScaled, setReplicas } from '../apply/replicas.ts'
-import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
 import type { ClusterRelease } from '../object.ts'
 import { type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'

@@ -1,6 +1,6 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { awaitScaled, setReplicas } from '../apply/replicas.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { type ClusterRelease, keys } from '../object.ts'
 import { besideCount, besideOf } from './beside.ts'
 import { awaitBesideGone, listBeside, removeBeside } from './beside-live.ts'

@@ -1,7 +1,7 @@
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyObject } from '../apply/apply.ts'
-import { type Cluster, type Wait, waitFor } from '../cluster/connection.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
 import { type ClusterRelease, type KubeObject, keys } from '../object.ts'
 import { besideKeys } from './beside.ts'

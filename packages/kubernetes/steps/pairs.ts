@@ -1,7 +1,7 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyObject } from '../apply/apply.ts'
 import { autoscalersOf, readDeployment, replicasOf } from '../apply/replicas.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { readInventory } from '../inventory.ts'
 import { type ClusterRelease, describe, type KubeObject, keys, pathOf, refOf } from '../object.ts'
 import { type BesideKind, besideConfigs, besideCount, besideDeployment, besideName, besideOf } from './beside.ts'

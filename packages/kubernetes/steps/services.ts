@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { fieldManager } from '../apply/ownership.ts'
-import { type Cluster, messageOf, type Wait } from '../cluster/connection.ts'
+import { type Cluster, messageOf, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
 import {
   type ClusterRelease,

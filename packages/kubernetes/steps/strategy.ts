@@ -1,6 +1,6 @@
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import type { ClusterVerdict } from '../health/watch.ts'
 import { type ClusterRelease, isWorkload, type KubeObject } from '../object.ts'
 import type { Ground } from './analysis.ts'

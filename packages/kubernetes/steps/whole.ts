@@ -1,7 +1,7 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyRelease } from '../apply/apply.ts'
 import { type Pruning, prune } from '../apply/prune.ts'
-import type { Cluster, Wait } from '../cluster/connection.ts'
+import type { Cluster, Wait } from '../cluster/call.ts'
 import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'

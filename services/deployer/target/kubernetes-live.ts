@@ -1,7 +1,7 @@
 import { chosen, type LiveRelease, type LiveTarget, objectOf, type Work } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
-import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/connection.ts'
+import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
 import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
 import { followedPaths, readState } from '@taxiway/kubernetes/health/state.ts'

@@ -1,5 +1,5 @@
 import { applyRelease } from '@taxiway/kubernetes/apply/apply.ts'
-import type { Cluster } from '@taxiway/kubernetes/cluster/connection.ts'
+import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { expect, test } from 'vitest'
 import { stamp } from '../../../services/deployer/order/render.ts'

@@ -1,6 +1,6 @@
 import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
 import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
-import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/connection.ts'
+import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { listBeside } from '@taxiway/kubernetes/steps/beside-live.ts'
 import { takeInCanary } from '@taxiway/kubernetes/steps/canary.ts'
