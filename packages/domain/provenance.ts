@@ -1,6 +1,6 @@
 import type { Digest } from './ids.ts'
-import type { PlannedImage } from './plan/plan.ts'
-import type { RunBase } from './run/event.ts'
+import type { PlannedImage } from './plan/images.ts'
+import type { RunBase } from './run/parts.ts'
 
 /** What is known of how an image came to be. Times are ISO 8601. */
 export interface Origin {

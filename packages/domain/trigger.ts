@@ -58,3 +58,7 @@ export function matchesPath(file: string, globs: readonly string[]): boolean {
     return picomatch.isMatch(file, pattern, { dot: true, nonegate: true }) ? !isOut : kept
   }, first)
 }
+
+/** Is one of the changed files among the paths? Unknown changes touch everything. */
+export const touches = (changed: string[] | undefined, paths: string[] | undefined): boolean =>
+  changed === undefined || paths === undefined || changed.some((file) => matchesPath(file, paths))

@@ -1,6 +1,6 @@
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
+import type { FetchOrder } from './fetch-order.ts'
 import type { GitResult } from './git.ts'
-import type { FetchOrder } from './mirror.ts'
 import type { CloneUrl } from './url.ts'
 
 export interface FetchFailure {

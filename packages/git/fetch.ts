@@ -1,7 +1,7 @@
 import { done, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { type FetchFailure, whyFetchFailed } from './fetch-failure.ts'
+import type { FetchOrder } from './fetch-order.ts'
 import { git, isSo } from './git.ts'
-import type { FetchOrder } from './mirror.ts'
 import { removeLeftovers, sizeOf } from './upkeep.ts'
 import type { CloneUrl } from './url.ts'
 

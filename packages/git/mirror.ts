@@ -1,31 +1,13 @@
 import { mkdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRefName, parseSha, type RepositoryId, type Sha } from '@taxiway/domain/ids.ts'
+import { isRefName, parseSha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { fetchInto } from './fetch.ts'
+import type { FetchOrder, Mirror } from './fetch-order.ts'
 import { isSo } from './git.ts'
 import { withLock } from './lock.ts'
 import { prepare, remove, tidy } from './upkeep.ts'
-import { type CloneUrl, checkCloneUrl, type UrlRules } from './url.ts'
-
-/** A kept bare repository that has the commit. */
-export interface Mirror {
-  folder: string
-}
-export interface FetchOrder extends UrlRules {
-  /** Folder of all mirrors. Processes on one machine, or with one volume, may share it. */
-  folder: string
-  repositoryId: RepositoryId
-  url: string
-  token?: string
-  sha: Sha
-  /** The ref that pointed at the commit, for servers that give nothing else. */
-  ref: string
-  /** `maxMb` is for what this fetch adds; the deadline counts the wait for other fetches into the same mirror too. */
-  limits: { maxMb: number; deadlineMs: number }
-  signal: AbortSignal
-  onLine?(line: string): void
-}
+import { type CloneUrl, checkCloneUrl } from './url.ts'
 
 /**
  * Has exactly this commit in the repository's mirror: from an earlier fetch, without network, else from the git host, where only

@@ -1,8 +1,8 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { Mirror } from './fetch-order.ts'
 import { type GitResult, git } from './git.ts'
-import type { Mirror } from './mirror.ts'
 import { remove } from './upkeep.ts'
 
 const localMs = 5 * 60_000

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { FetchOrder } from './fetch-order.ts'
 import { git } from './git.ts'
-import type { FetchOrder } from './mirror.ts'
 
 const localMs = 30_000
 const tidyMs = 120_000

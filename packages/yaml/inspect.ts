@@ -1,5 +1,4 @@
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, type Node } from 'yaml'
-import type { Problem, ReadLimits } from './read.ts'
 
 /** Paths beyond these have no line: a path repeats the keys above it, so long keys could multiply. */
 const mostLines = 20_000
@@ -111,4 +110,17 @@ export function copyPlain(value: unknown, limits: ReadLimits): { value: unknown 
   }
   const copied = copy(value, 1)
   return problems[0] === undefined ? { value: copied } : { problem: problems[0] }
+}
+
+export interface ReadLimits {
+  maxDepth: number
+  maxAliases: number
+  /** Values in a document, counted after its aliases are filled in. */
+  maxValues: number
+}
+
+/** What is wrong, and where: an offset in characters. */
+export interface Problem {
+  problem: string
+  offset?: number | undefined
 }

@@ -1,5 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { ReadLimits } from './read.ts'
+import type { ReadLimits } from './inspect.ts'
 import { readInThread } from './thread.ts'
 
 export interface ParseOptions {

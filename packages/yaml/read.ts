@@ -1,24 +1,11 @@
 import { Composer, type CST, type Document, isScalar, LineCounter, Parser } from 'yaml'
-import { copyPlain, inspect } from './inspect.ts'
-
-export interface ReadLimits {
-  maxDepth: number
-  maxAliases: number
-  /** Values in a document, counted after its aliases are filled in. */
-  maxValues: number
-}
+import { copyPlain, inspect, type Problem, type ReadLimits } from './inspect.ts'
 /** One document: its plain value, and the line of every path in it (`test`, `unit`, `run` joined by U+0000). */
 export interface ReadDocument {
   value: unknown
   lines: [string, number][]
 }
 export type ReadAnswer = { documents: ReadDocument[] } | { error: string }
-
-/** What is wrong, and where: an offset in characters. */
-export interface Problem {
-  problem: string
-  offset?: number | undefined
-}
 
 /**
  * Reads YAML 1.2 (core schema: `yes` and `NO` stay strings, https://yaml.org/spec/1.2.2/#103-core-schema) from untrusted text.

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import type { ReadAnswer, ReadLimits } from './read.ts'
+import type { ReadLimits } from './inspect.ts'
+import type { ReadAnswer } from './read.ts'
 
 /** How long a text may take. */
 export interface TimeLimits {

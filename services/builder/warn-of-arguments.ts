@@ -1,4 +1,4 @@
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'

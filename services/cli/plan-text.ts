@@ -1,5 +1,7 @@
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
-import type { Plan, PlannedImage, PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
+import type { Plan } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 
 /** A plan as a short list for people, one line for each thing that is done. */

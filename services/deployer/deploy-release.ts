@@ -1,5 +1,6 @@
-import type { ReleaseOrder, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, Verdict } from '@taxiway/domain/environment/release.ts'
 import { inWaves } from '@taxiway/domain/environment/waves.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isOfRelease, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'

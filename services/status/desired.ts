@@ -1,5 +1,6 @@
 import { oneLine } from '@taxiway/domain/reason.ts'
-import { isTerminal, type Run, type Stage } from '@taxiway/domain/run/run.ts'
+import type { Stage } from '@taxiway/domain/run/parts.ts'
+import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 
 /** What the git host shall say of a commit in one context. */
 export interface DesiredStatus {

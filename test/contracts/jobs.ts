@@ -1,4 +1,5 @@
-import type { JobEnd, ReleaseJob, ReleaseOrder, Target } from '@taxiway/domain/environment/target.ts'
+import type { JobEnd, ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { jobObject } from '../../services/deployer/order/job-object.ts'
 import { renderJobs } from '../../services/deployer/release/jobs.ts'

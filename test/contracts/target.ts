@@ -1,4 +1,6 @@
-import type { ReleaseOrder, RenderedObject, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { render, stamp } from '../../services/deployer/order/render.ts'
 import { type Images, makeImages, serving } from '../world/images.ts'

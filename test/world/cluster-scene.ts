@@ -1,4 +1,5 @@
-import type { ReleaseOrder, RenderedObject, Target } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
 import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedService } from '@taxiway/domain/plan/tests.ts'
 import { callDeadlineMs, type Engine, hasStatus, within } from '../engine/engine.ts'
 import { execProbe, inspectContainer } from './release-container.ts'
 

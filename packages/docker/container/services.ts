@@ -1,4 +1,4 @@
-import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedService } from '@taxiway/domain/plan/tests.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { DiskLimits } from '../engine/disk-use.ts'
 import { type Engine, engineFault, pause } from '../engine/engine.ts'

@@ -1,5 +1,5 @@
 import { parseDigest } from '@taxiway/domain/ids.ts'
-import type { RunBase } from '@taxiway/domain/run/event.ts'
+import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { callDeadlineMs, type Engine, within } from '../engine/engine.ts'
 import { parseImageReference, registryDigest } from './image.ts'

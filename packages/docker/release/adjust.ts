@@ -1,5 +1,6 @@
 import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
-import { chosen, type LiveRelease, objectOf, type Work } from '@taxiway/domain/environment/target.ts'
+import { chosen, type LiveRelease, objectOf } from '@taxiway/domain/environment/release.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartContainer, stopContainer } from '../container/release-container.ts'
 import { startAll, wantedOf, workloadOf } from './container.ts'

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { ReleaseOrder, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import {
   type ContainerView,

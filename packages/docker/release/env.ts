@@ -1,4 +1,4 @@
-import type { SecretSet } from '@taxiway/domain/environment/target.ts'
+import type { SecretSet } from '@taxiway/domain/environment/release.ts'
 import { type Findings, type Json, listOf } from './findings.ts'
 
 /** Data of the config maps of the same manifests, by name. */

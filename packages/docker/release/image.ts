@@ -1,4 +1,4 @@
-import type { Work } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'

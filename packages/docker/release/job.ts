@@ -1,4 +1,5 @@
-import type { JobEnd, OnOutput, ReleaseJob, ReleaseOrder, Work } from '@taxiway/domain/environment/target.ts'
+import type { JobEnd, OnOutput, ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type JobRan, removeJobContainers, runJobContainer } from '../container/job-container.ts'
 import { label } from '../engine/labels.ts'

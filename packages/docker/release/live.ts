@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Observed, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment/state.ts'
-import type { Follow, Observed, ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { Follow } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { ContainerView } from '../container/release-container.ts'
 import { pause } from '../engine/engine.ts'

@@ -1,5 +1,5 @@
 import type { Cause, Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { Verdict } from '@taxiway/domain/environment/target.ts'
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type ContainerView, containerLogsTail, inspectContainer } from '../container/release-container.ts'
 import { type Engine, pause } from '../engine/engine.ts'

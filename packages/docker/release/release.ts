@@ -1,4 +1,5 @@
-import type { ReleaseOrder, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, Verdict } from '@taxiway/domain/environment/release.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import type { Engine } from '../engine/engine.ts'

@@ -1,4 +1,5 @@
-import type { TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
+import type { TargetPlace } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { stopContainer } from '../container/release-container.ts'
 import { networksWith, removeNetwork } from '../engine/network.ts'

@@ -1,4 +1,6 @@
-import type { ReleaseOrder, Restored, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { Restored, Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type ContainerView, removeContainer } from '../container/release-container.ts'
 import { removeNetwork } from '../engine/network.ts'

@@ -1,5 +1,6 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { ReleaseOrder, Verdict, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, Verdict } from '@taxiway/domain/environment/release.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import { inspectContainer, nextExit } from '../container/release-container.ts'
 import { pause } from '../engine/engine.ts'

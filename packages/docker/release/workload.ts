@@ -1,4 +1,4 @@
-import type { RenderedObject, SecretSet } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject, SecretSet } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { ConfigMaps } from './env.ts'
 import { type Findings, type Json, listOf } from './findings.ts'

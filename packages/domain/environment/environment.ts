@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { name } from '../pipeline/parts.ts'
-import { releaseStates } from '../run/event.ts'
+import { releaseStates } from '../run/parts.ts'
 import { containmentRules } from './place.ts'
 import { EnvironmentCondition } from './state.ts'
 import { windowPattern, zonePattern } from './windows.ts'

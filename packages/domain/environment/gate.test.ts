@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PlannedEnvironment } from '../plan/environment.ts'
-import { releaseStates } from '../run/event.ts'
+import { releaseStates } from '../run/parts.ts'
 import type { EnvironmentRules } from './environment.ts'
 import { closedGate, type GateFacts, hasBegun, isExpired } from './gate.ts'
 

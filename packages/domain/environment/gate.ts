@@ -1,6 +1,6 @@
 import type { PlannedEnvironment } from '../plan/environment.ts'
 import { oneLine } from '../reason.ts'
-import type { Run } from '../run/run.ts'
+import type { RunRelease } from '../run/parts.ts'
 import type { EnvironmentRules, Hold } from './environment.ts'
 import { clockText, nextOpening, type Schedule } from './windows.ts'
 
@@ -17,9 +17,15 @@ export interface Gate {
   /** An approval: when it expires. A freeze or window: when it opens by itself. */
   until?: string
 }
+/** Who let a release begin. */
+export interface RunApproval {
+  environment: string
+  who: string
+  at: string
+}
 /** What decides whether a release may begin now. */
 export interface GateFacts {
-  run: Pick<Run, 'approvals' | 'gate'>
+  run: { approvals?: readonly RunApproval[]; gate?: Gate }
   environment: PlannedEnvironment
   rules: EnvironmentRules
   hold: Hold | undefined
@@ -73,7 +79,7 @@ function gate({ run, environment, nowMs }: GateFacts, kind: Gate['kind'], messag
 }
 
 /** Has the run changed the environment already, and not ended that? Then it goes on to its end, whatever is closed by now. */
-export function hasBegun({ releases }: Pick<Run, 'releases'>, environment: string): boolean {
+export function hasBegun({ releases }: { releases: readonly RunRelease[] }, environment: string): boolean {
   const last = releases.findLast((release) => release.environment === environment)
   return last !== undefined && last.state !== 'failed' && last.state !== 'superseded'
 }

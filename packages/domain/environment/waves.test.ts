@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ReleaseOrder, RenderedObject } from './target.ts'
+import type { ReleaseOrder, RenderedObject } from './release.ts'
 import { checkWaves, isLast, wavesOf } from './waves.ts'
 
 const object = (name: string, wave?: string): RenderedObject => ({

@@ -1,5 +1,7 @@
 import { done, type Outcome, refuse } from '../reason.ts'
-import type { ReleaseOrder, RenderedObject, Target, Verdict, Work } from './target.ts'
+import type { ReleaseOrder, RenderedObject, Verdict } from './release.ts'
+import type { Target } from './target.ts'
+import type { Work } from './work.ts'
 
 /** By this annotation an object has its turn. */
 export const waveAnnotation = 'taxiway.dev/wave'

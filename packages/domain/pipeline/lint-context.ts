@@ -1,4 +1,5 @@
-import type { PlanContext, PlanEvent } from '../plan/plan.ts'
+import type { PlanContext } from '../plan/context.ts'
+import type { PlanEvent } from '../run/cause.ts'
 
 /** What a pipeline file is checked for when there is no commit. */
 export interface LintFor {

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { PlanContext } from './context.ts'
 import { slug } from './parts.ts'
-import type { PlanContext } from './plan.ts'
 
 /** A part of the application, with every default filled in. */
 export interface PlannedComponent {

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { EnvironmentName, FileEnvironmentName } from '../environment/environment.ts'
 import { decidePlace } from '../environment/place.ts'
 import { readPipeline } from '../pipeline/read.ts'
-import { makePlan, type PlanContext } from './plan.ts'
+import type { PlanContext } from './context.ts'
+import { makePlan } from './plan.ts'
 import { previewName, previewNamespace, ruledAs } from './preview.ts'
 
 const context: PlanContext = {

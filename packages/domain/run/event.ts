@@ -3,6 +3,7 @@ import type { Gate } from '../environment/gate.ts'
 import type { Digest } from '../ids.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Reason } from '../reason.ts'
+import type { ReleaseState, RunArtifact, RunBase, RunJob, RunTest } from './parts.ts'
 
 /** Everything that can happen to a run. Pages, statuses and the event stream all tell these. */
 export type RunEvent =
@@ -85,56 +86,3 @@ export const isWork: Readonly<Record<RunEvent['type'], boolean>> = {
   timed_out: true,
   noted: false,
 }
-
-/** What an image was made from. */
-export interface RunBase {
-  /** host/name:tag, or the name of another image of the run. */
-  name: string
-  /** Its digest; the id of its configuration, where `isImageId`, for what was never in a registry. */
-  digest?: Digest
-  isImageId?: boolean
-}
-/** How a test of a run stands. */
-export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
-export interface RunTest {
-  name: string
-  state: (typeof testStates)[number]
-  /** From 1; more than one that ends `passed` is a flaky test. */
-  tries: number
-  flaky?: boolean
-  /** It failed, and that was allowed. */
-  allowed?: boolean
-  durationMs?: number
-  reason?: Reason
-  /** From its JUnit report. */
-  counts?: { total: number; failed: number; skipped: number }
-  failures?: { name: string; message: string }[]
-}
-/** A file that a test left for people. */
-export interface RunArtifact {
-  id: string
-  test: string
-  /** In the container. */
-  path: string
-  /** Of the file that is downloaded: a folder is kept as one archive. */
-  name?: string
-  bytes: number
-  expiresAt: string
-}
-
-/** How a job of a release stands; one that has ended is never run again by the same run. */
-export const jobStates = ['running', 'passed', 'failed'] as const
-export const jobTurns = ['before', 'after_live'] as const
-export type JobTurn = (typeof jobTurns)[number]
-export interface RunJob {
-  environment: string
-  when: JobTurn
-  name: string
-  state: (typeof jobStates)[number]
-  durationMs?: number
-  reason?: Reason
-}
-
-/** How far a release has come in its environment. */
-export const releaseStates = ['applying', 'live', 'restoring', 'restored', 'failed', 'superseded'] as const
-export type ReleaseState = (typeof releaseStates)[number]

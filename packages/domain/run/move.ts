@@ -2,8 +2,9 @@ import type { Gate } from '../environment/gate.ts'
 import type { Plan } from '../plan/plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from '../reason.ts'
 import { isWork, type RunEvent } from './event.ts'
+import type { Stage } from './parts.ts'
 import { changed, changeJob, changeRelease, noteBuilt, notePublished } from './results.ts'
-import { findStage, isPassed, isTerminal, neededWork, type Run, type RunState, type Stage } from './run.ts'
+import { findStage, isPassed, isTerminal, neededWork, type Run, type RunState } from './run.ts'
 
 /** Crashes after which a run is not tried again. */
 export const crashLimit = 3

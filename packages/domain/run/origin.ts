@@ -1,5 +1,5 @@
-import { type PlanEvent, touches } from '../plan/plan.ts'
-import { type RollOutEvent, rollOutEvents } from './roll-out.ts'
+import { touches } from '../trigger.ts'
+import { type PlanEvent, type RollOutEvent, rollOutEvents } from './cause.ts'
 import type { Run } from './run.ts'
 
 /** The git host's ref that has the run's commit. */

@@ -1,5 +1,6 @@
-import type { RunEvent, RunJob } from './event.ts'
-import type { Run, RunImage } from './run.ts'
+import type { RunEvent } from './event.ts'
+import type { RunImage, RunJob } from './parts.ts'
+import type { Run } from './run.ts'
 
 /** The list with the item in the place of the one of the same key, else at its end. */
 export function changed<T>(list: T[] = [], item: T, keyOf: (item: T) => string): T[] {

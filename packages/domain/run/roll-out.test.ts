@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import type { Digest, RepositoryId, RunId, Sha } from '../ids.ts'
 import { moveRun } from './move.ts'
 import { eventOf } from './origin.ts'
+import { buildStages } from './parts.ts'
 import { checkSource, chooseRollback, rollOutRun } from './roll-out.ts'
-import { buildStages, neededWork, newRun, nextDeployStage, type Run } from './run.ts'
+import { neededWork, newRun, nextDeployStage, type Run } from './run.ts'
 
 const now = '2026-01-01T00:00:00.000Z'
 const digest = `sha256:${'a'.repeat(64)}` as Digest

@@ -1,10 +1,8 @@
 import type { RunId } from '../ids.ts'
 import { done, type Outcome, refuse } from '../reason.ts'
-import { buildStages, findStage, isPassed, type NewRun, newRun, type Run } from './run.ts'
-
-/** Runs that build nothing: a person gives an environment what an earlier run made. */
-export const rollOutEvents = ['promote', 'deploy', 'rollback'] as const
-export type RollOutEvent = (typeof rollOutEvents)[number]
+import type { RollOutEvent } from './cause.ts'
+import { buildStages } from './parts.ts'
+import { findStage, isPassed, type NewRun, newRun, type Run } from './run.ts'
 
 /** May what this run made be given to the environment? */
 export function checkSource(source: Run, environment: string): Outcome<void> {

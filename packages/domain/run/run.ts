@@ -1,10 +1,17 @@
-import type { Explanation } from '../environment/explanation.ts'
-import type { Gate } from '../environment/gate.ts'
+import type { Gate, RunApproval } from '../environment/gate.ts'
 import type { RepositoryId, RunId, Sha } from '../ids.ts'
-import type { Plan, PlanEvent } from '../plan/plan.ts'
+import type { Plan } from '../plan/plan.ts'
 import type { Reason } from '../reason.ts'
-import type { ReleaseState, RunArtifact, RunBase, RunJob, RunTest } from './event.ts'
-import type { RollOutEvent } from './roll-out.ts'
+import type { PlanEvent, RollOutEvent } from './cause.ts'
+import {
+  buildStages,
+  type RunArtifact,
+  type RunImage,
+  type RunJob,
+  type RunRelease,
+  type RunTest,
+  type Stage,
+} from './parts.ts'
 
 /**
  * What may follow each state of a run.
@@ -24,64 +31,6 @@ export const moves = {
 export type RunState = keyof typeof moves
 export const runStates = Object.keys(moves) as RunState[]
 export const isTerminal = (state: RunState): boolean => moves[state].length === 0
-
-export const stageStates = [
-  'pending',
-  'running',
-  'succeeded',
-  'failed',
-  'errored',
-  'cancelled',
-  'superseded',
-  'skipped',
-] as const
-export type StageState = (typeof stageStates)[number]
-
-/** A stage's key is its name, or `deploy:<environment>`. */
-export const buildStages = ['checkout', 'build', 'test', 'publish'] as const
-
-export interface Stage {
-  name: string
-  environment?: string
-  state: StageState
-  startedAt?: string
-  finishedAt?: string
-  reason?: Reason
-}
-export interface RunImage {
-  name: string
-  imageId?: string
-  digest?: string
-  reference?: string
-  /** Digest of an earlier run's image that was taken because nothing it is made of changed. */
-  reusedFrom?: string
-  /** Number of that run. */
-  reusedRun?: number
-  /** Digest of its provenance statement in the registry. */
-  provenance?: string
-  /** Who its containers run as, as the image says it; empty for root. */
-  user?: string
-  bases?: RunBase[]
-}
-export interface RunRelease {
-  environment: string
-  generation: number
-  state: ReleaseState
-  reason?: Reason
-  /** How far it is on its way: `canary 25 %`. */
-  progress?: string
-  /** Why it did not become healthy, in full. */
-  explanation?: Explanation
-  /** What was wrong with it, while what was before is being restored. */
-  failure?: string
-}
-
-/** Who let a release begin. */
-export interface RunApproval {
-  environment: string
-  who: string
-  at: string
-}
 /** What a person asked for: the run that made it, and for a promotion or rollback the release that is given again. */
 export interface RunAsked {
   who: string

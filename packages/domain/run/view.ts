@@ -1,8 +1,8 @@
 import Type from 'typebox'
 import { Explanation } from '../environment/explanation.ts'
 import { gateKinds } from '../environment/gate.ts'
-import { jobStates, jobTurns, releaseStates, testStates } from './event.ts'
-import { runStates, stageStates } from './run.ts'
+import { jobStates, jobTurns, releaseStates, stageStates, testStates } from './parts.ts'
+import { runStates } from './run.ts'
 
 const When = Type.Optional(Type.String({ format: 'date-time' }))
 const ReasonView = Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' })

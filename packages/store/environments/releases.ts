@@ -1,7 +1,7 @@
 import type { DriftMode } from '@taxiway/domain/environment/drift.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
-import type { ReleaseState } from '@taxiway/domain/run/event.ts'
+import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from '../redis/connection.ts'
 import { keys } from '../redis/keys.ts'

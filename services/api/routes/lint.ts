@@ -1,6 +1,7 @@
 import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
-import { makePlan, type Plan, type PlanEvent, planEvents } from '@taxiway/domain/plan/plan.ts'
+import { makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import { isInfrastructure, type Outcome } from '@taxiway/domain/reason.ts'
+import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'
 import type { Api } from '../api.ts'

@@ -1,4 +1,4 @@
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { expect, test } from 'vitest'
 import { contentKeys, scopedKeys } from './keys.ts'

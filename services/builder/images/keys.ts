@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { matchesPath } from '@taxiway/domain/trigger.ts'
 import type { TreeFile } from '@taxiway/git/tree.ts'

@@ -1,6 +1,6 @@
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { workImage } from '@taxiway/docker/engine/labels.ts'
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 
 /** The name that an image of the run has in the engine while the run works. */

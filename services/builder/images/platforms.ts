@@ -1,6 +1,6 @@
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { enginePlatform, isPlatformOf } from '@taxiway/docker/engine/platform.ts'
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 /** What an image is built for, when its plan says so; refused when the engine does not have it, and when it is more than one. */

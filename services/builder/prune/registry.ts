@@ -1,6 +1,7 @@
 import { parseImageReference } from '@taxiway/docker/image/image.ts'
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
-import type { Run, RunImage } from '@taxiway/domain/run/run.ts'
+import type { RunImage } from '@taxiway/domain/run/parts.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import type { RegistryApi } from '@taxiway/registry/api.ts'
 import { isReferrersTag, referrersTag } from '@taxiway/registry/referrers.ts'
 

@@ -1,5 +1,5 @@
 import { imageExists, nameImage } from '@taxiway/docker/image/image.ts'
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { type BuildDeps, buildOne } from '../images/build-one.ts'

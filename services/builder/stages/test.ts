@@ -1,4 +1,4 @@
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { wholeLeft } from '../tests-of-run/collect.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Saved, saveOut } from '@taxiway/docker/container/save-out.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
-import type { RunArtifact } from '@taxiway/domain/run/event.ts'
+import type { RunArtifact } from '@taxiway/domain/run/parts.ts'
 
 export interface ArtifactOrder {
   /** A container that has ended. */

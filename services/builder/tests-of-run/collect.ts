@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { artifactLimits, keepArtifacts } from './artifacts.ts'

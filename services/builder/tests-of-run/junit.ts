@@ -1,5 +1,5 @@
 import { oneLine } from '@taxiway/domain/reason.ts'
-import type { RunTest } from '@taxiway/domain/run/event.ts'
+import type { RunTest } from '@taxiway/domain/run/parts.ts'
 import sax, { type Tag } from 'sax'
 
 /** What JUnit reports say. */

@@ -1,6 +1,6 @@
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, isInfrastructure, type Outcome, type ReasonCode, refuse } from '@taxiway/domain/reason.ts'
-import type { RunTest } from '@taxiway/domain/run/event.ts'
+import type { RunTest } from '@taxiway/domain/run/parts.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { buildOne } from '../images/build-one.ts'

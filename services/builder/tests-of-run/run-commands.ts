@@ -4,7 +4,7 @@ import { type ServiceOrder, startServices } from '@taxiway/docker/container/serv
 import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'

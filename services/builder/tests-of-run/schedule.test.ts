@@ -1,4 +1,4 @@
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { expect, test } from 'vitest'
 import { inOrder } from './schedule.ts'
 import { makeSlots } from './slots.ts'

@@ -1,4 +1,4 @@
-import type { PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 
 /** What is done with a test when its turn has come. */
 export interface TestWork {

@@ -1,6 +1,6 @@
 import { buildImage } from '@taxiway/docker/build/build.ts'
 import { packContext } from '@taxiway/docker/build/context.ts'
-import type { PlannedImage } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
 import { type Session, secretsOf } from './session.ts'

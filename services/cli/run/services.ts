@@ -1,6 +1,6 @@
 import { type ServiceOrder, type StartedServices, startServices } from '@taxiway/docker/container/services.ts'
 import { imageExists, pullImage } from '@taxiway/docker/image/image.ts'
-import type { PlannedService } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedService } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { builtOr, type Session } from './session.ts'
 

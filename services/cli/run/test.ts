@@ -1,6 +1,7 @@
 import { runContainer } from '@taxiway/docker/container/container.ts'
 import { makeScript } from '@taxiway/docker/container/script.ts'
-import type { Plan, PlannedTest } from '@taxiway/domain/plan/plan.ts'
+import type { Plan } from '@taxiway/domain/plan/plan.ts'
+import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
 import { buildHere } from './build.ts'
 import { provide, startHere } from './services.ts'

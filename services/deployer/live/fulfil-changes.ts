@@ -1,5 +1,7 @@
 import type { Change } from '@taxiway/domain/environment/change.ts'
-import type { LiveRelease, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { LiveRelease } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { isInfrastructure, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'

@@ -1,5 +1,7 @@
 import { type DriftState, type ObjectDrift, showDrift } from '@taxiway/domain/environment/drift.ts'
-import type { LiveRelease, Observed, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { LiveRelease, Observed } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { WatchDeps } from '../roll-out.ts'

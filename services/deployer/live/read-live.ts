@@ -1,4 +1,4 @@
-import type { LiveRelease, ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { LiveRelease, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 

@@ -1,4 +1,4 @@
-import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { expect, test } from 'vitest'
 import { checkPolicy } from '../policy/policy.ts'

@@ -1,4 +1,4 @@
-import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { waveAnnotation } from '@taxiway/domain/environment/waves.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { type ComponentContext, componentPod, labelsOf } from './component-pod.ts'

@@ -1,4 +1,4 @@
-import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { PlannedJob } from '@taxiway/domain/plan/job.ts'
 import { keys } from '@taxiway/kubernetes/object.ts'
 import { containerSecurity, literal, podSecurity, variablesOf } from './component-pod.ts'

@@ -1,5 +1,5 @@
-import type { Work } from '@taxiway/domain/environment/target.ts'
 import { checkWaves } from '@taxiway/domain/environment/waves.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { withReferences } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'

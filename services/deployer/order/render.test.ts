@@ -1,4 +1,4 @@
-import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { expect, test } from 'vitest'
 import { type RenderContext, render, stamp } from './render.ts'
 

@@ -1,4 +1,4 @@
-import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { keys, kinds } from '@taxiway/kubernetes/object.ts'
 import { fillInPod } from './pod-defaults.ts'

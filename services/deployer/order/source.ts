@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { ReleaseJob, SecretSet, Target, Work } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseJob, SecretSet } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'

@@ -1,4 +1,4 @@
-import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'

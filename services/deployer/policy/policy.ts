@@ -1,4 +1,4 @@
-import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { first, isSet, type Loose, list, shown } from './loose.ts'

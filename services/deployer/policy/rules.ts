@@ -1,5 +1,5 @@
 import type { Containment } from '@taxiway/domain/environment/place.ts'
-import type { SecretSet } from '@taxiway/domain/environment/target.ts'
+import type { SecretSet } from '@taxiway/domain/environment/release.ts'
 
 /** What admins rule for the environment, and whether another repository owns its namespace. */
 export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {

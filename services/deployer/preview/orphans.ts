@@ -1,4 +1,5 @@
-import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
+import type { Target, TargetPlace } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { parseRepositoryId } from '@taxiway/domain/ids.ts'
 import type { PreviewCluster } from '@taxiway/store/environments/previews.ts'
 import type { WatchDeps } from '../roll-out.ts'

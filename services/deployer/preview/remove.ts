@@ -1,4 +1,5 @@
-import type { Target, TargetPlace, Work } from '@taxiway/domain/environment/target.ts'
+import type { Target, TargetPlace } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { hideReason } from '@taxiway/domain/run/hide-event.ts'
 import type { Preview } from '@taxiway/store/environments/previews.ts'

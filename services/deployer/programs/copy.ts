@@ -2,7 +2,7 @@ import { lstat, mkdir, mkdtemp, readdir, readlink, realpath, rm } from 'node:fs/
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { Mirror } from '@taxiway/git/mirror.ts'
+import type { Mirror } from '@taxiway/git/fetch-order.ts'
 import { exportTree } from '@taxiway/git/tree.ts'
 
 /** The files of a commit in a private folder. */

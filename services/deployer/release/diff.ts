@@ -1,5 +1,5 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
-import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'

@@ -1,14 +1,9 @@
 import { isOwnLine } from '@taxiway/docker/container/script.ts'
-import type {
-  JobEnd,
-  ReleaseJob,
-  ReleaseOrder,
-  RenderedObject,
-  Target,
-  Work,
-} from '@taxiway/domain/environment/target.ts'
+import type { JobEnd, ReleaseJob, ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
-import type { JobTurn, RunJob } from '@taxiway/domain/run/event.ts'
+import type { JobTurn, RunJob } from '@taxiway/domain/run/parts.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { type RenderContext, render } from '../order/render.ts'
 

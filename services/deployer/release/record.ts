@@ -1,6 +1,6 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
-import type { ReleaseState } from '@taxiway/domain/run/event.ts'
+import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'

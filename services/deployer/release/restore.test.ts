@@ -1,4 +1,4 @@
-import type { RunRelease } from '@taxiway/domain/run/run.ts'
+import type { RunRelease } from '@taxiway/domain/run/parts.ts'
 import { expect, test } from 'vitest'
 import { failureOf } from './restore.ts'
 

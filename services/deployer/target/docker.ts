@@ -20,8 +20,10 @@ import { makeRoutes } from '@taxiway/docker/release/routes.ts'
 import { soak } from '@taxiway/docker/release/soak.ts'
 import { openState } from '@taxiway/docker/release/state.ts'
 import { type Plan, readObjects } from '@taxiway/docker/release/workload.ts'
-import { chosen, type ReleaseOrder, type Target, type Verdict, type Work } from '@taxiway/domain/environment/target.ts'
+import { chosen, type ReleaseOrder, type Verdict } from '@taxiway/domain/environment/release.ts'
+import type { Target } from '@taxiway/domain/environment/target.ts'
 import { isLast } from '@taxiway/domain/environment/waves.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 /** The target, and what it needs because it serves in this process. */

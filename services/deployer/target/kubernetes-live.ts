@@ -1,4 +1,6 @@
-import { chosen, type LiveRelease, type LiveTarget, objectOf, type Work } from '@taxiway/domain/environment/target.ts'
+import { chosen, type LiveRelease, objectOf } from '@taxiway/domain/environment/release.ts'
+import type { LiveTarget } from '@taxiway/domain/environment/target.ts'
+import type { Work } from '@taxiway/domain/environment/work.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/call.ts'

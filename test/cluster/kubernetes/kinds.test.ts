@@ -1,4 +1,4 @@
-import type { RenderedObject } from '@taxiway/domain/environment/target.ts'
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { expect, test } from 'vitest'
 import { deployment, makeWork, service, successOf } from '../../contracts/target.ts'
 import { clusterScene } from '../../world/cluster-scene.ts'

@@ -1,4 +1,4 @@
-import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { readInventory, writeInventory } from '@taxiway/kubernetes/inventory.ts'
 import { expect, test } from 'vitest'
 import { deployment, makeWork, successOf, type TestPlace } from '../../contracts/target.ts'

@@ -1,4 +1,4 @@
-import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { listBeside } from '@taxiway/kubernetes/steps/beside-live.ts'
 import { afterEach, beforeAll, expect, test } from 'vitest'

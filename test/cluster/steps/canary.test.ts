@@ -1,4 +1,4 @@
-import type { ReleaseOrder } from '@taxiway/domain/environment/target.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'

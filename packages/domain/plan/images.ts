@@ -1,0 +1,55 @@
+import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { PlanContext } from './context.ts'
+
+export interface PlannedImage {
+  name: string
+  context: string
+  dockerfile: string
+  target?: string
+  args: Record<string, string>
+  /** Build argument -> image of this plan that is built first. */
+  from?: Record<string, string>
+  labels?: Record<string, string>
+  /** Names of secrets, mounted in the build. */
+  secrets?: string[]
+  platforms?: string[]
+  /** More tags for the published image, filled in. */
+  tags?: string[]
+  /** Globs of the files that it is made of: what they hold is its key. */
+  paths?: string[]
+}
+
+export type ImageOf = NonNullable<Pipeline['images']>[string]
+
+export function planImage(name: string, image: ImageOf, context: PlanContext): PlannedImage {
+  const { target, from, labels, platforms, paths } = image
+  const words = {
+    branch: context.branch,
+    tag: context.tag ?? '',
+    sha: context.sha?.slice(0, 12) ?? '',
+    number: String(context.number ?? ''),
+  }
+  const tags = image.tags
+    ?.map((tag) => tag.replaceAll(/\{(\w+)\}/g, (_, word: keyof typeof words) => words[word] ?? ''))
+    .map((tag) =>
+      tag
+        .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
+        .replace(/^[.-]+/, '')
+        .slice(0, 128),
+    )
+    .filter(Boolean)
+  const secrets = context.trusted === false ? undefined : image.secrets
+  return {
+    name,
+    context: image.context ?? '.',
+    dockerfile: image.dockerfile ?? 'Dockerfile',
+    args: image.args ?? {},
+    ...(target && { target }),
+    ...(from && { from }),
+    ...(labels && { labels }),
+    ...(secrets && { secrets }),
+    ...(platforms && { platforms }),
+    ...(tags && { tags }),
+    ...(paths && { paths }),
+  }
+}

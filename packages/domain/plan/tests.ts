@@ -1,0 +1,90 @@
+import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
+import { matchesBranch, touches } from '../trigger.ts'
+import type { PlanContext } from './context.ts'
+import { durationMs } from './parts.ts'
+
+export interface PlannedTest {
+  /** Unique in the plan: `unit`, or with a matrix `unit (node=22)`. */
+  name: string
+  /** The key in the pipeline file; `needs` name these. */
+  key?: string
+  image: string
+  /** Shell commands, or the Dockerfile stage whose build is the test. */
+  run: string[] | { buildTarget: string }
+  env: Record<string, string>
+  workdir?: string
+  services?: PlannedService[]
+  needs?: string[]
+  timeoutMs: number
+  /** More tries after a failure. */
+  retry?: number
+  allowFailure?: boolean
+  secrets?: string[]
+  /** Path in the container of JUnit XML: a file, or a folder of them. */
+  junit?: string
+  artifacts?: { paths: string[]; expireMs: number }
+  caches?: { path: string; key: string[] }[]
+}
+/** Runs beside a test, reachable by its name. */
+export interface PlannedService {
+  name: string
+  image: string
+  env: Record<string, string>
+  command?: string[]
+  /** Without either, the image's own health check, else that it runs. */
+  ready?: { port: number } | { command: string }
+  timeoutMs: number
+}
+export type TestOf = NonNullable<Pipeline['test']>[string]
+
+/** A test, once for each combination of its matrix. */
+export function planTest(pipeline: Pipeline, key: string, test: TestOf, context: PlanContext): PlannedTest[] {
+  const { event = 'push' } = context
+  const { when, workdir, needs, retry, cache, reports, artifacts } = test
+  if (when?.event && !when.event.includes(event)) return []
+  if (when?.branch && !matchesBranch(context.branch, when.branch)) return []
+  if (!touches(context.changed, when?.paths)) return []
+  const secrets = context.trusted === false ? undefined : test.secrets
+  const services = Object.entries(test.services ?? {}).map(([name, { timeout, ...service }]) => ({
+    ...service,
+    name,
+    env: service.env ?? {},
+    timeoutMs: durationMs(timeout, 60_000),
+  }))
+  const planned = {
+    key,
+    image: testImage(pipeline, test) as string,
+    run: test.run,
+    timeoutMs: durationMs(test.timeout, 10 * 60_000),
+    ...(workdir && { workdir }),
+    ...(services.length > 0 && { services }),
+    ...(needs && { needs }),
+    ...(retry && { retry }),
+    ...(test.allow_failure && { allowFailure: true }),
+    ...(secrets && { secrets }),
+    ...(reports && { junit: reports.junit }),
+    ...(artifacts && {
+      artifacts: { paths: artifacts.paths, expireMs: durationMs(artifacts.expire, 7 * 24 * 3_600_000) },
+    }),
+    ...(cache && { caches: cache }),
+  }
+  const inputs = Object.entries(context.inputs ?? {}).map(([name, value]) => [
+    `TAXIWAY_INPUT_${name.toUpperCase()}`,
+    value,
+  ])
+  return combinations(test.matrix ?? {}).map((values) => {
+    const label = Object.entries(values).map(([variable, value]) => `${variable}=${value}`)
+    return {
+      ...planned,
+      name: label.length > 0 ? `${key} (${label.join(', ')})` : key,
+      env: { ...Object.fromEntries(inputs), ...test.env, ...values },
+    }
+  })
+}
+
+/** Every choice of one value for each variable; one empty choice when there are no variables. */
+export const combinations = (matrix: Record<string, string[]>): Record<string, string>[] =>
+  Object.entries(matrix).reduce<Record<string, string>[]>(
+    (chosen, [variable, values]) => chosen.flatMap((one) => values.map((value) => ({ ...one, [variable]: value }))),
+    [{}],
+  )
