@@ -8,6 +8,11 @@ test("a runtime's message loses the preambles of every layer", () => {
       'rpc error: code = Unknown desc = Error response from daemon: manifest for a/b@sha256:1 not found: manifest unknown: manifest unknown',
     ),
   ).toBe('manifest for a/b@sha256:1 not found: manifest unknown')
+  expect(
+    runtimeMessage(
+      'rpc error: code = NotFound desc = failed to pull and unpack image "a/b@sha256:1": failed to resolve reference "a/b@sha256:1": a/b@sha256:1: not found',
+    ),
+  ).toBe('a/b@sha256:1: not found')
 })
 
 test("the server's objections lose their preamble, not their path", () => {

@@ -27,7 +27,7 @@ export const claimsOf = ({ spec }: Pod): string[] =>
   (spec.volumes ?? []).flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? [])
 
 function whatIsMissing(pod: Pod, said: string): string | undefined {
-  const resource = /Insufficient ([\w./-]+)/.exec(said)?.[1]
+  const resource = /Insufficient ([\w./-]*\w)/.exec(said)?.[1]
   if (resource) {
     const asked = pod.spec.containers.flatMap(({ resources }) => resources?.requests?.[resource] ?? [])
     return `no node has the ${resource} it asks for${asked.length > 0 ? ` (${asked.join(' + ')})` : ''}`

@@ -97,5 +97,6 @@ export const runtimeMessage = (text: string): string =>
       /rpc error: code = \w+ desc = |Error response from daemon: |failed to (start|create) container "[^"]*": /g,
       '',
     )
+    .replaceAll(/failed to (pull and unpack image|resolve reference) "[^"]*": /g, '')
     .replaceAll(/OCI runtime create failed: |container_linux\.go:\d+: |runc create failed: /g, '')
     .replace(/(manifest unknown): \1/, '$1')

@@ -50,8 +50,11 @@ test('images that can not be pulled and configuration that is missing are told w
   expect(waiting('ContainerCreating', '')).toBeUndefined()
 })
 
-test('a pod that fits no node is told with what is missing, and given up after 10 s', () => {
-  const message = '0/1 nodes are available: 1 Insufficient memory.'
+test.each([
+  '0/1 nodes are available: 1 Insufficient memory',
+  '0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes are available',
+])('a pod that fits no node is told with what is missing, and given up after 10 s', (words) => {
+  const message = `${words}.`
   const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }]
   const asking = pod({}, { conditions })
   asking.spec.containers = [{ name: 'web', image, resources: { requests: { memory: '900Gi' } } }]
@@ -59,7 +62,7 @@ test('a pod that fits no node is told with what is missing, and given up after 1
     weight: 'final',
     afterMs: 10_000,
     cause: 'unschedulable',
-    text: 'unschedulable: no node has the memory it asks for (900Gi): 0/1 nodes are available: 1 Insufficient memory',
+    text: `unschedulable: no node has the memory it asks for (900Gi): ${words}`,
   })
 })
 
