@@ -1,6 +1,6 @@
 import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
-import { type Cluster, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
+import { type Cluster, clusterVersion, waitFor } from '@taxiway/kubernetes/cluster/call.ts'
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import type { KubeObject } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll } from 'vitest'
@@ -20,6 +20,17 @@ export const configMap = (name: string, data: object): RenderedObject => ({
   data,
 })
 export const failureOf = (outcome: Awaited<ReturnType<Target['apply']>>) => (outcome.ok ? undefined : outcome.reason)
+
+/** The second number of the cluster's version, and what it calls the kinds whose names have changed since 1.20. */
+export async function versionsOf(cluster: Cluster) {
+  const version = successOf(await clusterVersion(cluster, wait()))
+  const minor = Number(/^v1\.(\d+)\./.exec(version)?.[1])
+  return {
+    minor,
+    autoscaling: minor < 23 ? 'autoscaling/v2beta2' : 'autoscaling/v2',
+    disruption: minor < 21 ? 'policy/v1beta1' : 'policy/v1',
+  }
+}
 
 export async function removeNamespace({ namespace }: TestPlace): Promise<void> {
   const cluster = connectCluster(kubeconfig())

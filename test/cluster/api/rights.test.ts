@@ -12,7 +12,7 @@ import { checkPolicy } from '../../../services/deployer/policy/policy.ts'
 import { makeKubernetesTarget } from '../../../services/deployer/target/kubernetes.ts'
 import { deployment, makeWork, service, successOf } from '../../contracts/target.ts'
 import { type Account, makeAccount } from '../../world/account.ts'
-import { clusterScene, configMap, failureOf, wait, webPath } from '../../world/cluster-scene.ts'
+import { clusterScene, configMap, failureOf, versionsOf, wait, webPath } from '../../world/cluster-scene.ts'
 import { serving } from '../../world/images.ts'
 
 const scene = clusterScene()
@@ -83,7 +83,7 @@ test('with these rights all kinds are rolled out, changed, pruned, explained and
       maxReplicas: 1,
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
     }),
-    object('PodDisruptionBudget', 'policy/v1beta1', { minAvailable: 1, selector }),
+    object('PodDisruptionBudget', (await versionsOf(scene.cluster)).disruption, { minAvailable: 1, selector }),
     deployment(),
   ]
   expect(await roll(target, place.order(scene.good, all))).toMatchObject({ healthy: true })

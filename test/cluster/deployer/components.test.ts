@@ -8,7 +8,7 @@ import type { KubeObject, Pod } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis } from '../../../deploy/local/redis.ts'
 import { successOf } from '../../contracts/target.ts'
-import { kubeconfig, wait } from '../../world/cluster-scene.ts'
+import { kubeconfig, versionsOf, wait } from '../../world/cluster-scene.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { isOver } from '../../world/taxiway.ts'
 import { eventually } from '../../world/world.ts'
@@ -122,8 +122,9 @@ test('components become live as a cluster of this version has them', async () =>
   expect((await get('/apis/networking.k8s.io/v1/*/ingresses/web')).spec).toMatchObject({
     rules: [{ host: `${world.namespace}.example.com` }],
   })
-  expect((await get('/apis/autoscaling/v2beta2/*/horizontalpodautoscalers/web')).spec).toMatchObject({ minReplicas: 2 })
-  expect(await list('/apis/policy/v1beta1/*/poddisruptionbudgets')).toHaveLength(1)
+  const { autoscaling, disruption } = await versionsOf(cluster)
+  expect((await get(`/apis/${autoscaling}/*/horizontalpodautoscalers/web`)).spec).toMatchObject({ minReplicas: 2 })
+  expect(await list(`/apis/${disruption}/*/poddisruptionbudgets`)).toHaveLength(1)
   expect((await podsOf('store')).map(isReady)).toEqual([true])
 })
 

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
 import { deployment, makeWork, service, successOf } from '../../contracts/target.ts'
-import { clusterScene, webPath } from '../../world/cluster-scene.ts'
+import { clusterScene, versionsOf, webPath } from '../../world/cluster-scene.ts'
 
 const scene = clusterScene()
 const autoscaler = {
-  apiVersion: 'autoscaling/v2beta2',
   kind: 'HorizontalPodAutoscaler',
   metadata: { name: 'web' },
   spec: {
@@ -22,7 +21,8 @@ test('a release that leaves the number of replicas to an autoscaler does not cha
     await scene.target.dryRun(place.order(scene.good, [deployment({}, { replicas: 3 }), service()]), makeWork()),
   )
   successOf(await scene.target.apply(place.order(scene.good, [deployment({}, { replicas: 3 }), service()]), makeWork()))
-  const scaled = [deployment({}, { replicas: undefined }), service(), autoscaler]
+  const { autoscaling } = await versionsOf(scene.cluster)
+  const scaled = [deployment({}, { replicas: undefined }), service(), { apiVersion: autoscaling, ...autoscaler }]
   successOf(await scene.target.apply(place.order(scene.good, scaled), makeWork()))
   expect(await replicas()).toMatchObject({ replicas: 3 })
   successOf(await scene.target.apply(place.order(scene.good, scaled), makeWork()))
