@@ -54,3 +54,15 @@ export async function beginAttempt(
     },
   }
 }
+
+/** Waits for the work in hand to end; after `ms` it is given back. */
+export async function drain(
+  worker: { close(): Promise<void> },
+  active: ReadonlySet<Attempt>,
+  ms: number,
+): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const attempt of active) attempt.abort('drained')
+  }, ms)
+  await worker.close().finally(() => clearTimeout(timer))
+}

@@ -3,23 +3,22 @@ import { isNewerOf } from '@taxiway/domain/run/origin.ts'
 import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { Superseded } from '@taxiway/worker/stage.ts'
 
 /**
  * With `concurrency: newest`, a run takes the place of the older ones of its branch, tag or pull request, and gives way to a
  * newer one. Order comes from intake: whichever of two is planned later sees the other, so it does not matter who that is.
  * One that was late takes no place of what builds on it. What is on its way to an environment already is left to the order of releases there.
- * @throws Superseded when there is a newer run
+ * @returns the newer run that it gives way to
  */
-export async function giveWay(store: Store, run: Run): Promise<void> {
-  if (run.plan?.concurrency !== 'newest' || run.event === 'rerun' || run.event === 'manual') return
+export async function giveWay(store: Store, run: Run): Promise<string | undefined> {
+  if (run.plan?.concurrency !== 'newest' || run.event === 'rerun' || run.event === 'manual') return undefined
   const open = await patiently(() => store.runs.openOf(run.repo))
   const newer = await patiently(() => store.runs.after(run.repo, run.sequence))
   const pushes = await patiently(() => store.runs.pushesOf(run))
   const isAhead = (one: Run, other: Run) =>
     isNewerOf(one, other) && !movedOnFrom(one, pushes).some(({ id }) => id === other.id)
   const by = newer.findLast((one) => isAhead(one, run))
-  if (by) throw new Superseded(describe(by))
+  if (by) return describe(by)
   for (const older of open) {
     if (!isAhead(run, older) || neededWork(older) !== 'build') continue
     const who = describe(run)
@@ -30,6 +29,7 @@ export async function giveWay(store: Store, run: Run): Promise<void> {
       await patiently(() => store.runs.move(seen.id, { type: 'superseded', by: who }, undefined, seen))
     }
   }
+  return undefined
 }
 
 const describe = (run: Run) => `run #${run.number} (${run.sha.slice(0, 7)})`

@@ -7,7 +7,7 @@ import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/build/step-li
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { work } from '@taxiway/store/runs/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import type { Attempt } from '@taxiway/worker/attempts.ts'
+import { type Attempt, drain } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { makeDiskGuard } from './disk-guard.ts'
 import { makeEgressKeeper } from './egress.ts'
@@ -83,10 +83,7 @@ export async function startBuilder({
     name: 'builder',
     async stop() {
       stopping.abort()
-      const drain = setTimeout(() => {
-        for (const attempt of active) attempt.abort('drained')
-      }, config.drainMs)
-      await worker.close().finally(() => clearTimeout(drain))
+      await drain(worker, active, config.drainMs)
       limiter?.stop()
       await Promise.all(loops.map((loop) => loop.stop()))
       await store.turns.leave(config.worker).catch(() => {})

@@ -4,7 +4,8 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, isOfRelease, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { Gated, type StageContext, Superseded } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { makeOrder } from './order/make-order.ts'
 import { choosePlace } from './order/place.ts'
 import { claimPreview } from './preview/claim.ts'
@@ -35,7 +36,7 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
   try {
     // A hold or freeze may have come while it waited for the lane.
     const gate = await gateBefore(deps.store, stage.run, deps.environment)
-    if (gate) throw new Gated(gate)
+    if (gate) throw new Left({ end: 'parked', gate })
     const place = await choosePlace(deps, stage.run.repo, deps.environment, work(callMs))
     if (!place.ok) return place
     const claimed = await claimPreview(stage, deps, place.value)
@@ -61,7 +62,7 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     return outcome
   } catch (error) {
     const by = lane.supersededBy()
-    if (by) throw new Superseded(by)
+    if (by) throw new Left({ end: 'superseded', by })
     throw error
   } finally {
     await lane.leave()

@@ -6,7 +6,7 @@ import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { makeClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
 import { work } from '@taxiway/store/runs/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import type { Attempt } from '@taxiway/worker/attempts.ts'
+import { type Attempt, drain } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
 import { makeCheckClusters } from './check-clusters.ts'
 import { deployRun } from './deploy-run.ts'
@@ -59,10 +59,7 @@ export async function startDeployer({
   return {
     name: 'deployer',
     async stop() {
-      const drain = setTimeout(() => {
-        for (const attempt of active) attempt.abort('drained')
-      }, config.drainMs)
-      await worker.close().finally(() => clearTimeout(drain))
+      await drain(worker, active, config.drainMs)
       stopping.abort()
       await Promise.all([redispatch, checks, gates, changes, watching, previews].map((loop) => loop.stop()))
       await opening

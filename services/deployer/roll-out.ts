@@ -1,22 +1,16 @@
 import type { Config } from '@taxiway/chassis/config.ts'
-import type { Logger } from '@taxiway/chassis/logger.ts'
 import type { ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
-import type { Store } from '@taxiway/store/store.ts'
-import type { Attempt } from '@taxiway/worker/attempts.ts'
+import type { HoldDeps } from '@taxiway/worker/hold-run.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Targets } from './target/open.ts'
 
 /** What the deployer works with, whatever it does. */
-export interface DeployerDeps {
+export interface DeployerDeps extends HoldDeps {
   config: Config
-  store: Store
   targets: Targets
-  logger: Logger
-  /** What this process works on now, to be given back at a shutdown. */
-  active: Set<Attempt>
 }
 
 /** What is done to an environment while no release is on its way. */

@@ -24,7 +24,6 @@ export interface CheckoutDeps {
   /** Where the files go. */
   folder: string
   store: Store
-  token: Promise<string | undefined>
 }
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000
@@ -34,8 +33,11 @@ const pipelineFile = '.taxiway.yaml'
 /** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
   const { run, signal, log } = stage
-  const repository = await patiently(() => deps.store.repositories.read(run.repo))
-  const token = await deps.token
+  const { repositories } = deps.store
+  const [repository, token] = await Promise.all([
+    patiently(() => repositories.read(run.repo)),
+    patiently(() => repositories.token(run.repo)),
+  ])
   if (!repository) return refuse('not_found', { what: 'repository' })
   const mirror = await fetchCommit({
     folder: join(deps.config.dataFolder, 'mirrors'),

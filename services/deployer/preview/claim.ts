@@ -1,7 +1,8 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Preview, PreviewPlace } from '@taxiway/store/environments/previews.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Place } from '../order/place.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 
@@ -11,7 +12,7 @@ const usualMost = 20
 /**
  * Writes down that the environment is a preview, and where, before anything of it is made: so it is found again and removed,
  * whatever becomes of this process. `preview_quota` when it would be one too many. Any other environment passes.
- * @throws Fenced when another attempt has the environment by now
+ * @throws Left when another attempt has the environment by now
  */
 export async function claimPreview(
   { run }: StageContext,
@@ -43,7 +44,7 @@ export async function claimPreview(
       { holder, most, mostInAll },
     ),
   )
-  if (kept === 'fenced') throw new Fenced(`the roll-out to ${name} is another attempt's by now`)
+  if (kept === 'fenced') throw new Left({ end: 'lost' })
   if (kept === 'full') return refuse('preview_quota', { environment: of, most })
   return kept === 'full_in_all' ? refuse('preview_quota', { most: mostInAll }) : done(undefined)
 }

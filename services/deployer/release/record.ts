@@ -3,7 +3,8 @@ import type { Reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
-import { Fenced, type StageContext } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps, RollOut } from '../roll-out.ts'
 
 /** Keeps the release, and tells the run how far it is, and why it went wrong. */
@@ -63,13 +64,13 @@ function historyOf(run: Run, environment: string) {
   }
 }
 
-/** The next number of a release here. @throws Fenced when another attempt rolls out to the environment by now */
+/** The next number of a release here. @throws Left when another attempt rolls out to the environment by now */
 export async function claimGeneration(
   { run }: StageContext,
   { store, environment, holder }: ReleaseDeps,
   live: number,
 ): Promise<number> {
   const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
-  if (generation === undefined) throw new Fenced(`the roll-out to ${environment.name} is another attempt's by now`)
+  if (generation === undefined) throw new Left({ end: 'lost' })
   return generation
 }

@@ -6,19 +6,19 @@ import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { Superseded } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
 import { describeRun, placeAmong } from './lane.ts'
 
 /**
  * The gate that keeps the run from its next environment; undefined when it may begin there. A rollback waits at none, and a
  * roll-out that has begun goes on: half of it stands already.
- * @throws Superseded when a newer run has come as far
+ * @throws Left when a newer run has come as far
  */
 export async function gateBefore(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
   if (run.event === 'rollback' || hasBegun(run, environment.name)) return undefined
   const place = await placeAmong(store, run)
   const newest = await patiently(() => store.releases.reachGate(run, environment.name, place))
-  if (newest !== run.id) throw new Superseded(await describeRun(store, newest))
+  if (newest !== run.id) throw new Left({ end: 'superseded', by: await describeRun(store, newest) })
   return patiently(() => closed(store, run, environment))
 }
 

@@ -3,7 +3,8 @@ import { placeOf } from '@taxiway/domain/run/late-push.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
-import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Lane, ReleaseDeps } from '../roll-out.ts'
 
 const renewMs = 500
@@ -20,7 +21,7 @@ export const placeAmong = async ({ runs }: Store, run: Run): Promise<number> =>
 
 /**
  * Waits for the environment to be free and takes it. Order comes from the sequence of intake, never from who arrives first.
- * @throws Superseded when a newer run wants the environment
+ * @throws Left when a newer run wants the environment
  */
 export async function holdLane(stage: StageContext, { store, environment, holder }: ReleaseDeps): Promise<Lane> {
   const { run, signal } = stage
@@ -31,7 +32,7 @@ export async function holdLane(stage: StageContext, { store, environment, holder
   for (let waits = 0; ; waits++) {
     signal.throwIfAborted()
     const wanted = await patiently(() => releases.want(run, environment.name, place))
-    if (wanted !== run.id) throw new Superseded(await describe(wanted))
+    if (wanted !== run.id) throw new Left({ end: 'superseded', by: await describe(wanted) })
     if (await patiently(() => releases.holdLane(run.repo, environment.name, holder, leaseMs))) break
     if (waits === 0) stage.log.say('waiting for the roll-out before this one')
     await new Promise((resolve) => setTimeout(resolve, 100))

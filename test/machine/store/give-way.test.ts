@@ -5,7 +5,6 @@ import { newRun, type Run } from '@taxiway/domain/run/run.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { beginAttempt } from '@taxiway/worker/attempts.ts'
-import { Superseded } from '@taxiway/worker/stage.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { giveWay } from '../../../services/builder/give-way.ts'
 
@@ -49,13 +48,7 @@ async function plan(id: RunId, more: Partial<Plan> = {}) {
   const planned: Plan = { images: [], tests: [], environments: [], concurrency: 'newest', ...more }
   const moved = await store.runs.move(id, { type: 'planned', plan: planned }, attempt.value.fence)
   if (!moved.ok) throw new Error(moved.reason.message)
-  const superseded = await giveWay(store, moved.value).then(
-    () => undefined,
-    (error) => {
-      if (error instanceof Superseded) return error.by
-      throw error
-    },
-  )
+  const superseded = await giveWay(store, moved.value)
   if (superseded) await store.runs.move(id, { type: 'superseded', by: superseded }, attempt.value.fence)
   return attempt.value
 }

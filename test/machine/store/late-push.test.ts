@@ -4,7 +4,8 @@ import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { newRun, type Run } from '@taxiway/domain/run/run.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
-import { type StageContext, Superseded } from '@taxiway/worker/stage.ts'
+import { Left } from '@taxiway/worker/end.ts'
+import type { StageContext } from '@taxiway/worker/stage.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { ReleaseDeps } from '../../../services/deployer/roll-out.ts'
 import { gateBefore } from '../../../services/deployer/turn/gates.ts'
@@ -50,7 +51,7 @@ async function deploy(run: Run): Promise<string | undefined> {
     await (await holdLane(stage, deps)).leave()
     return undefined
   } catch (error) {
-    if (error instanceof Superseded) return error.by
+    if (error instanceof Left && error.how.end === 'superseded') return error.how.by
     throw error
   }
 }
@@ -85,7 +86,9 @@ test('one that was overtaken does not take the place of the newer one at a gate'
   const environment = { name: 'production' } as PlannedEnvironment
   const newer = await push('b', 'c')
   await gateBefore(store, newer, environment)
-  await expect(gateBefore(store, await push('a', 'b'), environment)).rejects.toThrow(Superseded)
+  await expect(gateBefore(store, await push('a', 'b'), environment)).rejects.toMatchObject({
+    how: { end: 'superseded' },
+  })
   await expect(gateBefore(store, newer, environment)).resolves.toBeUndefined()
 })
 
