@@ -4,6 +4,7 @@ import { newId, type RunId } from '@taxiway/domain/ids.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { isTerminal, type Run, stageKey } from '@taxiway/domain/run/run.ts'
 import { hideError } from '@taxiway/domain/secrets/mask.ts'
+import { patientStore } from '@taxiway/store/patient.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -33,12 +34,13 @@ export async function holdRun(
   work: (context: AttemptContext) => Promise<End>,
   known?: { run: Run; first: string },
 ): Promise<Run | undefined> {
-  const { store, config, logger, active } = deps
+  const { config, logger, active } = deps
+  const store = patientStore(deps.store)
   const holder = newId('holder', store.random)
-  const begun = await patiently(() => beginAttempt(store.runs, id, config.worker, holder, known))
+  const begun = await patiently(() => beginAttempt(deps.store.runs, id, config.worker, holder, known))
   if (!begun.ok) return undefined
   const attempt = begun.value
-  const secrets = patiently(() => hiddenValues(store, attempt.run.repo, config.registry))
+  const secrets = hiddenValues(store, attempt.run.repo, config.registry)
   secrets.catch(() => {})
   const log = logger.child({ run: id, attempt: attempt.fence.attempt })
   const context: AttemptContext = { store, logger: log, attempt, secrets }
@@ -49,10 +51,10 @@ export async function holdRun(
     attempt.end()
     active.delete(attempt)
   }
-  const after = await patiently(() => store.runs.read(id))
+  const after = await store.runs.read(id)
   if (!after) return undefined
   // A log that stays is found by the retention, a lost job is added again by the next pass.
-  const handOn = isTerminal(after.state) ? store.logs.expire(id) : dispatch(store.queue, after)
+  const handOn = isTerminal(after.state) ? deps.store.logs.expire(id) : dispatch(deps.store.queue, after)
   await handOn.catch((error) => logger.warn({ err: error, run: id }, 'left to a later pass'))
   return after
 }
@@ -108,4 +110,4 @@ async function whyLost({ attempt, store }: AttemptContext, worker: string): Prom
 }
 
 const write = async ({ attempt, store }: AttemptContext, event: RunEvent): Promise<void> =>
-  void (await patiently(() => store.runs.move(attempt.run.id, event, attempt.fence)))
+  void (await store.runs.move(attempt.run.id, event, attempt.fence))

@@ -4,7 +4,6 @@ import { hideInEvent, hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'
 import { hideError, hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import { Unreadable } from '@taxiway/store/access/secrets.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Attempt } from './attempts.ts'
 import { type End, endOf, Left } from './end.ts'
@@ -24,6 +23,7 @@ export interface StageContext {
 }
 /** What all stages of an attempt share. */
 export interface AttemptContext {
+  /** Waits for Redis to come back. */
   store: Store
   logger: { error(details: object, message: string): void; info(message: string): void }
   attempt: Attempt
@@ -39,7 +39,7 @@ let appended = 0
 export async function record(context: AttemptContext, event: RunEvent): Promise<void> {
   const { attempt, store } = context
   const shown = hideInEvent(await context.secrets, event)
-  const moved = await patiently(() => store.runs.move(attempt.run.id, shown, attempt.fence, attempt.run))
+  const moved = await store.runs.move(attempt.run.id, shown, attempt.fence, attempt.run)
   if (!moved.ok) {
     attempt.abort('fenced')
     throw new Left({ end: 'lost' })
@@ -114,7 +114,7 @@ async function withLog<T>(
 function openLog({ store, attempt }: AttemptContext, key: string, secrets: readonly string[]): StageLog {
   const append = async (text: string) => {
     const number = ++appended
-    const isOurs = await patiently(() => store.logs.append(attempt.run.id, attempt.fence, key, text, number))
+    const isOurs = await store.logs.append(attempt.run.id, attempt.fence, key, text, number)
     if (!isOurs) attempt.abort('fenced')
   }
   return makeStageLog({ append, secrets, keepBytes, tailBytes })

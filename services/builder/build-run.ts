@@ -31,7 +31,10 @@ export interface BuilderDeps extends HoldDeps {
 /** Takes a run from its commit to published images: checkout, build, then test beside publish. */
 export async function buildRun(deps: BuilderDeps, run: Run): Promise<void> {
   const { engine, logger } = deps
-  const after = await holdRun(deps, run.id, (context) => inWorkspace(deps, context), { run, first: 'checkout' })
+  const after = await holdRun(deps, run.id, (context) => inWorkspace({ ...deps, store: context.store }, context), {
+    run,
+    first: 'checkout',
+  })
   if (!after || !isTerminal(after.state)) return
   await removeRun(engine, run.id).catch((error) =>
     logger.warn({ err: error, run: run.id }, 'clean-up left to the sweep'),

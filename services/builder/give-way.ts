@@ -1,7 +1,6 @@
 import { movedOnFrom } from '@taxiway/domain/run/late-push.ts'
 import { isNewerOf } from '@taxiway/domain/run/origin.ts'
 import { neededWork, type Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 /**
@@ -12,9 +11,9 @@ import type { Store } from '@taxiway/store/store.ts'
  */
 export async function giveWay(store: Store, run: Run): Promise<string | undefined> {
   if (run.plan?.concurrency !== 'newest' || run.event === 'rerun' || run.event === 'manual') return undefined
-  const open = await patiently(() => store.runs.openOf(run.repo))
-  const newer = await patiently(() => store.runs.after(run.repo, run.sequence))
-  const pushes = await patiently(() => store.runs.pushesOf(run))
+  const open = await store.runs.openOf(run.repo)
+  const newer = await store.runs.after(run.repo, run.sequence)
+  const pushes = await store.runs.pushesOf(run)
   const isAhead = (one: Run, other: Run) =>
     isNewerOf(one, other) && !movedOnFrom(one, pushes).some(({ id }) => id === other.id)
   const by = newer.findLast((one) => isAhead(one, run))
@@ -23,10 +22,10 @@ export async function giveWay(store: Store, run: Run): Promise<string | undefine
     if (!isAhead(run, older) || neededWork(older) !== 'build') continue
     const who = describe(run)
     // One that nobody holds ends here; one in a worker's hands is ended by that worker, which stops its containers first.
-    const asked = await patiently(() => store.runs.move(older.id, { type: 'supersede_requested', by: who }))
+    const asked = await store.runs.move(older.id, { type: 'supersede_requested', by: who })
     if (asked.ok && !asked.value.holder) {
       const seen = asked.value
-      await patiently(() => store.runs.move(seen.id, { type: 'superseded', by: who }, undefined, seen))
+      await store.runs.move(seen.id, { type: 'superseded', by: who }, undefined, seen)
     }
   }
   return undefined

@@ -1,6 +1,5 @@
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { secretArgumentWarning, secretLikeArguments } from '@taxiway/domain/secrets/arguments.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 
@@ -11,7 +10,7 @@ export async function warnOfArguments(
   { name, args, secrets = [] }: PlannedImage,
 ): Promise<void> {
   if (Object.keys(args).length === 0) return
-  const known = await patiently(() => store.repositorySecrets.names(run.repo))
+  const known = await store.repositorySecrets.names(run.repo)
   const names = [...secrets, ...known.map((secret) => secret.name)]
   for (const argument of secretLikeArguments(args, names)) log.say(secretArgumentWarning(name, argument))
 }

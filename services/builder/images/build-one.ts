@@ -9,7 +9,6 @@ import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import type { RegistryCredentials } from '@taxiway/store/access/registries.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { secretValues } from '../secret-values.ts'
@@ -40,8 +39,8 @@ export async function buildOne(
 ): Promise<Outcome<{ imageId: string; bases: RunBase[] }>> {
   const { run, signal } = stage
   // Code that nobody approved could build from any private image, and print it.
-  const auths = run.trusted === false ? {} : await patiently(() => store.registries.credentials(config.registry))
-  const secrets = await patiently(() => secretValues(store, run, image.secrets ?? []))
+  const auths = run.trusted === false ? {} : await store.registries.credentials(config.registry)
+  const secrets = await secretValues(store, run, image.secrets ?? [])
   if (!secrets.ok) return secrets
   const platform = await choosePlatform(engine, image, signal)
   if (!platform.ok) return platform

@@ -8,7 +8,6 @@ import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'
 import type { RegistryApi } from '@taxiway/registry/api.ts'
 import { attach } from '@taxiway/registry/referrers.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Tree } from '../tree.ts'
@@ -54,7 +53,7 @@ export async function stateOrigin(
       finishedOn: store.now().toISOString(),
     }),
   )
-  await patiently(() => store.provenance.keep(run.id, image.name, statement))
+  await store.provenance.keep(run.id, image.name, statement)
   try {
     const subject = await api.manifest(repository, digest)
     if (!subject) throw new Error('the registry does not show the image')

@@ -6,7 +6,6 @@ import { nameImage, parseImageReference, pullImage, registryDigest } from '@taxi
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { KeyedImage } from '@taxiway/store/repositories/image-keys.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
@@ -43,13 +42,13 @@ export async function startReuse(stage: StageContext, deps: ReuseDeps): Promise<
   const keys = await reusableKeys(stage, deps)
   return async (stage, image) => {
     const wanted = keys.get(image.name)
-    const found = wanted && (await patiently(() => store.imageKeys.use(stage.run.repo, wanted)))
+    const found = wanted && (await store.imageKeys.use(stage.run.repo, wanted))
     if (!found) return undefined
     const auth = await authFor(deps, found.image)
     const isThere = await registryDigest(engine, found.image.reference, auth, stage.signal).catch(() => 'unknown')
     stage.signal.throwIfAborted()
     // The registry has it no more.
-    if (isThere === undefined) await patiently(() => store.imageKeys.forget(stage.run.repo, found.key))
+    if (isThere === undefined) await store.imageKeys.forget(stage.run.repo, found.key)
     if (isThere !== found.image.digest) return undefined
     if (isNeededHere(tree.plan, image.name) && !(await fetchImage(stage, deps, { image, found: found.image, auth })))
       return undefined
@@ -59,7 +58,7 @@ export async function startReuse(stage: StageContext, deps: ReuseDeps): Promise<
 }
 
 async function authFor({ config, store }: ReuseDeps, { reference }: KeyedImage): Promise<RegistryAuth | undefined> {
-  const auths = await patiently(() => store.registries.credentials(config.registry))
+  const auths = await store.registries.credentials(config.registry)
   return auths[parseImageReference(reference)?.registry ?? '']
 }
 
@@ -86,7 +85,7 @@ async function fetchImage(
     return false
   }
   const engineName = await engineId(engine, stage.signal)
-  await patiently(() => store.pulledImages.pulled(engineName, found.reference))
+  await store.pulledImages.pulled(engineName, found.reference)
   return true
 }
 
@@ -100,7 +99,7 @@ async function takeOver(
   { imageId, digest, reference, provenance, statement, run, user }: KeyedImage,
 ): Promise<void> {
   stage.log.say(`image ${name} is that of run ${run}: nothing it is made of has changed since. ${reference}`)
-  await patiently(() => store.provenance.keep(stage.run.id, name, statement))
+  await store.provenance.keep(stage.run.id, name, statement)
   await stage.record({ type: 'image_built', image: name, imageId, reusedFrom: digest, reusedRun: run })
   await stage.record({
     type: 'image_published',

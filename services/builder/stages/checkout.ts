@@ -13,7 +13,6 @@ import { eventOf, refOf } from '@taxiway/domain/run/origin.ts'
 import type { Mirror } from '@taxiway/git/fetch-order.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
@@ -34,10 +33,7 @@ const pipelineFile = '.taxiway.yaml'
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
   const { run, signal, log } = stage
   const { repositories } = deps.store
-  const [repository, token] = await Promise.all([
-    patiently(() => repositories.read(run.repo)),
-    patiently(() => repositories.token(run.repo)),
-  ])
+  const [repository, token] = await Promise.all([repositories.read(run.repo), repositories.token(run.repo)])
   if (!repository) return refuse('not_found', { what: 'repository' })
   const mirror = await fetchCommit({
     folder: join(deps.config.dataFolder, 'mirrors'),

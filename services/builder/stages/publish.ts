@@ -9,7 +9,6 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import { registryHost } from '@taxiway/store/access/registries.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { addTags, type Published } from '../images/extra-tags.ts'
@@ -54,7 +53,7 @@ async function placeOf(
   const imageId = images.get(image.name)
   if (!parsed || imageId === undefined) return refuse('input_invalid', { detail: `${name} is not an image reference` })
   const host = registryHost(parsed.registry)
-  const auth = (await patiently(() => store.registries.credentials(config.registry)))[host]
+  const auth = (await store.registries.credentials(config.registry))[host]
   const api = makeRegistryApi(host, auth, signal)
   return done({ name, imageId, api, repository: parsed.repository, ...(auth ? { auth } : {}) })
 }
@@ -79,7 +78,7 @@ async function publishOne(
   await stage.record({ type: 'image_published', image: image.name, digest, reference, ...stated })
   if (key !== undefined) {
     const keyed = { reference, digest, imageId: place.imageId, run: stage.run.number, statement, ...stated }
-    await patiently(() => deps.store.imageKeys.keep(stage.run.repo, key, keyed))
+    await deps.store.imageKeys.keep(stage.run.repo, key, keyed)
   }
   return done(digest)
 }
@@ -107,6 +106,6 @@ async function push(
   stage.log.say(`${name}: ${pushed.value.digest}`)
   // The engine keeps it under this name from now on.
   const engineName = await engineId(engine, stage.signal)
-  await patiently(() => store.pulledImages.pulled(engineName, `${name}@${pushed.value.digest}`))
+  await store.pulledImages.pulled(engineName, `${name}@${pushed.value.digest}`)
   return pushed
 }

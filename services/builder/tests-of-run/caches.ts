@@ -6,7 +6,6 @@ import { engineId } from '@taxiway/docker/engine/engine-info.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 export interface CacheDeps {
@@ -31,7 +30,7 @@ export async function mountCaches(
     const name = volumeName(deps, path, keys.value)
     const engine = await engineId(deps.engine, deps.signal)
     // Used before it is there: nobody then takes it for forgotten.
-    await patiently(() => deps.store.caches.used(engine, name))
+    await deps.store.caches.used(engine, name)
     await ensureCacheVolume(deps.engine, { name, repo: deps.run.repo }, deps.signal)
     volumes.push({ name, path })
   }

@@ -5,7 +5,6 @@ import { parseImageReference, pullImage } from '@taxiway/docker/image/image.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ConfiguredRegistry } from '@taxiway/store/access/registries.ts'
 import { registryHost } from '@taxiway/store/access/registries.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 export interface ImageDeps {
@@ -33,15 +32,15 @@ export async function provideImage(deps: ImageDeps, reference: string): Promise<
   const name = await engineId(engine, signal)
   const local = await localImage(engine, full, signal)
   if (local && (isTrusted || local.isOnlyHere)) {
-    await patiently(() => store.pulledImages.used(name, full))
+    await store.pulledImages.used(name, full)
     return done(local.id)
   }
-  const auth = isTrusted ? (await patiently(() => store.registries.credentials(deps.registry)))[host] : undefined
+  const auth = isTrusted ? (await store.registries.credentials(deps.registry))[host] : undefined
   deps.say(`pulling ${full}`)
   const pulled = await pullImage(engine, full, { auth, signal, deadlineMs: pullMs, onLine: deps.say })
   if (!pulled.ok) return pulled
   // What was there before is not ours to remove.
-  await patiently(() => store.pulledImages[local ? 'used' : 'pulled'](name, full))
+  await store.pulledImages[local ? 'used' : 'pulled'](name, full)
   return done(pulled.value.imageId)
 }
 

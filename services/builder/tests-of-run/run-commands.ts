@@ -6,7 +6,6 @@ import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/label
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { secretValues } from '../secret-values.ts'
@@ -75,7 +74,7 @@ async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Part
     const built = deps.images.get(name)
     return built === undefined ? provideImage(images, name) : done(built)
   }
-  const secrets = await patiently(() => secretValues(store, stage.run, planned.secrets ?? []))
+  const secrets = await secretValues(store, stage.run, planned.secrets ?? [])
   if (!secrets.ok) return secrets
   const image = await have(planned.image)
   if (!image.ok) return image
