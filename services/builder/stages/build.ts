@@ -6,7 +6,7 @@ import { type BuildDeps, buildOne } from '../images/build-one.ts'
 import { localName } from '../images/parts.ts'
 import { choosePlatform } from '../images/platforms.ts'
 import { type Reuse, startReuse } from '../images/reuse.ts'
-import { doInOrder } from '../images/schedule.ts'
+import { inOrder } from '../in-order.ts'
 import { warnOfArguments } from '../warn-of-arguments.ts'
 
 /** Images of one run that are built at a time. */
@@ -24,11 +24,20 @@ export async function build(stage: StageContext, deps: BuildDeps): Promise<Outco
     if (!platform.ok) return platform
   }
   const reuse = await startReuse(stage, deps)
-  const jobs = images.map((image) => ({ image, name: image.name, after: Object.values(image.from ?? {}) }))
-  const made = await doInOrder(jobs, { atOnce, signal: stage.signal }, ({ image }, signal) =>
-    makeImage({ ...stage, signal }, deps, { image, reuse }),
-  )
-  return made.ok ? done(new Map(images.map(({ name }) => [name, made.value.get(name) as string]))) : made
+  const made = new Map<string, string>()
+  const jobs = images.map((image) => ({ image, name: image.name, needs: Object.values(image.from ?? {}) }))
+  const ended = await inOrder(jobs, {
+    atOnce,
+    signal: stage.signal,
+    async run({ image, name }, signal) {
+      const outcome = await makeImage({ ...stage, signal }, deps, { image, reuse })
+      if (!outcome.ok) return outcome
+      made.set(name, outcome.value)
+      return done(true)
+    },
+    skip: async () => {},
+  })
+  return ended.ok ? done(new Map(images.map(({ name }) => [name, made.get(name) as string]))) : ended
 }
 
 async function makeImage(
