@@ -64,12 +64,12 @@ async function throughStages(deps: BuilderDeps, context: AttemptContext, workspa
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)
   if (by !== undefined) return { end: 'superseded', by }
-  const images = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
-  if (images.end !== 'done') return images
+  const built = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
+  if (built.end !== 'done') return built
   // Untrusted code leaves nothing behind that others might take for ours.
   if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
     await record(context, { type: 'stage_finished', stage: 'publish', state: 'skipped' })
-  const made = { ...deps, tree: tree.value, images: images.value }
+  const made = { ...deps, tree: tree.value, ...built.value }
   // Publish overlaps test: what failed its test is in the registry under its run's tag, and deployed by nobody.
   const end = await together(context.attempt, [
     ...(isDone(context, 'test') ? [] : [runStage(context, 'test', (stage) => test(stage, made))]),

@@ -14,7 +14,6 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { secretValues } from '../secret-values.ts'
 import type { Tree } from '../tree.ts'
 import { baseArguments, labelsOf, localName } from './parts.ts'
-import { choosePlatform } from './platforms.ts'
 
 export interface BuildDeps {
   config: Config
@@ -23,6 +22,8 @@ export interface BuildDeps {
   /** Missing where build steps can't be limited. */
   limiter?: StepLimiter | undefined
   tree: Tree
+  /** What images are built for, by name, where their plans say so. */
+  platforms: ReadonlyMap<string, string>
 }
 const buildMs = 60 * 60_000
 const maxContextMb = 2048
@@ -33,7 +34,7 @@ const mostBases = 100
 /** Builds one image, or one stage of its Dockerfile: the image's id, and what it was made from. */
 export async function buildOne(
   stage: StageContext,
-  { config, store, engine, limiter, tree }: BuildDeps,
+  { config, store, engine, limiter, tree, platforms }: BuildDeps,
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<{ imageId: string; bases: RunBase[] }>> {
@@ -42,8 +43,7 @@ export async function buildOne(
   const auths = run.trusted === false ? {} : await store.registries.credentials(config.registry)
   const secrets = await secretValues(store, run, image.secrets ?? [])
   if (!secrets.ok) return secrets
-  const platform = await choosePlatform(engine, image, signal)
-  if (!platform.ok) return platform
+  const platform = platforms.get(image.name)
   const packed = packContext({
     folder: tree.folder,
     subfolder: image.context,
@@ -63,7 +63,7 @@ export async function buildOne(
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),
     args: { ...image.args, ...baseArguments(engine, run, image) },
     ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
-    ...(platform.value ? { platform: platform.value } : {}),
+    ...(platform ? { platform } : {}),
     auths,
     ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
     signal,

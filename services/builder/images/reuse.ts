@@ -24,11 +24,14 @@ export type Reuse = (stage: StageContext, image: PlannedImage) => Promise<string
 
 const pullMs = 10 * 60_000
 
-/** The keys of the images that may be found again: those with `paths`, in runs of code that is trusted. */
+/** Names under which an image may be found again, best first, by the image's name: those with `paths`, in runs of code that is trusted. */
+export type ReusableKeys = ReadonlyMap<string, [string, ...string[]]>
+
+/** Makes the keys of a run. */
 export async function reusableKeys(
   { run, signal }: StageContext,
   { config, engine, tree }: Pick<ReuseDeps, 'config' | 'engine' | 'tree'>,
-): Promise<Map<string, [string, ...string[]]>> {
+): Promise<ReusableKeys> {
   if (run.trusted === false || !tree.plan.images.some(({ paths }) => paths)) return new Map()
   const platform = await enginePlatform(engine, signal)
   const keys = contentKeys(tree.plan.images, tree.files, { prefix: config.registry.prefix, platform })
@@ -37,9 +40,8 @@ export async function reusableKeys(
 }
 
 /** Makes what looks for images of earlier runs. */
-export async function startReuse(stage: StageContext, deps: ReuseDeps): Promise<Reuse> {
+export function makeReuse(deps: ReuseDeps, keys: ReusableKeys): Reuse {
   const { store, engine, tree } = deps
-  const keys = await reusableKeys(stage, deps)
   return async (stage, image) => {
     const wanted = keys.get(image.name)
     const found = wanted && (await store.imageKeys.use(stage.run.repo, wanted))

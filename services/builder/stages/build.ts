@@ -4,40 +4,49 @@ import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { type BuildDeps, buildOne } from '../images/build-one.ts'
 import { localName } from '../images/parts.ts'
-import { choosePlatform } from '../images/platforms.ts'
-import { type Reuse, startReuse } from '../images/reuse.ts'
+import { choosePlatforms } from '../images/platforms.ts'
+import { makeReuse, type ReusableKeys, type Reuse, reusableKeys } from '../images/reuse.ts'
 import { inOrder } from '../in-order.ts'
 import { warnOfArguments } from '../warn-of-arguments.ts'
 
 /** Images of one run that are built at a time. */
 const atOnce = 3
 
+/** What a run has of its images, each by its name. */
+export interface BuiltImages {
+  /** Their ids, in the plan's order: what an image is made from stands before it. */
+  images: Map<string, string>
+  platforms: ReadonlyMap<string, string>
+  keys: ReusableKeys
+}
+
 /**
  * Builds every image of the plan, side by side as far as they are not made from each other. Those an earlier attempt built are
  * taken as they are, if this engine has them; those whose `paths` have not changed are taken from an earlier run.
- * @returns image ids by name, in the plan's order
  */
-export async function build(stage: StageContext, deps: BuildDeps): Promise<Outcome<Map<string, string>>> {
+export async function build(stage: StageContext, deps: Omit<BuildDeps, 'platforms'>): Promise<Outcome<BuiltImages>> {
   const { images } = deps.tree.plan
-  for (const image of images) {
-    const platform = await choosePlatform(deps.engine, image, stage.signal)
-    if (!platform.ok) return platform
-  }
-  const reuse = await startReuse(stage, deps)
+  const platforms = await choosePlatforms(deps.engine, images, stage.signal)
+  if (!platforms.ok) return platforms
+  const keys = await reusableKeys(stage, deps)
+  const reuse = makeReuse(deps, keys)
+  const context = { ...deps, platforms: platforms.value }
   const made = new Map<string, string>()
   const jobs = images.map((image) => ({ image, name: image.name, needs: Object.values(image.from ?? {}) }))
   const ended = await inOrder(jobs, {
     atOnce,
     signal: stage.signal,
     async run({ image, name }, signal) {
-      const outcome = await makeImage({ ...stage, signal }, deps, { image, reuse })
+      const outcome = await makeImage({ ...stage, signal }, context, { image, reuse })
       if (!outcome.ok) return outcome
       made.set(name, outcome.value)
       return done(true)
     },
     skip: async () => {},
   })
-  return ended.ok ? done(new Map(images.map(({ name }) => [name, made.get(name) as string]))) : ended
+  if (!ended.ok) return ended
+  const ids = new Map(images.map(({ name }) => [name, made.get(name) as string]))
+  return done({ images: ids, platforms: platforms.value, keys })
 }
 
 async function makeImage(

@@ -4,7 +4,6 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import type { Digest } from '@taxiway/domain/ids.ts'
 import { checkInputs } from '@taxiway/domain/pipeline/inputs.ts'
-import { readPipeline } from '@taxiway/domain/pipeline/read.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -15,7 +14,8 @@ import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import { parseYaml, patienceOf } from '@taxiway/yaml/parse.ts'
+import { patienceOf } from '@taxiway/yaml/parse.ts'
+import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import type { Tree } from '../tree.ts'
 
 export interface CheckoutDeps {
@@ -101,7 +101,7 @@ async function readPlan(
     ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }
   const has = (name: string) => files.some(({ path }) => path === name)
-  if (has(pipelineFile)) return file.ok ? readPipelineFile(file.value, context, patienceOf(run)) : file
+  if (has(pipelineFile)) return file.ok ? planOf(file.value, context, patienceOf(run)) : file
   if (!has('Dockerfile')) return refuse('nothing_to_do')
   const [input] = Object.keys(context.inputs ?? {})
   if (input !== undefined)
@@ -119,16 +119,11 @@ async function readPlan(
   )
 }
 
-async function readPipelineFile(file: Buffer, context: PlanContext, patienceMs: number): Promise<Outcome<Plan>> {
-  const parsed = await parseYaml(file, {
-    refusal: (detail) => refuse('config_invalid', { detail }),
-    documents: 'one',
-    patienceMs,
-  })
-  if (!parsed.ok) return parsed
-  const pipeline = readPipeline(parsed.value.documents[0]?.value, (path) => parsed.value.documents[0]?.lineOf(path))
-  if (!pipeline.ok) return pipeline
-  if (context.event !== 'manual') return makePlan(pipeline.value, context)
-  const inputs = checkInputs(pipeline.value, context.inputs ?? {})
-  return inputs.ok ? makePlan(pipeline.value, { ...context, inputs: inputs.value }) : inputs
+async function planOf(file: Buffer, context: PlanContext, patienceMs: number): Promise<Outcome<Plan>> {
+  const read = await readPipelineFile(file, { patienceMs })
+  if (!read.ok) return read
+  const { pipeline } = read.value
+  if (context.event !== 'manual') return makePlan(pipeline, context)
+  const inputs = checkInputs(pipeline, context.inputs ?? {})
+  return inputs.ok ? makePlan(pipeline, { ...context, inputs: inputs.value }) : inputs
 }

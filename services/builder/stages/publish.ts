@@ -13,7 +13,7 @@ import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { addTags, type Published } from '../images/extra-tags.ts'
 import { stateOrigin } from '../images/provenance.ts'
-import { reusableKeys } from '../images/reuse.ts'
+import type { ReusableKeys } from '../images/reuse.ts'
 import type { Tree } from '../tree.ts'
 
 export interface PublishDeps {
@@ -23,18 +23,23 @@ export interface PublishDeps {
   tree: Tree
   /** Image name -> image id, in the plan's order: what an image is made from stands before it. */
   images: Map<string, string>
+  keys: ReusableKeys
 }
 type Place = Omit<Published, 'digest'>
 const pushMs = 30 * 60_000
 
 /** Pushes every image, states where it comes from, and records its digest. What an earlier attempt or run published is not pushed again. */
 export async function publish(stage: StageContext, deps: PublishDeps): Promise<Outcome<void>> {
-  const keys = await reusableKeys(stage, deps)
   const digests = new Map<string, { name: string; digest: Digest }>()
   for (const image of deps.tree.plan.images) {
     const place = await placeOf(stage, deps, image)
     if (!place.ok) return place
-    const digest = await publishOne(stage, deps, { image, place: place.value, digests, key: keys.get(image.name)?.[0] })
+    const digest = await publishOne(stage, deps, {
+      image,
+      place: place.value,
+      digests,
+      key: deps.keys.get(image.name)?.[0],
+    })
     if (!digest.ok) return digest
     digests.set(image.name, { name: place.value.name, digest: digest.value })
     const tagged = await addTags(stage, deps.engine, { ...place.value, digest: digest.value }, image.tags ?? [])
