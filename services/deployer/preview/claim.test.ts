@@ -63,7 +63,7 @@ test('one too many is refused with the way out, by whichever number it was', asy
 })
 
 test('who has lost the environment goes no further, and what is no preview is not written down', async () => {
-  await expect(claiming('fenced').claimed).rejects.toThrow(/another attempt/)
+  await expect(claiming('fenced').claimed).rejects.toMatchObject({ how: { end: 'lost' } })
   const { keep, claimed } = claiming('kept', { environment: { name: 'staging' } })
   expect(await claimed).toEqual(done(undefined))
   expect(keep).not.toHaveBeenCalled()
