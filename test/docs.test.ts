@@ -75,6 +75,27 @@ test.each(documents)('%s names only files that are there, and links to none that
   expect(links.filter((link) => !existsSync(join(root, dirname(file), link)))).toEqual([])
 })
 
+test('each file that ARCHITECTURE names by its last parts is in a room, and so is each folder of the larger rooms', () => {
+  const text = read('ARCHITECTURE.md')
+  const files = new Set(globSync('{packages,services}/**/*.{ts,lua}', { cwd: root }))
+  const isThere = (end: string) => [...files].some((file) => file.endsWith(`/${end}`) && !file.includes('node_modules'))
+  const named = [...text.matchAll(/`([\w/-]+\.(?:ts|lua))`/g)].map((match) => match[1] as string)
+  expect(named.length).toBeGreaterThan(30)
+  expect(named.filter((file) => !existsSync(join(root, file)) && !isThere(file))).toEqual([])
+  const folders = [...text.matchAll(/^\| `((?:packages|services)\/\w+)\/` \| (.+) \|$/gm)].flatMap(([, room, row]) =>
+    [...(row ?? '').matchAll(/`([\w/-]+)`/g)].map((match) => `${room}/${match[1]}`),
+  )
+  expect(folders.length).toBeGreaterThan(20)
+  expect(folders.filter((folder) => !existsSync(join(root, folder)))).toEqual([])
+})
+
+test('ARCHITECTURE answers ten questions, each by a file', () => {
+  const asked = read('ARCHITECTURE.md').split('## Where is…?')[1]?.split('\n## ')[0] ?? ''
+  const lines = asked.trim().split('\n')
+  expect(lines).toHaveLength(10)
+  for (const line of lines) expect(line).toMatch(/^- \*\*[^*]+\?\*\* `(?:packages|services)\/[\w/.-]+`: .+\.$/)
+})
+
 test('the README promises what has a test, and every test of a promise is named there', () => {
   const section = read('README.md').split('## What you can rely on')[1]?.split('\n## ')[0] ?? ''
   const claimed = [...new Set([...section.matchAll(/`(p\d\d)`/g)].map((match) => match[1]))].sort()
