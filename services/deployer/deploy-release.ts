@@ -1,4 +1,4 @@
-import type { ReleaseOrder, Verdict } from '@taxiway/domain/environment/release.ts'
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { inWaves } from '@taxiway/domain/environment/waves.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
@@ -100,7 +100,7 @@ async function goOn(rest: Omit<RollOut, keyof Ordered>): Promise<Outcome<void> |
     last && (await patiently(() => deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation)))
   if (!last || !kept) return undefined
   stage.log.say(`going on to take back release ${last.generation}`)
-  const rollOut = { ...rest, order: kept.order as ReleaseOrder, jobs: [] }
+  const rollOut = { ...rest, order: kept.order, jobs: [] }
   const isBeside = rollOut.order.strategy !== undefined
   return restore(rollOut, failureOf(last)).catch((error) => closeBroken(rollOut, error, isBeside))
 }

@@ -7,6 +7,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkOracle } from '../oracle.ts'
 import { makeWorld } from '../world/make-world.ts'
+import { exampleOrder } from '../world/order.ts'
 import { isOver } from '../world/taxiway.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
@@ -134,7 +135,7 @@ test('4: generations that fell, a live release that is not the newest run’s, a
   const release = (generation: number, runId: string) =>
     JSON.stringify({
       ...{ generation, runId, sequence: 1, sha: run.sha, state: 'live', target: 'docker' },
-      order: { namespace: 'x', digests: [`web@${digest}`] },
+      order: exampleOrder({ namespace: 'x', digests: [`web@${digest}`] }),
     })
   const doc = (await redis.hget(`taxiway:run:${newer.id}`, 'doc')) ?? ''
   const deployed = JSON.parse(doc)

@@ -1,5 +1,10 @@
+import Type from 'typebox'
+import Value from 'typebox/value'
+import type { RunId } from '../ids.ts'
 import type { Strategy } from '../plan/strategy.ts'
-import type { JobTurn } from '../run/parts.ts'
+import type { Reason } from '../reason.ts'
+import type { JobTurn, ReleaseState } from '../run/parts.ts'
+import type { Run } from '../run/run.ts'
 import type { DriftMode } from './drift.ts'
 import type { Explanation } from './explanation.ts'
 import type { WorkloadState } from './state.ts'
@@ -17,31 +22,68 @@ export interface RenderedObject {
   }
   [key: string]: unknown
 }
+const words = Type.Record(Type.String(), Type.String())
+const ObjectSchema = Type.Unsafe<RenderedObject>(
+  Type.Object({
+    apiVersion: Type.String(),
+    kind: Type.String(),
+    metadata: Type.Object({
+      name: Type.String(),
+      namespace: Type.Optional(Type.String()),
+      labels: Type.Optional(words),
+      annotations: Type.Optional(words),
+    }),
+  }),
+)
+const StrategySchema = Type.Unsafe<Strategy>(
+  Type.Object({
+    kind: Type.Enum(['canary', 'blue_green']),
+    analysis: Type.Array(Type.Object({ kind: Type.Enum(['http', 'prometheus', 'job']) })),
+    timeoutMs: Type.Number(),
+  }),
+)
+const SecretSet = Type.Object({ name: Type.String(), keys: Type.Array(Type.String()) })
+/** Some secrets of the repository under a name of their own, which no other run has. */
+export type SecretSet = Type.Static<typeof SecretSet>
 
-/** What an environment is to be given. Plain JSON: stored with the release, and enough to give it again. */
-export interface ReleaseOrder {
-  repositoryId: string
-  /** owner/name */
-  repositoryName: string
-  environment: string
-  namespace: string
-  /** The cluster that was named for it, if one was. */
-  cluster?: string
-  /** Number of the pull request that it is the preview of. */
-  preview?: number
-  runId: string
-  sha: string
-  /** Larger than that of every release before it in this environment. */
-  generation: number
-  objects: RenderedObject[]
-  /** References with digest (`registry/prefix/name@sha256:…`) that the run built and the objects use. */
-  digests: string[]
+const Order = Type.Object({
+  repositoryId: Type.String(),
+  repositoryName: Type.String({ description: 'owner/name' }),
+  environment: Type.String(),
+  namespace: Type.String(),
+  cluster: Type.Optional(Type.String({ description: 'The cluster that was named for it, if one was.' })),
+  preview: Type.Optional(Type.Integer({ description: 'Number of the pull request that it is the preview of.' })),
+  runId: Type.String(),
+  sha: Type.String(),
+  generation: Type.Integer({ description: 'Larger than that of every release before it in this environment.' }),
+  objects: Type.Array(ObjectSchema),
+  digests: Type.Array(Type.String(), {
+    description: 'References with digest (registry/prefix/name@sha256:…) that the run built and the objects use.',
+  }),
   /** By which steps it takes over; a target that can't carry them refuses it. Default: at once, as the target does. */
-  strategy?: Strategy
+  strategy: Type.Optional(StrategySchema),
   /** What pods are given of the repository's secrets: names only, values are asked for when they are needed. */
-  secrets?: SecretSet[]
+  secrets: Type.Optional(Type.Array(SecretSet)),
+})
+/** What an environment is to be given. Plain JSON: stored with the release, and enough to give it again. */
+export interface ReleaseOrder extends Type.Static<typeof Order> {
   /** Only the objects whose turn has come by then (see waves.ts); all without it. Not stored. */
   upTo?: number
+}
+
+/** Of the form in which orders are stored. Those without one are older than it, and of the same form. */
+const orderVersion = 1
+
+/** An order as it is stored. */
+export const toStored = ({ upTo: _, ...order }: ReleaseOrder): object => ({ ...order, version: orderVersion })
+
+/** The order that was stored. @throws when it is of a version after this one's, or is none */
+export function fromStored(stored: unknown): ReleaseOrder {
+  const { version = orderVersion, ...order } = Object(stored)
+  if (version !== orderVersion) throw new Error(`the stored order is of version ${version}, not ${orderVersion}`)
+  if (Value.Check(Order, order)) return order
+  const [first] = Value.Errors(Order, order)
+  throw new Error(`the stored order is not valid: ${first?.instancePath} ${first?.message}`)
 }
 
 /** Commands that run once for a release: a Job as the cluster would have it, with a name that no other run's has. */
@@ -55,12 +97,6 @@ export interface ReleaseJob {
 export type JobEnd = { passed: true } | { passed: false; detail: string }
 /** Takes the output of a job as it comes; a promise holds it back. */
 export type OnOutput = (chunk: Buffer) => void | Promise<void>
-
-/** Some secrets of the repository under a name of their own, which no other run has. */
-export interface SecretSet {
-  name: string
-  keys: string[]
-}
 
 /**
  * What watching came to. `detail` is one sentence without a full stop: `web: crash loop, exit 1: DATABASE_URL missing`; the
@@ -101,3 +137,29 @@ export const chosen = ({ order, byHand }: LiveRelease): ReleaseOrder => ({
 /** The object of the order that is named `Kind/name`. */
 export const objectOf = ({ order }: LiveRelease, name: string): RenderedObject | undefined =>
   order.objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === name)
+
+/** What an environment was given: enough to give it again. */
+export interface Release {
+  runId: RunId
+  sequence: number
+  sha: string
+  generation: number
+  state: ReleaseState
+  target: string
+  order: ReleaseOrder
+  /** What becomes of changes by hand; missing: they are reported. */
+  drift?: DriftMode
+  /** When it came to this state. */
+  at?: string
+  /** What brought it: the event of its run, or that a failed release was taken back. */
+  event?: Run['event'] | 'restore'
+  runNumber?: number
+  /** Who asked for it, or wrote the commit. */
+  who?: string
+  approvedBy?: string
+  reason?: Reason
+  /** Where people find it, as the pipeline file says. */
+  url?: string
+  /** The earlier generation whose objects it has. */
+  repeats?: number
+}

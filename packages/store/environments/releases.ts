@@ -1,7 +1,5 @@
-import type { DriftMode } from '@taxiway/domain/environment/drift.ts'
+import { fromStored, type Release, toStored } from '@taxiway/domain/environment/release.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
-import type { Reason } from '@taxiway/domain/reason.ts'
-import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from '../redis/connection.ts'
 import { keys } from '../redis/keys.ts'
@@ -10,30 +8,9 @@ import { loadScript } from '../redis/script.ts'
 /** Older releases than this many are forgotten. */
 const keptReleases = 50
 
-/** What an environment was given: enough to give it again. `order` is the target's own, with its rendered objects. */
-export interface Release<Order = unknown> {
-  runId: RunId
-  sequence: number
-  sha: string
-  generation: number
-  state: ReleaseState
-  target: string
-  order: Order
-  /** What becomes of changes by hand; missing: they are reported. */
-  drift?: DriftMode
-  /** When it came to this state. */
-  at?: string
-  /** What brought it: the event of its run, or that a failed release was taken back. */
-  event?: Run['event'] | 'restore'
-  runNumber?: number
-  /** Who asked for it, or wrote the commit. */
-  who?: string
-  approvedBy?: string
-  reason?: Reason
-  /** Where people find it, as the pipeline file says. */
-  url?: string
-  /** The earlier generation whose objects it has. */
-  repeats?: number
+function parse(text: string): Release {
+  const release = JSON.parse(text)
+  return { ...release, order: fromStored(release.order) }
 }
 
 /** Releases and generations of environments. */
@@ -48,7 +25,7 @@ export function makeReleases(redis: Redis) {
     generation: string | number,
   ): Promise<Release | undefined> => {
     const text = await redis.hget(keys.releases(repo, environment), String(generation))
-    return text ? JSON.parse(text) : undefined
+    return text ? parse(text) : undefined
   }
   return {
     /**
@@ -92,7 +69,11 @@ export function makeReleases(redis: Redis) {
     async save(repo: RepositoryId, environment: string, release: Release): Promise<void> {
       const change = redis
         .multi()
-        .hset(keys.releases(repo, environment), String(release.generation), JSON.stringify(release))
+        .hset(
+          keys.releases(repo, environment),
+          String(release.generation),
+          JSON.stringify({ ...release, order: toStored(release.order) }),
+        )
         .sadd(keys.environments(repo), environment)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
       // What is live stays, however many failed after it.
@@ -113,9 +94,7 @@ export function makeReleases(redis: Redis) {
 
     /** All kept releases of an environment, newest first. */
     async list(repo: RepositoryId, environment: string): Promise<Release[]> {
-      const all = Object.values(await redis.hgetall(keys.releases(repo, environment))).map(
-        (text) => JSON.parse(text) as Release,
-      )
+      const all = Object.values(await redis.hgetall(keys.releases(repo, environment))).map(parse)
       return all.sort((a, b) => b.generation - a.generation)
     },
   }

@@ -1,4 +1,4 @@
-import type { LiveRelease, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { LiveRelease } from '@taxiway/domain/environment/release.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
@@ -11,5 +11,5 @@ export async function readLive(
   if (!release) return undefined
   const byHand = await changes.byHand(environment)
   const { generation, drift = 'report' } = release
-  return { order: release.order as ReleaseOrder, generation, byHand, drift }
+  return { order: release.order, generation, byHand, drift }
 }

@@ -20,7 +20,7 @@ export async function storedOrder(
   const generation = run.asked?.generation ?? 0
   const release = await patiently(() => deps.store.releases.read(run.repo, environment, generation))
   if (!release) return refuse('release_not_found', { environment, generation })
-  const { cluster: _, ...stored } = release.order as ReleaseOrder
+  const { cluster: _, ...stored } = release.order
   const order = { ...stored, ...(cluster ? { cluster } : {}) }
   // Its digests are what its pipeline built: this very image, and no other of that name.
   const images = [...(rules.images ?? []), ...order.digests]

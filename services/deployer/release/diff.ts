@@ -13,12 +13,12 @@ export async function tellDiff(
 ): Promise<void> {
   const { environment, generation } = order
   const last = await patiently(() => deps.store.releases.live(run.repo, environment))
-  const live = last && isSamePlace(last.order as ReleaseOrder, order) ? last : undefined
+  const live = last && isSamePlace(last.order, order) ? last : undefined
   const diff: ReleaseDiff = {
     environment,
     generation,
     ...(live ? { against: { generation: live.generation, sha: live.sha } } : {}),
-    ...diffObjects(live?.order as ReleaseOrder | undefined, order),
+    ...diffObjects(live?.order, order),
   }
   for (const line of diffLines(diff)) log.say(`  ${line}`)
   await patiently(() => deps.store.diffs.keep(run.id, withoutSecrets(diff, hideText)))

@@ -89,9 +89,9 @@ async function putBack(
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
   const lastLive = await patiently(() => releases.live(repo, environment))
-  const previous = isSamePlace(lastLive?.order as ReleaseOrder | undefined, order) ? lastLive : undefined
+  const previous = isSamePlace(lastLive?.order, order) ? lastLive : undefined
   const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order as ReleaseOrder | undefined
+  const previousOrder = previous?.order
   const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
   if (restored.ok && restored.value.complete && previous)
     await patiently(() =>

@@ -8,6 +8,7 @@ import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { keys } from '@taxiway/store/redis/keys.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, afterEach, beforeEach } from 'vitest'
+import { exampleOrder } from '../../world/order.ts'
 import { account, startPrivateRegistry } from '../../world/private-registry.ts'
 
 export const dayMs = 24 * 3_600_000
@@ -127,7 +128,8 @@ export async function pruneScene() {
   }
 
   async function release(run: Run & { digest: Digest }): Promise<void> {
-    const order = { objects: [{ spec: { image: `x@${run.digest}` } }] }
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: { image: `x@${run.digest}` } }
+    const order = exampleOrder({ objects: [pod] })
     const { id: runId, sequence, sha } = run
     const kept = { runId, sequence, sha, generation: 1, state: 'live' as const, target: 'docker', order }
     await store.releases.save(scene.repo, 'production', kept)

@@ -5,6 +5,7 @@ import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { exampleOrder } from '../../world/order.ts'
 
 let nowMs = Date.parse('2027-01-01T00:00:00Z')
 const store = openStore({
@@ -90,7 +91,7 @@ test('what is forgotten is no environment any more, and its next release has a h
     generation: 1,
     state: 'live',
     target: 'docker',
-    order: {},
+    order: exampleOrder(),
   })
   expect(await store.environments.names(repo)).toEqual([one.environment])
   expect(await store.previews.forget(one, 'me')).toBe(true)

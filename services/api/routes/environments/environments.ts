@@ -6,13 +6,13 @@ import {
   ReleaseView,
 } from '@taxiway/domain/environment/environment.ts'
 import { ruleObjection } from '@taxiway/domain/environment/place.ts'
+import type { Release } from '@taxiway/domain/environment/release.ts'
 import { stateAt } from '@taxiway/domain/environment/state.ts'
 import { isTimeZone } from '@taxiway/domain/environment/windows.ts'
 import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previews.ts'
-import type { Release } from '@taxiway/store/environments/releases.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
@@ -44,7 +44,7 @@ export async function findEnvironment(store: Store, id: string, name: string): P
 
 /** A release as the API answers it. */
 export const viewRelease = (url: string, environment: string, release: Release) => {
-  const { namespace, digests } = release.order as { namespace: string; digests: string[] }
+  const { namespace, digests } = release.order
   return {
     environment,
     ...release,

@@ -140,7 +140,7 @@ async function mayReceive(store: Store, source: Run, environment: string): Promi
   const releases = await store.releases.list(source.repo, after)
   const references = source.images.map(({ reference }) => reference)
   const wasLive = releases.some(({ sha, state, order }) => {
-    const { digests } = order as { digests: string[] }
+    const { digests } = order
     return state === 'live' && sha === source.sha && digests.every((digest) => references.includes(digest))
   })
   return wasLive ? done(undefined) : refuse('after_not_live', { environment, after })

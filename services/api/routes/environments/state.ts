@@ -1,5 +1,6 @@
 import { Change, Restart, Scale } from '@taxiway/domain/environment/change.ts'
 import { EnvironmentName } from '@taxiway/domain/environment/environment.ts'
+import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { EnvironmentState, stateAt } from '@taxiway/domain/environment/state.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
@@ -98,7 +99,7 @@ function changeRoute(app: Api, { store }: ApiDeps, kind: 'scale' | 'restart'): v
       if (!found.ok) return sendOutcome(reply, found)
       const { repo, name } = found.value
       const release = await store.releases.live(repo, name)
-      const named = release ? findWorkload(release.order as WithObjects, request.body.workload) : undefined
+      const named = release ? findWorkload(release.order, request.body.workload) : undefined
       if (!release || !named?.ok) return sendOutcome(reply, named ?? refuse('nothing_live', { environment: name }))
       const { replicas } = request.body as { replicas?: number }
       const asked = await store.changes.add(found.value, {
@@ -115,12 +116,8 @@ function changeRoute(app: Api, { store }: ApiDeps, kind: 'scale' | 'restart'): v
   )
 }
 
-interface WithObjects {
-  objects: { kind: string; metadata: { name: string } }[]
-}
-
 /** `Kind/name` of the workload that is meant: by its name, where only one has it. */
-function findWorkload({ objects }: WithObjects, wanted: string): Outcome<string> {
+function findWorkload({ objects }: ReleaseOrder, wanted: string): Outcome<string> {
   const found = objects
     .filter(({ kind }) => ['Deployment', 'StatefulSet', 'DaemonSet'].includes(kind))
     .map(({ kind, metadata }) => ({ name: metadata.name, full: `${kind}/${metadata.name}` }))
