@@ -1,21 +1,15 @@
-/** An object of the cluster, as the plain JSON that goes over the wire. */
-export interface KubeObject {
-  apiVersion: string
-  kind: string
-  metadata: {
-    name: string
-    namespace?: string
-    labels?: Record<string, string>
-    annotations?: Record<string, string>
+import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
+
+/** An object of the cluster, as the plain JSON that goes over the wire: as it was rendered, with what the cluster adds. */
+export interface KubeObject extends RenderedObject {
+  metadata: RenderedObject['metadata'] & {
     uid?: string
     resourceVersion?: string
     generation?: number
     creationTimestamp?: string
     deletionTimestamp?: string
     managedFields?: { manager?: string; operation?: string; subresource?: string }[]
-    [key: string]: unknown
   }
-  [key: string]: unknown
 }
 
 /** Where an object is: enough to read and to delete it. */
@@ -25,26 +19,11 @@ export interface ObjectRef {
   name: string
 }
 
-/** A release as the cluster is to have it: objects in order of application, already stamped. */
-export interface ClusterRelease {
-  repositoryId: string
-  environment: string
-  namespace: string
-  runId: string
-  generation: number
-  objects: KubeObject[]
-  /** References with digest that this run built. */
-  digests: string[]
-  /** Number of the pull request that the environment is the preview of. */
-  preview?: number
-  /** Secrets that its pods are given, by name; their values are asked for when they are made. */
-  secrets?: SecretSet[]
-}
-/** A Secret of a release, and which secrets of the repository it holds. */
-export interface SecretSet {
-  name: string
-  keys: string[]
-}
+/** What the cluster is told of a release: objects in order of application, already stamped. */
+export type ClusterRelease = Pick<
+  ReleaseOrder,
+  'repositoryId' | 'environment' | 'namespace' | 'runId' | 'generation' | 'objects' | 'digests' | 'preview' | 'secrets'
+>
 
 /** A probe, as far as its answers are put into words. */
 export interface Probe {

@@ -1,7 +1,8 @@
+import type { SecretSet } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from './cluster/call.ts'
 import { claim, deleteSecret, stillOurs } from './inventory.ts'
-import { type ClusterRelease, keys, type SecretSet, secretPath } from './object.ts'
+import { type ClusterRelease, keys, secretPath } from './object.ts'
 
 /** Values of the repository's secrets by name, as they are now; a name that has none is left out. */
 export type SecretValues = (names: readonly string[]) => Promise<Record<string, string>>

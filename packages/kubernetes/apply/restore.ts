@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
 import { isReady } from '../health/pod.ts'
-import type { ClusterVerdict } from '../health/watch.ts'
 import { type ClusterRelease, type KubeObject, keys, type Pod, pathOf, refOf, selectorOf } from '../object.ts'
 import { applyWhole, pruneWhole, watchWhole } from '../steps/whole.ts'
 
@@ -30,7 +30,7 @@ export async function putBack(
   release: ClusterRelease,
   failed: Pick<ClusterRelease, 'runId' | 'objects'>,
   wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+): Promise<Outcome<Verdict>> {
   const applied = await applyWhole(cluster, release, wait)
   if (!applied.ok) return applied
   const unstuck = await unstickStatefulSets(cluster, release, failed.runId, wait)

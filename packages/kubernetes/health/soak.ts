@@ -1,3 +1,4 @@
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
@@ -6,7 +7,7 @@ import { makeLasting, type Seen } from '../explain/finding.ts'
 import { type ClusterRelease, type Pod, selectorOf } from '../object.ts'
 import { makeLook } from './look.ts'
 import { readySince } from './pod.ts'
-import { type ClusterVerdict, collectionsOf, judge, unhealthy } from './watch.ts'
+import { collectionsOf, judge, unhealthy } from './watch.ts'
 
 /** What was lost leaves its mark on the pod, so nothing is missed between two looks: the bell only makes them prompt. */
 const lookEveryMs = 5_000
@@ -23,7 +24,7 @@ export async function soakRelease(
   release: ClusterRelease,
   forMs: number,
   wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+): Promise<Outcome<Verdict>> {
   const bell = openBell(cluster, collectionsOf(release), selectorOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Observed } from '@taxiway/domain/environment/release.ts'
 import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment/state.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from '../cluster/call.ts'
@@ -18,16 +19,6 @@ import {
 import { healthOf } from './health.ts'
 import { isReady, troubleOf } from './pod.ts'
 
-/** What is there of a release, some time after it went live. */
-export interface ClusterState {
-  /** Of the release that was applied last; 0 when the cluster knows of none. */
-  generation: number
-  runId: string
-  workloads: WorkloadState[]
-  /** `Kind/name` -> a fingerprint of all that is not status. What is not there is missing here. */
-  prints: Map<string, string>
-}
-
 const pageSize = '100'
 const detailLimit = 300
 const lasting = ['Deployment', 'StatefulSet', 'DaemonSet']
@@ -43,7 +34,7 @@ export const followedPaths = ({ namespace, objects }: ClusterRelease): string[] 
 ]
 
 /** Reads what a release has become. Lists are read by pages and kept only as far as they are told. */
-export async function readState(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<ClusterState>> {
+export async function readState(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Observed>> {
   const known = await readInventory(cluster, release, wait)
   if (!known.ok) return known
   const prints = new Map<string, string>()

@@ -1,4 +1,5 @@
 import type { Cause, Explanation } from '@taxiway/domain/environment/explanation.ts'
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
@@ -13,21 +14,12 @@ const lookEveryMs = 1_000
 const explainForMs = 5_000
 const sentenceLimit = 500
 
-/** What watching came to; `detail` names the workload first. */
-export type ClusterVerdict =
-  | { healthy: true; ready: string }
-  | { healthy: false; detail: string; explanation?: Explanation }
-
 /**
  * Follows the workloads of a release until all are healthy and every ready pod runs our digests, or one can't become so,
  * or the wait is over. A watch of the API only rings: what is judged is always read anew, so that nothing depends on an
  * unbroken stream. `stale_generation` when a newer release takes over.
  */
-export async function watchRelease(
-  cluster: Cluster,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+export async function watchRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Verdict>> {
   const bell = openBell(cluster, collectionsOf(release), selectorOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
@@ -58,7 +50,7 @@ export async function judge(
   release: ClusterRelease,
   { over, lasting }: { over: boolean; lasting: Lasting },
   wait: Wait,
-): Promise<ClusterVerdict | undefined> {
+): Promise<Verdict | undefined> {
   for (const { workload, pods } of seen.filter(({ health }) => health.state === 'healthy'))
     for (const pod of pods.filter(isReady)) {
       const text = wrongDigest(pod, workload, release.digests)
@@ -78,7 +70,7 @@ export async function judge(
 }
 
 /** The verdict that follows from an explanation. */
-export const unhealthy = (explanation: Explanation): ClusterVerdict => ({
+export const unhealthy = (explanation: Explanation): Verdict => ({
   healthy: false,
   detail: oneLine(
     `${explanation.workload.replace(/^\w+\//, '')}: ${explanation.text.replace(/\.$/, '')}`,

@@ -1,3 +1,4 @@
+import type { JobEnd, OnOutput } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { type Bell, openBell } from '../cluster/watch-stream.ts'
@@ -17,10 +18,7 @@ import {
   selectorOf,
 } from '../object.ts'
 import { awaitGone, endClusterJob, endOthers, jobs, podsOf } from './end.ts'
-import { followLog, type LogReader } from './log.ts'
-
-/** How a job ended. `detail` is half a sentence without a full stop. */
-export type ClusterJobEnd = { passed: true } | { passed: false; detail: string }
+import { followLog } from './log.ts'
 
 const lookEveryMs = 1_000
 const logMs = 10_000
@@ -33,9 +31,9 @@ export async function runClusterJob(
   cluster: Cluster,
   release: ClusterRelease,
   job: KubeObject,
-  onOutput: LogReader,
+  onOutput: OnOutput,
   wait: Wait,
-): Promise<Outcome<ClusterJobEnd>> {
+): Promise<Outcome<JobEnd>> {
   const swept = await endOthers(cluster, release, wait)
   if (!swept.ok) return swept
   const made = await create(cluster, release, job, wait)
@@ -54,14 +52,14 @@ interface Following {
   release: ClusterRelease
   job: KubeObject
   bell: Bell
-  onOutput: LogReader
+  onOutput: OnOutput
 }
 
 async function followJob(
   cluster: Cluster,
   { release, job, bell, onOutput }: Following,
   wait: Wait,
-): Promise<Outcome<ClusterJobEnd>> {
+): Promise<Outcome<JobEnd>> {
   const path = pathOf(release.namespace, refOf(job))
   const lasting = makeLasting()
   const log = followLog(cluster, release.namespace, onOutput, wait.signal)

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { OnOutput } from '@taxiway/domain/environment/release.ts'
 import type { Cluster } from '../cluster/call.ts'
-
-/** Takes output as it comes; a promise holds it back. */
-export type LogReader = (chunk: Buffer) => void | Promise<void>
 
 export interface LogFollower {
   /** Reads from now on the log of this pod. Asked again, it changes nothing. */
@@ -15,7 +13,7 @@ const reopenAfterMs = 500
 const tries = 20
 
 /** Reads the log of one pod while it is written. A stream that breaks off is opened anew, and what was read is left out. */
-export function followLog(cluster: Cluster, namespace: string, onOutput: LogReader, signal: AbortSignal): LogFollower {
+export function followLog(cluster: Cluster, namespace: string, onOutput: OnOutput, signal: AbortSignal): LogFollower {
   const closed = new AbortController()
   const ended = AbortSignal.any([closed.signal, signal])
   let following: Promise<void> | undefined
@@ -32,7 +30,7 @@ export function followLog(cluster: Cluster, namespace: string, onOutput: LogRead
   }
 }
 
-async function follow(cluster: Cluster, path: string, onOutput: LogReader, signal: AbortSignal): Promise<void> {
+async function follow(cluster: Cluster, path: string, onOutput: OnOutput, signal: AbortSignal): Promise<void> {
   let seen = 0
   for (let tried = 0; tried < tries && !signal.aborted; tried++) {
     const stream = await cluster.follow(path, { follow: 'true' }, signal)

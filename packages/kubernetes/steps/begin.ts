@@ -1,6 +1,6 @@
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
-import type { ClusterVerdict } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'
 import { clearOthers } from './leftover.ts'
@@ -15,7 +15,7 @@ export async function beginBeside(
   release: ClusterRelease,
   timeoutMs: number,
   wait: Wait,
-): Promise<Outcome<{ pairs: Pair[] } | { verdict: ClusterVerdict }>> {
+): Promise<Outcome<{ pairs: Pair[] } | { verdict: Verdict }>> {
   const claimed = await claim(cluster, release, wait)
   if (!claimed.ok) return claimed
   const cleared = await clearOthers(cluster, release, waitFor(timeoutMs, wait))

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/call.ts'
-import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
+import { watchRelease } from '../health/watch.ts'
 import { type ClusterRelease, hashLabel, type KubeObject, type Pod, selectorOf } from '../object.ts'
 import { besidePods, type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { beginBeside } from './begin.ts'
@@ -38,7 +39,7 @@ export async function takeInGreen(
   release: ClusterRelease,
   ground: Ground & { strategy: BlueGreen },
   wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+): Promise<Outcome<Verdict>> {
   const { timeoutMs } = ground.strategy
   const begun = await beginBeside(cluster, release, timeoutMs, wait)
   if (!begun.ok) return begun

@@ -1,8 +1,9 @@
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { awaitScaled, setReplicas } from '../apply/replicas.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
-import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
+import { watchRelease } from '../health/watch.ts'
 import type { ClusterRelease } from '../object.ts'
 import { type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { beginBeside } from './begin.ts'
@@ -22,7 +23,7 @@ export async function takeInCanary(
   release: ClusterRelease,
   ground: Ground & { strategy: Canary },
   wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+): Promise<Outcome<Verdict>> {
   const { steps, timeoutMs } = ground.strategy
   const begun = await beginBeside(cluster, release, timeoutMs, wait)
   if (!begun.ok) return begun

@@ -1,7 +1,7 @@
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
-import type { ClusterVerdict } from '../health/watch.ts'
 import { type ClusterRelease, isWorkload, type KubeObject } from '../object.ts'
 import type { Ground } from './analysis.ts'
 import { takeInGreen } from './blue-green.ts'
@@ -94,7 +94,7 @@ export async function advance(
   release: ClusterRelease,
   ground: Ground,
   wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+): Promise<Outcome<Verdict>> {
   const { strategy } = ground
   if (strategy.kind === 'canary') return takeInCanary(cluster, release, { ...ground, strategy }, wait)
   return takeInGreen(cluster, release, { ...ground, strategy }, wait)

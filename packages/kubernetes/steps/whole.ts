@@ -1,8 +1,9 @@
+import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyRelease } from '../apply/apply.ts'
 import { type Pruning, prune } from '../apply/prune.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
-import { type ClusterVerdict, watchRelease } from '../health/watch.ts'
+import { watchRelease } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'
 import { besideKeys } from './beside.ts'
@@ -47,11 +48,7 @@ async function freeServices(cluster: Cluster, release: ClusterRelease, wait: Wai
 }
 
 /** Waits until a release is healthy under its own names, and then has its Services send to its own pods. */
-export async function watchWhole(
-  cluster: Cluster,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<ClusterVerdict>> {
+export async function watchWhole(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Verdict>> {
   const verdict = await watchRelease(cluster, release, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
   const home = await pointHome(cluster, release, wait)
