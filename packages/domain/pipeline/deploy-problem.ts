@@ -1,9 +1,7 @@
 import { partImage } from '../plan/component.ts'
 import { nearest } from './nearest.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { ComponentOf, DeployOf, Pipeline } from './pipeline.ts'
 
-type DeployOf = NonNullable<Pipeline['deploy']>[string]
-type ComponentOf = NonNullable<DeployOf['components']>[string]
 interface Problem {
   path: string[]
   detail: string

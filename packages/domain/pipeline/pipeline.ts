@@ -274,6 +274,12 @@ export const Pipeline = Type.Object(
   { ...strict, title: 'Taxiway pipeline', description: '.taxiway.yaml version 1' },
 )
 export type Pipeline = Type.Static<typeof Pipeline>
+/** Its parts by name: an image, a test, an environment, and a component or job of one. */
+export type ImageOf = NonNullable<Pipeline['images']>[string]
+export type TestOf = NonNullable<Pipeline['test']>[string]
+export type DeployOf = NonNullable<Pipeline['deploy']>[string]
+export type ComponentOf = NonNullable<DeployOf['components']>[string]
+export type JobOf = NonNullable<DeployOf['before']>[string]
 
 /** What a test runs in: the image it names, else the only one of the pipeline. */
 export const testImage = (pipeline: Pipeline, test: { image?: string }): string | undefined => {

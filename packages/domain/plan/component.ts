@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { ComponentOf, DeployOf, Pipeline } from '../pipeline/pipeline.ts'
 import type { PlanContext } from './context.ts'
 import { slug } from './parts.ts'
 
@@ -22,9 +22,6 @@ export interface PlannedComponent {
   volumes: { path: string; size: string }[]
   wave: number
 }
-
-type DeployOf = NonNullable<Pipeline['deploy']>[string]
-type ComponentOf = NonNullable<DeployOf['components']>[string]
 
 /** The image of a component or job: the one it names, else the only one of the pipeline. */
 export const partImage = ({ images }: Pick<Pipeline, 'images'>, part: { image?: string }): string | undefined => {

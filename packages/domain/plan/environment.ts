@@ -1,5 +1,5 @@
 import type { DriftMode } from '../environment/drift.ts'
-import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { DeployOf, Pipeline } from '../pipeline/pipeline.ts'
 import { matchesBranch } from '../trigger.ts'
 import { type PlannedComponent, planComponents } from './component.ts'
 import type { PlanContext } from './context.ts'
@@ -46,8 +46,6 @@ export interface PlannedEnvironment {
   /** and once all is healthy. */
   afterLive?: PlannedJob[]
 }
-
-type DeployOf = NonNullable<Pipeline['deploy']>[string]
 
 /** The environments that this event is deployed to, in the pipeline's order. */
 export const planEnvironments = (pipeline: Deployable, context: PlanContext): PlannedEnvironment[] =>

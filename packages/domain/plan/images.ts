@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { ImageOf } from '../pipeline/pipeline.ts'
 import type { PlanContext } from './context.ts'
 
 export interface PlannedImage {
@@ -18,8 +18,6 @@ export interface PlannedImage {
   /** Globs of the files that it is made of: what they hold is its key. */
   paths?: string[]
 }
-
-export type ImageOf = NonNullable<Pipeline['images']>[string]
 
 export function planImage(name: string, image: ImageOf, context: PlanContext): PlannedImage {
   const { target, from, labels, platforms, paths } = image

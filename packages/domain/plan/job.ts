@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline/pipeline.ts'
+import type { JobOf, Pipeline } from '../pipeline/pipeline.ts'
 import { partImage } from './component.ts'
 import { durationMs } from './parts.ts'
 
@@ -13,8 +13,6 @@ export interface PlannedJob {
   secrets: string[]
   timeoutMs: number
 }
-
-type JobOf = NonNullable<NonNullable<Pipeline['deploy']>[string]['before']>[string]
 
 /** Jobs of an environment, in the file's order; undefined when it has none. */
 export const planJobs = (

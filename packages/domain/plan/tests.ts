@@ -1,3 +1,4 @@
+import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
 import { matchesBranch, touches } from '../trigger.ts'
 import type { PlanContext } from './context.ts'
@@ -35,8 +36,6 @@ export interface PlannedService {
   ready?: { port: number } | { command: string }
   timeoutMs: number
 }
-export type TestOf = NonNullable<Pipeline['test']>[string]
-
 /** A test, once for each combination of its matrix. */
 export function planTest(pipeline: Pipeline, key: string, test: TestOf, context: PlanContext): PlannedTest[] {
   const { event = 'push' } = context
@@ -83,7 +82,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
 }
 
 /** Every choice of one value for each variable; one empty choice when there are no variables. */
-export const combinations = (matrix: Record<string, string[]>): Record<string, string>[] =>
+const combinations = (matrix: Record<string, string[]>): Record<string, string>[] =>
   Object.entries(matrix).reduce<Record<string, string>[]>(
     (chosen, [variable, values]) => chosen.flatMap((one) => values.map((value) => ({ ...one, [variable]: value }))),
     [{}],
