@@ -1,152 +1,113 @@
-import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
-import { play, scenes } from '../test/scenes/scenes.ts'
-import { makeWorld } from '../test/world/make-world.ts'
-import type { World } from '../test/world/world.ts'
-import { ensureBaseImages } from './local/base-images.ts'
-import { startLocal } from './local/start.ts'
+import { playAll, type Result } from './demo/play.ts'
+import { makeScreen, type Screen } from './demo/screen.ts'
+import { openStage, type Stage, type StageOrder } from './demo/stage.ts'
+import { tryLock } from './local/lock.ts'
 
 const usage = `Usage: npm run demo -- [--once] [--kubernetes]
 
 Starts what is needed on this machine, pushes to a sample repository, and shows what becomes of each push.
+It leaves nothing behind; what a demo leaves that is killed, the next one removes.
 
-  --once         end after the scenes; exit code 0 only if all passed
-  --kubernetes   roll out to Kubernetes (without it: to a reachable cluster if KUBECONFIG names one, else to Docker)
-  --help         this text
+  --once           end after the scenes; exit code 0 only if all passed
+  --kubernetes     roll out to Kubernetes (without it: to a reachable cluster if KUBECONFIG names one, else to Docker)
+  --folder FOLDER  where state and logs go (default: .taxiway/demo)
+  --help           this text
 `
 
-interface Result {
-  scene: string
-  passed: boolean
-  ms: number
-  error?: string
-}
-
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { once: { type: 'boolean' }, kubernetes: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      once: { type: 'boolean' },
+      kubernetes: { type: 'boolean' },
+      folder: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   })
-  if (values.help) return void process.stdout.write(usage)
+  if (values.help) {
+    process.stdout.write(usage)
+    return 0
+  }
   const target = values.kubernetes || process.env.KUBECONFIG ? 'kubernetes' : 'docker'
-  const folder = join(import.meta.dirname, '..', '.taxiway', 'demo')
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  say(bold('Starting the parts'))
-  const local = await startLocal({
-    parts: target === 'kubernetes' ? ['redis', 'engine', 'registry', 'kubernetes'] : ['redis', 'engine', 'registry'],
-    folder: join(folder, '..', 'local'),
-    say: note,
-  })
-  const stops = [() => local.stop()]
-  const stop = async () => {
-    for (const one of stops.splice(0).reverse()) await one().catch((error: unknown) => note(String(error)))
-  }
-  process.once('SIGINT', () => void stop().then(() => process.exit(130)))
-  process.once('SIGTERM', () => void stop().then(() => process.exit(143)))
-  void local.died.then(async (words) => {
-    say(styleText('red', `What the demo stands on is gone: ${words}`))
-    await stop()
-    process.exit(1)
-  })
+  const folder = resolve(values.folder ?? join(import.meta.dirname, '..', '.taxiway', 'demo'))
+  const lock = createHash('sha256').update(folder).digest('hex').slice(0, 16)
+  if (!(await tryLock(`demo-${lock}`)))
+    throw new Error(`A demo runs in ${folder} already: stop that one, or give this one another --folder.`)
+  const screen = makeScreen(process.stdout)
+  const interrupted = interruption()
+  const over = new AbortController()
+  const stops: StageOrder['stops'] = []
+  const opening = openStage({ target, folder, screen, stops, signal: over.signal })
+  let results: Result[] = []
   try {
-    await ensureBaseImages({ dockerHost: local.env.DOCKER_HOST ?? '', say: note })
-    const world = await makeWorld({ folder, environment: local.env, target, say: note })
-    stops.push(() => world.stop())
-    const results = await playAll(world, target)
-    if (!values.once) await stay(world)
-    await stop()
-    report(results, target)
-    process.exitCode = results.every(({ passed }) => passed) ? 0 : 1
-  } catch (error) {
-    await stop()
-    throw error
+    const played = await Promise.race([
+      opening.then((stage) => tellAll(stage, target, until(over.signal, screen))),
+      interrupted,
+    ])
+    if (typeof played === 'number') return played
+    results = played
+    if (!values.once) await stay(await opening, screen, interrupted)
+    return results.every(({ passed }) => passed) ? 0 : 1
+  } finally {
+    over.abort()
+    screen.waitFor('everything to end and to be removed')
+    // What is being made right now has to be there before it can be removed.
+    await opening.catch(() => undefined)
+    for (const stop of stops.reverse())
+      await stop().catch((error: unknown) => screen.say(error instanceof Error ? error.message : String(error), 'red'))
+    screen.waitFor()
+    report(results, target, screen)
+    screen.close()
   }
 }
 
-async function playAll(world: World, target: string): Promise<Result[]> {
-  const results: Result[] = []
-  const watching = watch(world)
-  for (const scene of scenes) {
-    say(`\n${bold(scene.title)} ${dim(`(${target})`)}`)
-    const startedMs = performance.now()
-    const error = await play(scene, world).then(
-      () => undefined,
-      (reason: unknown) => (reason instanceof Error ? reason.message : String(reason)),
-    )
-    const ms = Math.round(performance.now() - startedMs)
-    results.push({ scene: scene.name, passed: error === undefined, ms, ...(error ? { error } : {}) })
-    say(
-      error
-        ? styleText('red', `  FAIL ${scene.name}: ${error}`)
-        : styleText('green', `  passed in ${(ms / 1000).toFixed(1)} s`),
-    )
-  }
-  watching.abort()
-  return results
-}
-
-/** Prints each stage as it goes, from the API's stream of events. */
-function watch({ taxiway }: World): AbortController {
-  const controller = new AbortController()
-  const follow = async () => {
-    const response = await fetch(`${taxiway.url}/api/v1/events`, {
-      headers: { authorization: `Bearer ${taxiway.token}`, accept: 'text/event-stream' },
-      signal: controller.signal,
-    })
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const chunk of response.body ?? []) {
-      const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) if (line.startsWith('data: ')) await tell(line.slice(6))
-    }
-  }
-  const numbers = new Map<string, number>()
-  const tell = async (text: string) => {
-    const event = JSON.parse(text)
-    if (!['accepted', 'stage_started', 'stage_finished', 'superseded'].includes(event.type)) return
-    if (!numbers.has(event.run)) numbers.set(event.run, (await taxiway.call('GET', `/runs/${event.run}`)).body.number)
-    const what =
-      event.type === 'accepted'
-        ? 'accepted'
-        : event.type === 'superseded'
-          ? `superseded by ${event.by}`
-          : event.type === 'stage_started'
-            ? `${event.stage} …`
-            : `${event.stage} ${event.state}${event.reason ? `: ${event.reason.message}` : ''}`
-    say(`  ${dim(new Date().toTimeString().slice(0, 8))} run #${numbers.get(event.run)}  ${what}`)
-  }
-  follow().catch((error) => {
-    if (!controller.signal.aborted) note(`the stream of events ended: ${error}`)
+/** Resolves with the exit code at Ctrl-C or its like. A second one ends at once, and the next demo cleans up. */
+const interruption = (): Promise<number> =>
+  new Promise((resolve) => {
+    process.once('SIGINT', () => resolve(130))
+    process.once('SIGTERM', () => resolve(143))
+    process.once('SIGHUP', () => resolve(129))
   })
-  return controller
+
+/** @throws when what it is played on is gone */
+async function tellAll({ world, death }: Stage, target: string, screen: Screen): Promise<Result[]> {
+  screen.say(`\nPages        ${world.taxiway.url}  (sign in with ${world.taxiway.token})`)
+  return Promise.race([playAll(world, target, screen), death])
 }
 
-async function stay(world: World): Promise<void> {
-  const address = world.address()
-  say(`\n${bold('It stays up. Stop it with Ctrl-C.')}
-  Pages        ${world.taxiway.url}  (sign in with ${world.taxiway.token})
-  Application  ${address}
+async function stay({ world, death }: Stage, screen: Screen, interrupted: Promise<number>): Promise<void> {
+  screen.say('\nIt stays up. Stop it with Ctrl-C.', 'bold')
+  screen.say(`  Pages        ${world.taxiway.url}  (sign in with ${world.taxiway.token})
+  Application  ${world.address()}
   Push more    cd ${world.tree}, change something, then
                git add -A && git commit -m "Try" && git push ${world.pushUrl} HEAD:main`)
-  process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM')
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  await Promise.race([interrupted, death])
 }
 
-function report(results: Result[], target: string): void {
-  say('')
-  for (const { scene, passed, ms } of results) say(`${passed ? 'PASS' : 'FAIL'} ${scene} ${ms}`)
-  say(JSON.stringify({ target, passed: results.every(({ passed }) => passed), scenes: results }))
+/** The screen for as long as the signal is not aborted: what goes on then is over, whatever it still says. */
+function until(signal: AbortSignal, screen: Screen): Screen {
+  const during =
+    <Words extends unknown[]>(tell: (...words: Words) => void) =>
+    (...words: Words) =>
+      signal.aborted ? undefined : tell(...words)
+  return { ...screen, say: during(screen.say), waitFor: during(screen.waitFor) }
 }
 
-const say = (line: string) => void process.stdout.write(`${line}\n`)
-const note = (line: string) => say(dim(`  ${line}`))
-const bold = (text: string) => styleText('bold', text)
-const dim = (text: string) => styleText('dim', text)
+function report(results: Result[], target: string, screen: Screen): void {
+  if (results.length === 0) return
+  screen.say('')
+  for (const { scene, passed, ms } of results)
+    screen.say(`${passed ? 'PASS' : 'FAIL'} ${scene} ${ms}`, passed ? undefined : 'red')
+  screen.say(JSON.stringify({ target, passed: results.every(({ passed }) => passed), scenes: results }))
+}
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exit(1)
-})
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const words = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`${styleText('red', words, { stream: process.stderr })}\n`)
+    process.exit(1)
+  },
+)

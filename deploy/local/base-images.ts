@@ -18,8 +18,11 @@ interface BaseImageOptions {
   say: (line: string) => void
 }
 
+/** All that ensureBaseImages puts into an engine. */
+export const baseImages = [busyboxImage, pauseImage] as const
+
 /** Is the image in the engine? */
-async function hasImage(dockerHost: string, image: string): Promise<boolean> {
+export async function hasImage(dockerHost: string, image: string): Promise<boolean> {
   return (await askEngine(dockerHost, 'GET', `/images/${image}/json`)).status === 200
 }
 

@@ -95,6 +95,12 @@ export function endDaemons(): void {
   }
 }
 
+/** A command line whose program the kernel sends this signal when our process is gone, however that happened. */
+export function endingWithUs(name: 'TERM' | 'KILL', ...line: string[]): string[] {
+  const setpriv = findProgram('setpriv')
+  return setpriv ? [setpriv, '--pdeathsig', name, '--', ...line] : line
+}
+
 /** Starts a program in its own process group, its output in `<folder>/<name>.log` and its pid in `<folder>/<name>.pid`. */
 export async function startDaemon(order: {
   name: string
@@ -110,9 +116,7 @@ export async function startDaemon(order: {
   await endLeftover(name, pidFile)
   const log = openSync(logFile, 'a')
   const env = { ...process.env, ...order.env }
-  // The kernel ends it when this process is gone, however that happened.
-  const setpriv = findProgram('setpriv')
-  const line = [...(setpriv ? [setpriv, '--pdeathsig', 'TERM', '--'] : []), order.command, ...order.args]
+  const line = endingWithUs('TERM', order.command, ...order.args)
   const child = spawn(line[0] ?? '', line.slice(1), { stdio: ['ignore', log, log], detached: true, env })
   closeSync(log)
   await new Promise<void>((resolve, reject) => {

@@ -201,9 +201,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   problems.push(...wrongForms(config))
   const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
-  const installation = createHmac('sha256', secretKey).update('installation').digest('hex').slice(0, 8)
-  return { ...config, secretKey, installation }
+  return { ...config, secretKey, installation: installationOf(secretKey) }
 }
+
+/** The short name of the installation with this key. */
+export const installationOf = (secretKey: Uint8Array): string =>
+  createHmac('sha256', secretKey).update('installation').digest('hex').slice(0, 8)
 
 /** Reads variables one by one, and notes what is wrong with them. */
 function makeReader(environment: Record<string, string | undefined>, problems: string[]) {

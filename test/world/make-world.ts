@@ -14,6 +14,8 @@ export interface WorldOptions {
   target: 'docker' | 'kubernetes'
   /** Owner/name of the sample repository. */
   name?: string
+  /** Where its releases go; by default, named after the repository. */
+  namespace?: string
   /** Roles of the first process; all, unless told. */
   roles?: string[]
   say(line: string): void
@@ -23,7 +25,7 @@ export interface WorldOptions {
 export async function makeWorld(options: WorldOptions): Promise<World & { stop(): Promise<void> }> {
   const { folder, target, say } = options
   const name = options.name ?? 'acme/web'
-  const namespace = `taxiway-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
+  const namespace = options.namespace ?? `taxiway-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
   const namespaceOf = (environment = 'production') =>
     environment === 'production' ? namespace : `${namespace}-${environment.replace('.', '-')}`
   const token = 'a-token-of-the-sample-host'

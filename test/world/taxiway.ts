@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createWriteStream, mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { endingWithUs } from '../../deploy/local/process.ts'
 
 /** Taxiway as people run it: real processes, spoken to over HTTP. */
 export interface Taxiway {
@@ -96,7 +97,14 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
     call,
     processes,
     async start(roles = [], extra = {}) {
-      const child = spawn(process.execPath, [...nodeOptions, 'services/start.ts', ...roles], {
+      const [command = '', ...args] = endingWithUs(
+        'KILL',
+        process.execPath,
+        ...nodeOptions,
+        'services/start.ts',
+        ...roles,
+      )
+      const child = spawn(command, args, {
         cwd: root,
         env: { PATH: process.env.PATH, HOME: process.env.HOME, ...base, ...environment, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],
