@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
+import { scenes } from '../test/scenes/scenes.ts'
 import { playAll, type Result } from './demo/play.ts'
 import { makeScreen, type Screen } from './demo/screen.ts'
 import { openStage, type Stage, type StageOrder } from './demo/stage.ts'
@@ -13,6 +14,7 @@ It leaves nothing behind; what a demo leaves that is killed, the next one remove
 
   --once           end after the scenes; exit code 0 only if all passed
   --kubernetes     roll out to Kubernetes (without it: to a reachable cluster if KUBECONFIG names one, else to Docker)
+  --scenes NUMBER  only so many of them, from the first
   --folder FOLDER  where state and logs go (default: .taxiway/demo)
   --help           this text
 `
@@ -22,6 +24,7 @@ async function main(): Promise<number> {
     options: {
       once: { type: 'boolean' },
       kubernetes: { type: 'boolean' },
+      scenes: { type: 'string', default: String(scenes.length) },
       folder: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -30,6 +33,8 @@ async function main(): Promise<number> {
     process.stdout.write(usage)
     return 0
   }
+  const count = Number(values.scenes)
+  if (!(count >= 1 && count <= scenes.length)) throw new Error(`--scenes is a number from 1 to ${scenes.length}.`)
   const target = values.kubernetes || process.env.KUBECONFIG ? 'kubernetes' : 'docker'
   const folder = resolve(values.folder ?? join(import.meta.dirname, '..', '.taxiway', 'demo'))
   const lock = createHash('sha256').update(folder).digest('hex').slice(0, 16)
@@ -43,7 +48,7 @@ async function main(): Promise<number> {
   let results: Result[] = []
   try {
     const played = await Promise.race([
-      opening.then((stage) => tellAll(stage, target, until(over.signal, screen))),
+      opening.then((stage) => tellAll(stage, { target, count }, until(over.signal, screen))),
       interrupted,
     ])
     if (typeof played === 'number') return played
@@ -72,9 +77,13 @@ const interruption = (): Promise<number> =>
   })
 
 /** @throws when what it is played on is gone */
-async function tellAll({ world, death }: Stage, target: string, screen: Screen): Promise<Result[]> {
+async function tellAll(
+  { world, death }: Stage,
+  { target, count }: { target: string; count: number },
+  screen: Screen,
+): Promise<Result[]> {
   screen.say(`\nPages        ${world.taxiway.url}  (sign in with ${world.taxiway.token})`)
-  return Promise.race([playAll(world, target, screen), death])
+  return Promise.race([playAll(world, scenes.slice(0, count), { target, screen }), death])
 }
 
 async function stay({ world, death }: Stage, screen: Screen, interrupted: Promise<number>): Promise<void> {

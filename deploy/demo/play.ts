@@ -1,5 +1,5 @@
-import { play, scenes } from '../../test/scenes/scenes.ts'
-import type { World } from '../../test/world/world.ts'
+import { play } from '../../test/scenes/scenes.ts'
+import type { Scene, World } from '../../test/world/world.ts'
 import type { Screen } from './screen.ts'
 
 /** How a scene ended. */
@@ -10,8 +10,12 @@ export interface Result {
   error?: string
 }
 
-/** Plays all scenes, each on top of the one before, and tells what happens meanwhile. */
-export async function playAll(world: World, target: string, screen: Screen): Promise<Result[]> {
+/** Plays scenes, each on top of the one before, and tells what happens meanwhile. */
+export async function playAll(
+  world: World,
+  scenes: readonly Scene[],
+  { target, screen }: { target: string; screen: Screen },
+): Promise<Result[]> {
   const results: Result[] = []
   let title = ''
   const following = follow(world, screen, () => `what comes next in “${title}”`)

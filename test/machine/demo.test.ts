@@ -1,0 +1,3 @@
+import { demoContract } from '../contracts/demo.ts'
+
+demoContract('docker', async () => [])
