@@ -8,11 +8,11 @@ import type { GitHost, PullRequestDelivery, PushDelivery } from '@taxiway/git-ho
 import { guessRepositories } from '@taxiway/git-host/github.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
 import { redisFault } from '@taxiway/store/redis/connection.ts'
-import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { sendReason } from './errors.ts'
 import { runUrl } from './links.ts'
+import { acceptRun } from './start-run.ts'
 
 /** GitHub's own cap on a webhook body. */
 const bodyLimit = 25 * 2 ** 20
@@ -79,7 +79,7 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
   if (why || !delivery.sha) return ignored(why?.message ?? 'no commit')
 
   const run = runOf(deps, repository, delivery, delivery.sha)
-  const accepted = await deps.store.runs.accept(run, {
+  const accepted = await acceptRun(deps, run, {
     id: deliveryId,
     headers: { event, userAgent: String(request.headers['user-agent'] ?? '').slice(0, 200) },
     body: raw,
@@ -87,10 +87,6 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
   if (accepted.kind === 'repository_gone') return refuse('signature_invalid')
   if (accepted.kind === 'duplicate')
     return { ok: true, value: { status: 200, body: { duplicate: true, runId: accepted.runId } } }
-  // The run is durable; a lost job is added again by the workers' own passes.
-  dispatch(deps.store.queue, accepted.run).catch((error) =>
-    deps.logger.warn({ err: error, run: run.id }, 'job not added yet'),
-  )
   return { ok: true, value: { status: 202, body: { runId: run.id, url: runUrl(deps.url, run.id) } } }
 }
 

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseRunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendReason } from '../errors.ts'
+import { findRun } from '../find.ts'
 
 const Params = Type.Object({ id: Type.String(), artifact: Type.String() })
 
@@ -42,13 +42,13 @@ export function artifactRoutes(app: Api, deps: ApiDeps): void {
 }
 
 async function find({ store, dataFolder }: ApiDeps, run: string, artifact: string): Promise<Outcome<Found>> {
-  const id = parseRunId(run)
-  const known = id && (await store.runs.read(id))?.artifacts?.find((one) => one.id === artifact)
-  if (!id || !known) return refuse('not_found', { what: 'artifact' })
+  const of = await findRun(store, run)
+  const known = of.ok ? of.value.artifacts?.find((one) => one.id === artifact) : undefined
+  if (!of.ok || !known) return refuse('not_found', { what: 'artifact' })
   const { path, name = 'artifact', expiresAt } = known
   if (Date.parse(expiresAt) <= store.now().getTime()) return refuse('artifact_expired', { path, expired: expiresAt })
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(join(dataFolder, 'artifacts', id, known.id), flags).catch(() => undefined)
+  const file = await open(join(dataFolder, 'artifacts', of.value.id, known.id), flags).catch(() => undefined)
   const stats = await file?.stat()
   if (file && stats?.isFile()) return done({ name, file, bytes: stats.size })
   await file?.close()

@@ -1,5 +1,4 @@
-import { parseRunId, type RunId } from '@taxiway/domain/ids.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { RunId } from '@taxiway/domain/ids.ts'
 import { isTerminal } from '@taxiway/domain/run/run.ts'
 import { connectBlocking } from '@taxiway/store/redis/connection.ts'
 import { followEvents } from '@taxiway/store/runs/events.ts'
@@ -7,6 +6,7 @@ import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendReason } from '../errors.ts'
+import { findRun } from '../find.ts'
 
 const Params = Type.Object({ id: Type.String() })
 /** How often a follower of a log looks whether the run is over. */
@@ -15,10 +15,6 @@ const endCheckMs = 500
 /** A run's log as text, or as server-sent events that resume from Last-Event-ID; and the stream of all events. */
 export function logRoutes(app: Api, deps: ApiDeps): void {
   const { store } = deps
-  const find = async (id: string): Promise<Outcome<RunId>> => {
-    const known = parseRunId(id)
-    return known && (await store.runs.read(known)) ? done(known) : refuse('not_found', { what: 'run' })
-  }
 
   app.get(
     '/runs/:id/logs',
@@ -28,12 +24,12 @@ export function logRoutes(app: Api, deps: ApiDeps): void {
       schema: { params: Params, tags: ['runs'], summary: "A run's log: text, or server-sent events" },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRun(store, request.params.id)
       if (!found.ok) return sendReason(reply, found.reason)
-      if (/text\/event-stream/.test(request.headers.accept ?? '')) return streamLog(reply, deps, found.value)
+      if (/text\/event-stream/.test(request.headers.accept ?? '')) return streamLog(reply, deps, found.value.id)
       reply.raw.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
       reply.hijack()
-      for await (const entry of store.logs.read(found.value))
+      for await (const entry of store.logs.read(found.value.id))
         if (!reply.raw.write(entry.text)) await new Promise((resolve) => reply.raw.once('drain', resolve))
       reply.raw.end()
     },

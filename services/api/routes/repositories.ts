@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { newId, parseRepositoryId, type RepositoryId } from '@taxiway/domain/ids.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { newId, type RepositoryId } from '@taxiway/domain/ids.ts'
 import { Registration, type Repository, RepositoryChange, RepositoryView } from '@taxiway/domain/repository.ts'
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
-import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
+import { findRepository } from '../find.ts'
 
 const Params = Type.Object({ id: Type.String() })
 const Registered = Type.Object({
@@ -20,12 +19,6 @@ export function repositoryRoutes(app: Api, deps: ApiDeps): void {
   registerRoute(app, deps)
   readRoutes(app, deps)
   changeRoutes(app, deps)
-}
-
-async function find({ repositories }: Store, id: string): Promise<Outcome<Repository>> {
-  const known = parseRepositoryId(id)
-  const repository = known && (await repositories.read(known))
-  return repository ? done(repository) : refuse('not_found', { what: 'repository' })
 }
 
 function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void {
@@ -85,7 +78,7 @@ function readRoutes(app: Api, { store }: ApiDeps): void {
       config: { scope: 'read' },
       schema: { params: Params, response: { 200: RepositoryView }, tags: ['repos'], summary: 'Read a repository' },
     },
-    async (request, reply) => sendOutcome(reply, await find(store, request.params.id)),
+    async (request, reply) => sendOutcome(reply, await findRepository(store, request.params.id)),
   )
 }
 
@@ -103,7 +96,7 @@ function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const found = await find(store, request.params.id)
+      const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const { token, apiUrl, ...change } = request.body
       const parsed = parseRepositoryUrl(found.value.url, { allowedOrigins, apiUrl: apiUrl ?? found.value.apiUrl })
@@ -121,7 +114,7 @@ function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
       schema: { params: Params, response: { 204: Type.Null() }, tags: ['repos'], summary: 'Remove a repository' },
     },
     async (request, reply) => {
-      const found = await find(store, request.params.id)
+      const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       await store.repositories.remove(found.value)
       return reply.code(204).send(null)

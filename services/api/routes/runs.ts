@@ -1,15 +1,15 @@
-import { newId, parseRepositoryId, parseRunId, type RunId } from '@taxiway/domain/ids.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { parseRepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import { done, refuse } from '@taxiway/domain/reason.ts'
 import { isRollOut } from '@taxiway/domain/run/origin.ts'
 import { rollOutRun } from '@taxiway/domain/run/roll-out.ts'
 import { isTerminal, type NewRun, newRun, type Run, type RunState, runStates } from '@taxiway/domain/run/run.ts'
 import { RunView } from '@taxiway/domain/run/view.ts'
-import { dispatch } from '@taxiway/store/runs/dispatch.ts'
-import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
+import { findRun } from '../find.ts'
 import { viewRun } from '../links.ts'
+import { startRun } from '../start-run.ts'
 
 const Params = Type.Object({ id: Type.String() })
 const Query = Type.Object({
@@ -26,12 +26,6 @@ export function runRoutes(app: Api, deps: ApiDeps): void {
   readRoutes(app, deps)
   cancelRoute(app, deps)
   rerunRoute(app, deps)
-}
-
-async function findRun({ runs }: Store, id: string): Promise<Outcome<Run>> {
-  const known = parseRunId(id)
-  const run = known && (await runs.read(known))
-  return run ? done(run) : refuse('not_found', { what: 'run' })
 }
 
 function readRoutes(app: Api, { store, url }: ApiDeps): void {
@@ -128,8 +122,8 @@ function again(id: RunId, run: Run, who: string, now: string): NewRun {
   return newRun({ id, repo, repository, event: 'rerun', sha, branch, message, author, ...whatItWas(run) }, now)
 }
 
-function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
-  const { runs, queue } = store
+function rerunRoute(app: Api, deps: ApiDeps): void {
+  const { store, url } = deps
   app.post(
     '/runs/:id/rerun',
     {
@@ -145,12 +139,9 @@ function rerunRoute(app: Api, { store, url, logger }: ApiDeps): void {
       const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       if (!isTerminal(found.value.state)) return sendOutcome(reply, refuse('run_not_finished'))
-      const id = newId<RunId>('run', store.random)
-      const run = again(id, found.value, request.caller?.name ?? 'somebody', store.now().toISOString())
-      const accepted = await runs.accept(run, { id: `rerun-${id}`, headers: {}, body: Buffer.alloc(0) })
-      if (accepted.kind !== 'accepted') return sendOutcome(reply, refuse('not_found', { what: 'repository' }))
-      await dispatch(queue, accepted.run).catch((error) => logger.warn({ err: error, run: id }, 'job not added yet'))
-      return reply.code(201).send(viewRun(url, accepted.run))
+      const who = request.caller?.name ?? 'somebody'
+      const started = await startRun(deps, (id, now) => again(id, found.value, who, now))
+      return sendOutcome(reply, started.ok ? done(viewRun(url, started.value)) : started, 201)
     },
   )
 }

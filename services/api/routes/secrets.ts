@@ -1,10 +1,10 @@
-import { parseRepositoryId } from '@taxiway/domain/ids.ts'
 import { done, refuse } from '@taxiway/domain/reason.ts'
 import { shortestHidden } from '@taxiway/domain/secrets/forms.ts'
 import { longestSecretBytes } from '@taxiway/store/access/repository-secrets.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
+import { findRepository } from '../find.ts'
 
 const Id = Type.String()
 const Params = Type.Object({
@@ -20,10 +20,6 @@ const Warning = Type.Object({ warning: Type.String() })
 
 /** Write, list and remove the secrets of a repository. Values go in and never come out. */
 export function secretRoutes(app: Api, { store }: ApiDeps): void {
-  const find = async (text: string) => {
-    const id = parseRepositoryId(text)
-    return id && (await store.repositories.read(id)) ? done(id) : refuse('not_found', { what: 'repository' })
-  }
   app.put(
     '/repos/:id/secrets/:name',
     {
@@ -39,11 +35,11 @@ export function secretRoutes(app: Api, { store }: ApiDeps): void {
     async (request, reply) => {
       const { name } = request.params
       const { value } = request.body
-      const found = await find(request.params.id)
+      const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       if (Buffer.byteLength(value) > longestSecretBytes)
         return sendOutcome(reply, refuse('input_invalid', { detail: 'the value is larger than 64 KiB' }))
-      const set = await store.repositorySecrets.set(found.value, name, value)
+      const set = await store.repositorySecrets.set(found.value.id, name, value)
       if (!set.ok) return sendOutcome(reply, set)
       if (value.trim().length >= shortestHidden) return reply.code(204).send(null)
       const warning = `${name} is shorter than ${shortestHidden} characters, so it can't be hidden in logs.`
@@ -62,9 +58,9 @@ export function secretRoutes(app: Api, { store }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      return reply.send({ items: await store.repositorySecrets.names(found.value) })
+      return reply.send({ items: await store.repositorySecrets.names(found.value.id) })
     },
   )
   app.delete(
@@ -74,9 +70,9 @@ export function secretRoutes(app: Api, { store }: ApiDeps): void {
       schema: { params: Params, response: { 204: Type.Null() }, tags: ['secrets'], summary: 'Remove a secret' },
     },
     async (request, reply) => {
-      const found = await find(request.params.id)
+      const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      const removed = await store.repositorySecrets.remove(found.value, request.params.name)
+      const removed = await store.repositorySecrets.remove(found.value.id, request.params.name)
       return sendOutcome(reply, removed ? done(null) : refuse('not_found', { what: 'secret' }), 204)
     },
   )

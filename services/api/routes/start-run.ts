@@ -1,15 +1,14 @@
-import { newId, parseRepositoryId, parseSha, type RunId } from '@taxiway/domain/ids.ts'
+import { parseSha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { newRun, type Run } from '@taxiway/domain/run/run.ts'
 import { RunView } from '@taxiway/domain/run/view.ts'
-import type { FoundCommit } from '@taxiway/git-host/git-host.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
-import { dispatch } from '@taxiway/store/runs/dispatch.ts'
-import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
+import { findRepository } from '../find.ts'
 import { viewRun } from '../links.ts'
+import { startRun } from '../start-run.ts'
 
 /** Longest wait for the git host. */
 const askMs = 8000
@@ -31,7 +30,7 @@ const Body = Type.Object(
 type Body = Type.Static<typeof Body>
 
 /** Starts a run by hand: of a branch, a commit, or without either of the default branch. */
-export function startRunRoute(app: Api, { store, url, logger }: ApiDeps): void {
+export function startRunRoute(app: Api, deps: ApiDeps): void {
   app.post(
     '/repos/:id/runs',
     {
@@ -45,51 +44,26 @@ export function startRunRoute(app: Api, { store, url, logger }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const started = await start(store, request.params.id, request.body, request.caller?.name ?? 'somebody')
-      if (!started.ok) return sendOutcome(reply, started)
-      const run = started.value
-      await dispatch(store.queue, run).catch((error) => logger.warn({ err: error, run: run.id }, 'job not added yet'))
-      return reply.code(201).send(viewRun(url, run))
+      const started = await startByHand(deps, request.params.id, request.body, request.caller?.name ?? 'somebody')
+      return sendOutcome(reply, started.ok ? done(viewRun(deps.url, started.value)) : started, 201)
     },
   )
 }
 
-async function start(store: Store, repo: string, body: Body, who: string): Promise<Outcome<Run>> {
-  const known = parseRepositoryId(repo)
-  const repository = known && (await store.repositories.read(known))
-  if (!repository) return refuse('not_found', { what: 'repository' })
+async function startByHand(deps: ApiDeps, id: string, body: Body, who: string): Promise<Outcome<Run>> {
+  const { repositories } = deps.store
+  const repository = await findRepository(deps.store, id)
+  if (!repository.ok) return repository
   if (body.branch !== undefined && body.sha !== undefined)
     return refuse('input_invalid', { detail: 'give a branch or a sha, not both' })
   if (body.sha !== undefined && !parseSha(body.sha)) return refuse('sha_invalid')
-  const account = { apiUrl: repository.apiUrl, token: await store.repositories.token(repository.id) }
+  const { id: repo, name, apiUrl, host } = repository.value
+  const account = { apiUrl, token: await repositories.token(repo) }
   const signal = AbortSignal.timeout(askMs)
-  const found = await hosts[repository.host].findCommit(account, repository.name, body, { signal })
+  const found = await hosts[host].findCommit(account, name, body, { signal })
   if (!found.ok) return found
-  const run = manualRun(store, repository, found.value, body, who)
-  const accepted = await store.runs.accept(run, { id: `manual-${run.id}`, headers: {}, body: Buffer.alloc(0) })
-  return accepted.kind === 'accepted' ? done(accepted.run) : refuse('not_found', { what: 'repository' })
-}
-
-function manualRun(
-  store: Store,
-  { id, name }: { id: Run['repo']; name: string },
-  { sha, branch = '', defaultBranch, message, author }: FoundCommit,
-  { inputs = {} }: Body,
-  who: string,
-) {
-  return newRun(
-    {
-      id: newId<RunId>('run', store.random),
-      repo: id,
-      repository: name,
-      event: 'manual',
-      sha,
-      branch,
-      defaultBranch,
-      inputs,
-      message,
-      author: author || who,
-    },
-    store.now().toISOString(),
-  )
+  const { sha, branch = '', defaultBranch, message, author } = found.value
+  const { inputs = {} } = body
+  const what = { event: 'manual', sha, branch, defaultBranch, inputs, message, author: author || who } as const
+  return startRun(deps, (id, now) => newRun({ id, repo, repository: name, ...what }, now))
 }

@@ -1,9 +1,8 @@
 import { ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
-import { parseRunId } from '@taxiway/domain/ids.ts'
-import { refuse } from '@taxiway/domain/reason.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
+import { findRun } from '../../find.ts'
 
 /** What the releases of a run change against what was live. */
 export function diffRoute(app: Api, { store }: ApiDeps): void {
@@ -19,9 +18,9 @@ export function diffRoute(app: Api, { store }: ApiDeps): void {
       },
     },
     async (request, reply) => {
-      const id = parseRunId(request.params.id)
-      if (!id || !(await store.runs.read(id))) return sendOutcome(reply, refuse('not_found', { what: 'run' }))
-      return reply.send({ items: await store.diffs.list(id) })
+      const run = await findRun(store, request.params.id)
+      if (!run.ok) return sendOutcome(reply, run)
+      return reply.send({ items: await store.diffs.list(run.value.id) })
     },
   )
 }

@@ -9,14 +9,14 @@ import { ruleObjection } from '@taxiway/domain/environment/place.ts'
 import type { Release } from '@taxiway/domain/environment/release.ts'
 import { stateAt } from '@taxiway/domain/environment/state.ts'
 import { isTimeZone } from '@taxiway/domain/environment/windows.ts'
-import { parseRepositoryId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
+import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { refuse } from '@taxiway/domain/reason.ts'
 import type { Preview, PreviewTrouble } from '@taxiway/store/environments/previews.ts'
-import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
+import { findEnvironment, findRepository } from '../../find.ts'
 import { runUrl } from '../../links.ts'
 
 const OfRepository = Type.Object({ id: Type.String() })
@@ -26,20 +26,6 @@ const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
 export function environmentRoutes(app: Api, deps: ApiDeps): void {
   readRoutes(app, deps)
   rulesRoute(app, deps)
-}
-
-/** The repository of that id. */
-export async function findRepository({ repositories }: Store, id: string): Promise<Outcome<RepositoryId>> {
-  const known = parseRepositoryId(id)
-  return known && (await repositories.read(known)) ? done(known) : refuse('not_found', { what: 'repository' })
-}
-
-/** The repository that has such an environment, by a release or a rule. */
-export async function findEnvironment(store: Store, id: string, name: string): Promise<Outcome<RepositoryId>> {
-  const repo = await findRepository(store, id)
-  if (!repo.ok) return repo
-  const names = await store.environments.names(repo.value)
-  return names.includes(name) ? repo : refuse('not_found', { what: 'environment' })
 }
 
 /** A release as the API answers it. */
@@ -99,8 +85,8 @@ function readRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const repo = await findRepository(store, request.params.id)
       if (!repo.ok) return sendOutcome(reply, repo)
-      const names = await store.environments.names(repo.value)
-      return reply.send({ items: await Promise.all(names.map((name) => viewEnvironment(deps, repo.value, name))) })
+      const names = await store.environments.names(repo.value.id)
+      return reply.send({ items: await Promise.all(names.map((name) => viewEnvironment(deps, repo.value.id, name))) })
     },
   )
   app.get(
@@ -117,7 +103,7 @@ function readRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const repo = await findEnvironment(store, request.params.id, request.params.name)
       if (!repo.ok) return sendOutcome(reply, repo)
-      return reply.send(await viewEnvironment(deps, repo.value, request.params.name))
+      return reply.send(await viewEnvironment(deps, repo.value.id, request.params.name))
     },
   )
   app.get(
@@ -136,8 +122,8 @@ function readRoutes(app: Api, deps: ApiDeps): void {
       if (!repo.ok) return sendOutcome(reply, repo)
       const { name } = request.params
       const [releases, live] = await Promise.all([
-        store.releases.list(repo.value, name),
-        store.releases.live(repo.value, name),
+        store.releases.list(repo.value.id, name),
+        store.releases.live(repo.value.id, name),
       ])
       const view = (release: Release) => ({
         ...viewRelease(url, name, release),
@@ -170,8 +156,8 @@ function rulesRoute(app: Api, deps: ApiDeps): void {
       const { timezone } = request.body
       if (timezone !== undefined && !isTimeZone(timezone))
         return sendOutcome(reply, refuse('input_invalid', { detail: `${timezone} is no time zone like Europe/Berlin` }))
-      await store.environments.setRules(repo.value, request.params.name, request.body)
-      return reply.send(await viewEnvironment(deps, repo.value, request.params.name))
+      await store.environments.setRules(repo.value.id, request.params.name, request.body)
+      return reply.send(await viewEnvironment(deps, repo.value.id, request.params.name))
     },
   )
 }

@@ -1,6 +1,6 @@
 import { EnvironmentName, EnvironmentView } from '@taxiway/domain/environment/environment.ts'
-import { parseRunId, type RunId } from '@taxiway/domain/ids.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import type { RunId } from '@taxiway/domain/ids.ts'
+import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { RunView } from '@taxiway/domain/run/view.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
@@ -8,8 +8,9 @@ import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
+import { findEnvironment, findRepository, findRun } from '../../find.ts'
 import { viewRun } from '../../links.ts'
-import { findEnvironment, findRepository, viewEnvironment } from './environments.ts'
+import { viewEnvironment } from './environments.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
 const runId = Type.String({ description: 'The run that waits.' })
@@ -79,9 +80,9 @@ async function decide({ store, url, logger }: ApiDeps, decision: Decision) {
   const { environment, who, isApproved } = decision
   const repo = await findRepository(store, decision.repo)
   if (!repo.ok) return repo
-  const id = parseRunId(decision.runId)
-  const run = id && (await store.runs.read(id))
-  if (run?.repo !== repo.value) return refuse('not_found', { what: 'run' })
+  const found = await findRun(store, decision.runId, repo.value.id)
+  if (!found.ok) return found
+  const run = found.value
   const event = { type: isApproved ? 'approved' : 'rejected', environment, who } as const
   const decided = await store.runs.move(run.id, event)
   const moved = decided.ok || !isApproved ? decided : await approvedBefore(store, run.id, environment, decided)
@@ -121,9 +122,9 @@ function holdRoute(app: Api, deps: ApiDeps): void {
       const { id, name } = request.params
       const repo = await findEnvironment(store, id, name)
       if (!repo.ok) return sendOutcome(reply, repo)
-      await store.environments.liftHold(repo.value, name)
-      logger.info({ repo: repo.value, environment: name, who: request.caller?.name }, 'hold lifted')
-      return reply.send(await viewEnvironment(deps, repo.value, name))
+      await store.environments.liftHold(repo.value.id, name)
+      logger.info({ repo: repo.value.id, environment: name, who: request.caller?.name }, 'hold lifted')
+      return reply.send(await viewEnvironment(deps, repo.value.id, name))
     },
   )
 }

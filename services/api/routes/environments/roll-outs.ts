@@ -1,18 +1,17 @@
 import { EnvironmentName } from '@taxiway/domain/environment/environment.ts'
-import { newId, parseRunId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RollOutEvent } from '@taxiway/domain/run/cause.ts'
 import { checkSource, chooseRollback, rollOutRun } from '@taxiway/domain/run/roll-out.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import { RunView } from '@taxiway/domain/run/view.ts'
-import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
+import { findEnvironment, findRepository, findRun } from '../../find.ts'
 import { viewRun } from '../../links.ts'
-import { findEnvironment, findRepository } from './environments.ts'
+import { startRun } from '../../start-run.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
 const strict = { additionalProperties: false } as const
@@ -80,10 +79,10 @@ export function rollOutRoutes(app: Api, deps: ApiDeps): void {
 async function promotion(store: Store, id: string, environment: string, to: string): Promise<Outcome<Wanted>> {
   const repo = await findEnvironment(store, id, environment)
   if (!repo.ok) return repo
-  const live = await store.releases.live(repo.value, environment)
+  const live = await store.releases.live(repo.value.id, environment)
   if (!live) return refuse('nothing_live', { environment })
   const { runId, generation } = live
-  const source = await findSource(store, repo.value, runId)
+  const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
   const allowed = await mayReceive(store, source.value, to)
   if (!allowed.ok) return allowed
@@ -94,7 +93,7 @@ async function promotion(store: Store, id: string, environment: string, to: stri
 async function deployOf(store: Store, id: string, environment: string, runId: string): Promise<Outcome<Wanted>> {
   const repo = await findRepository(store, id)
   if (!repo.ok) return repo
-  const source = await findSource(store, repo.value, runId)
+  const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
   const allowed = await mayReceive(store, source.value, environment)
   if (!allowed.ok) return allowed
@@ -111,22 +110,16 @@ async function rollback(
   const repo = await findEnvironment(store, id, environment)
   if (!repo.ok) return repo
   const [releases, live] = await Promise.all([
-    store.releases.list(repo.value, environment),
-    store.releases.live(repo.value, environment),
+    store.releases.list(repo.value.id, environment),
+    store.releases.live(repo.value.id, environment),
   ])
   const chosen = chooseRollback(releases, environment, live, wanted)
   if (!chosen.ok) return chosen
   const { runId, generation } = chosen.value
-  const source = await findSource(store, repo.value, runId)
+  const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
   const asked = { runId, number: source.value.number, generation }
   return done({ source: source.value, event: 'rollback', environment, asked })
-}
-
-async function findSource({ runs }: Store, repo: RepositoryId, id: string): Promise<Outcome<Run>> {
-  const known = parseRunId(id)
-  const run = known && (await runs.read(known))
-  return run?.repo === repo ? done(run) : refuse('not_found', { what: 'run' })
 }
 
 /** Its code is trusted and published, its pipeline has the environment, and it was live where that one comes after. */
@@ -146,9 +139,9 @@ async function mayReceive(store: Store, source: Run, environment: string): Promi
   return wasLive ? done(undefined) : refuse('after_not_live', { environment, after })
 }
 
-/** Takes the new run into the record and wakes a deployer. */
+/** Starts the run that is wanted, and answers it. */
 async function begin(
-  { store, url, logger }: ApiDeps,
+  deps: ApiDeps,
   reply: FastifyReply,
   caller: { name: string } | undefined,
   wanted: Outcome<Wanted>,
@@ -156,10 +149,6 @@ async function begin(
   if (!wanted.ok) return sendOutcome(reply, wanted)
   const { source, ...order } = wanted.value
   const asked = { who: caller?.name ?? 'somebody', ...order.asked }
-  const run = rollOutRun(newId<RunId>('run', store.random), source, { ...order, asked }, store.now().toISOString())
-  const accepted = await store.runs.accept(run, { id: `${run.event}-${run.id}`, headers: {}, body: Buffer.alloc(0) })
-  if (accepted.kind !== 'accepted') return sendOutcome(reply, refuse('not_found', { what: 'repository' }))
-  const later = (error: unknown) => logger.warn({ err: error, run: run.id }, 'job not added yet')
-  await dispatch(store.queue, accepted.run).catch(later)
-  return sendOutcome(reply, done(viewRun(url, accepted.run)), 201)
+  const started = await startRun(deps, (id, now) => rollOutRun(id, source, { ...order, asked }, now))
+  return sendOutcome(reply, started.ok ? done(viewRun(deps.url, started.value)) : started, 201)
 }

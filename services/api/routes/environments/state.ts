@@ -8,7 +8,7 @@ import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
-import { findRepository } from './environments.ts'
+import { findEnvironment } from '../../find.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
 
@@ -21,10 +21,9 @@ export function environmentStateRoutes(app: Api, deps: ApiDeps): void {
 
 /** An environment that a release is live in. */
 async function findLive(store: Store, { id, name }: { id: string; name: string }): Promise<Outcome<EnvironmentRef>> {
-  const repo = await findRepository(store, id)
+  const repo = await findEnvironment(store, id, name)
   if (!repo.ok) return repo
-  if (!(await store.environments.names(repo.value)).includes(name)) return refuse('not_found', { what: 'environment' })
-  const environment = { repo: repo.value, name }
+  const environment = { repo: repo.value.id, name }
   const generation = await store.environmentStates.liveGeneration(environment)
   return generation > 0 ? done(environment) : refuse('nothing_live', { environment: name })
 }
