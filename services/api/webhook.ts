@@ -119,8 +119,8 @@ function cause(delivery: RunDelivery): Pick<NewRun, 'event' | 'branch'> & Partia
     return {
       event: 'push',
       branch,
-      ...(changed ? { changed } : {}),
-      ...(before ? { before } : {}),
+      changed,
+      before,
       ...(forced ? { forced } : {}),
     }
   return { event: 'tag', branch: '', ...(tagName ? { tag: tagName } : {}) }

@@ -41,9 +41,9 @@ function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void 
         apiUrl: parsed.value.apiUrl,
         deploy,
         createdAt: store.now().toISOString(),
-        ...(branches ? { branches } : {}),
-        ...(tags ? { tags } : {}),
-        ...(pullRequests ? { pullRequests } : {}),
+        branches,
+        tags,
+        pullRequests,
         ...(maxRuns ? { maxRuns } : {}),
       }
       const webhookSecret = randomBytes(32).toString('hex')
