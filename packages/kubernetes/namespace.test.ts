@@ -93,6 +93,12 @@ test('what is gone already is success', async () => {
   expect(await removeNamespace(answering(gone).cluster, place, held, wait())).toEqual(done(true))
 })
 
+const security = (level: string) => ({
+  'pod-security.kubernetes.io/enforce': level,
+  'pod-security.kubernetes.io/audit': 'restricted',
+  'pod-security.kubernetes.io/warn': 'restricted',
+})
+
 test('a preview makes its namespace with its marks, and each release changes them; it takes no other', async () => {
   const made = answering(gone, { status: 201, body: {} })
   const release = { ...place, runId: 'run_1', preview: 12 }
@@ -123,6 +129,15 @@ test('a preview makes its namespace with its marks, and each release changes the
   expect(usual.calls[1]?.body).toEqual({
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name: 'shop-12', labels: { 'app.kubernetes.io/managed-by': 'taxiway' } },
+    metadata: { name: 'shop-12', labels: { 'app.kubernetes.io/managed-by': 'taxiway', ...security('baseline') } },
   })
+})
+
+test('the cluster is told how restricted the pods of a namespace are: when it is made, and with each release of a preview', async () => {
+  const made = answering(gone, { status: 201, body: {} })
+  await ensureNamespace(made.cluster, { ...place, runId: 'run_1', pods: 'restricted' }, wait())
+  expect(made.calls[1]?.body).toMatchObject({ metadata: { labels: security('restricted') } })
+  const ruled = answering(live({ annotations: { 'taxiway.dev/run': 'run_1' } }))
+  await ensureNamespace(ruled.cluster, { ...place, runId: 'run_2', preview: 12, pods: 'restricted' }, wait())
+  expect(ruled.calls[1]).toMatchObject({ method: 'PATCH', body: { metadata: { labels: security('restricted') } } })
 })

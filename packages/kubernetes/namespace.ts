@@ -21,10 +21,11 @@ const pathOf = (name: string): string => `${all}/${encodeURIComponent(name)}`
  * Makes the release's namespace if it is missing. An account that may not even look is taken to have been given one. That of a
  * preview says whose it is, and which run came last: whoever has read it before that does not remove it any more. A preview goes
  * to no namespace that was not made for it: code that nobody has reviewed may not choose among those that are there.
+ * Labels tell the cluster which pods to refuse; those of a namespace that others may use as well stay as they are found.
  */
 export async function ensureNamespace(
   cluster: Cluster,
-  release: Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'runId' | 'preview'>,
+  release: Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'runId' | 'preview' | 'pods'>,
   wait: Wait,
 ): Promise<Outcome<void>> {
   const { namespace: name, preview, runId } = release
@@ -34,7 +35,11 @@ export async function ensureNamespace(
     return refuse('cluster_forbidden', { detail: `namespace ${name} is being deleted` })
   if (found.value.status !== 404)
     return preview === undefined ? done(undefined) : ensureOwn(cluster, release, found.value, wait)
-  const labels = { [keys.managedBy]: 'taxiway', ...(preview === undefined ? {} : labelsOf(release, preview)) }
+  const labels = {
+    [keys.managedBy]: 'taxiway',
+    ...securityLabels(release),
+    ...(preview === undefined ? {} : labelsOf(release, preview)),
+  }
   const annotations = preview === undefined ? {} : { annotations: { [keys.run]: runId } }
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, ...annotations } }
   const made = await cluster.call({ method: 'POST', path: all, body, may403: true }, wait)
@@ -50,6 +55,16 @@ export async function ensureNamespace(
     ? done(undefined)
     : refuse('cluster_forbidden', { detail: messageOf(made.value.body) })
 }
+
+/**
+ * By these the cluster itself refuses pods that our policy refuses, whoever makes them (Pod Security admission, from 1.23 on).
+ * The restricted profile only where a rule wants it: images that run as root are refused by it.
+ */
+const securityLabels = ({ pods }: Pick<ClusterRelease, 'pods'>) => ({
+  'pod-security.kubernetes.io/enforce': pods ?? 'baseline',
+  'pod-security.kubernetes.io/audit': 'restricted',
+  'pod-security.kubernetes.io/warn': 'restricted',
+})
 
 const labelsOf = ({ repositoryId, environment }: Omit<Place, 'namespace'>, preview: number) => ({
   [keys.repository]: repositoryId,
@@ -69,7 +84,7 @@ export const isPreviewOf = (
 
 function ensureOwn(
   cluster: Cluster,
-  release: Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'runId'>,
+  release: Pick<ClusterRelease, 'repositoryId' | 'environment' | 'namespace' | 'runId' | 'pods'>,
   { status, body }: Answer<Namespace>,
   wait: Wait,
 ): Promise<Outcome<void>> | Outcome<void> {
@@ -78,11 +93,16 @@ function ensureOwn(
     return refuse('cluster_forbidden', {
       detail: `this account may not look at namespace ${namespace}; "taxiway cluster rbac --previews" prints what previews need`,
     })
-  if (isPreviewOf(body, release)) return markRun(cluster, body, release.runId, wait)
+  if (isPreviewOf(body, release)) return markRun(cluster, body, release, wait)
   return refuse('namespace_taken', { namespace, owner: 'somebody who made it for something else than this preview' })
 }
 
-async function markRun(cluster: Cluster, { metadata }: Namespace, runId: string, wait: Wait): Promise<Outcome<void>> {
+async function markRun(
+  cluster: Cluster,
+  { metadata }: Namespace,
+  { runId, pods }: Pick<ClusterRelease, 'runId' | 'pods'>,
+  wait: Wait,
+): Promise<Outcome<void>> {
   if (metadata.annotations?.[keys.run] === runId) return done(undefined)
   const marked = await cluster.call(
     {
@@ -90,7 +110,9 @@ async function markRun(cluster: Cluster, { metadata }: Namespace, runId: string,
       path: pathOf(metadata.name),
       contentType: 'application/merge-patch+json',
       // Not one that was made anew under this name.
-      body: { metadata: { uid: metadata.uid, annotations: { [keys.run]: runId } } },
+      body: {
+        metadata: { uid: metadata.uid, annotations: { [keys.run]: runId }, labels: securityLabels({ pods }) },
+      },
     },
     wait,
   )

@@ -53,6 +53,7 @@ const Order = Type.Object({
   namespace: Type.String(),
   cluster: Type.Optional(Type.String({ description: 'The cluster that was named for it, if one was.' })),
   preview: Type.Optional(Type.Integer({ description: 'Number of the pull request that it is the preview of.' })),
+  pods: Type.Optional(Type.Enum(['restricted'], { description: 'An admin ruled that its pods are restricted.' })),
   runId: Type.String(),
   sha: Type.String(),
   generation: Type.Integer({ description: 'Larger than that of every release before it in this environment.' }),

@@ -41,6 +41,7 @@ export async function makeOrder(
     sha: run.sha,
     generation,
     ...(preview === undefined ? {} : { preview }),
+    ...(rules.pods ? { pods: rules.pods } : {}),
   }
   const references = Object.fromEntries(
     run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),

@@ -20,8 +20,8 @@ export async function storedOrder(
   const generation = run.asked?.generation ?? 0
   const release = await patiently(() => deps.store.releases.read(run.repo, environment, generation))
   if (!release) return refuse('release_not_found', { environment, generation })
-  const { cluster: _, ...stored } = release.order
-  const order = { ...stored, ...(cluster ? { cluster } : {}) }
+  const { cluster: _, pods: __, ...stored } = release.order
+  const order = { ...stored, ...(cluster ? { cluster } : {}), ...(rules.pods ? { pods: rules.pods } : {}) }
   // Its digests are what its pipeline built: this very image, and no other of that name.
   const images = [...(rules.images ?? []), ...order.digests]
   const allowed = checkPolicy(order.objects, namespace, { ...rules, images, isShared, given: order.secrets })

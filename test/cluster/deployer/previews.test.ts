@@ -77,6 +77,7 @@ test('two pull requests have each a namespace, a push goes on in it, and closing
     'taxiway.dev/repository': world.repository.id,
     'taxiway.dev/environment': 'preview.1',
     'taxiway.dev/preview': '1',
+    'pod-security.kubernetes.io/enforce': 'baseline',
   })
   const next = await scene.propose(1, 'one again')
   expect(next.run.releases).toMatchObject([{ environment: 'preview.1', generation: 2, state: 'live' }])
