@@ -22,7 +22,16 @@ export interface ObjectRef {
 /** What the cluster is told of a release: objects in order of application, already stamped. */
 export type ClusterRelease = Pick<
   ReleaseOrder,
-  'repositoryId' | 'environment' | 'namespace' | 'runId' | 'generation' | 'objects' | 'digests' | 'preview' | 'pods' | 'secrets'
+  | 'repositoryId'
+  | 'environment'
+  | 'namespace'
+  | 'runId'
+  | 'generation'
+  | 'objects'
+  | 'digests'
+  | 'preview'
+  | 'pods'
+  | 'secrets'
 >
 
 /** A probe, as far as its answers are put into words. */
