@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { type OwnEngine, startOwnEngine } from '../world/own-engine.ts'
 import { isOver, type RoleProcess } from '../world/taxiway.ts'
@@ -25,7 +26,7 @@ beforeAll(async () => {
       TAXIWAY_WORK_SUBNET: '10.216.0.0/16',
     },
     name: `acme/flood-${process.pid}`,
-    roles: ['api'],
+    roles: ['api', 'status'],
     say: () => {},
   })
   builder = await world.taxiway.start(['builder'])
@@ -35,6 +36,7 @@ afterAll(async () => {
   await own?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
+oracleAfterEach(() => world.observed)
 
 const dockerfile = 'FROM busybox:stable\nCOPY www /www\n'
 const testing = (...run: string[]) =>

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { isOver } from '../world/taxiway.ts'
 import { check, eventually } from '../world/world.ts'
@@ -71,6 +72,7 @@ export function stagedContract(target: 'docker' | 'kubernetes'): void {
       await world?.stop()
       rmSync(folder, { recursive: true, force: true })
     })
+    oracleAfterEach(() => ({ ...world.observed, secrets: [...world.observed.secrets, 'very-secret-token'] }))
     const push = async (files: Record<string, string>, message: string) => {
       const { runId } = await world.push(files, message)
       const run = await world.taxiway.waitRun(runId, isOver, 150_000)

@@ -41,8 +41,10 @@ async function workIsForgotten(look: Look, keys: string[]): Promise<string[]> {
     const kind = parts[1] as string
     if (parts.at(-1) === 'lease' && over.has(parts[2] as string)) wrong.push(`${key} is held, and the run is over`)
     if (kind === 'lane') wrong.push(`${key} is held, and nothing rolls out`)
-    const queue = parts[2] === 'build' ? 'builder' : 'deployer'
-    if (kind === 'queue' && over.has((parts[3] ?? '').split('-')[0] as string) && isServed(taxiway, queue))
+    const role = parts[2] === 'build' ? 'builder' : 'deployer'
+    const isJob = kind === 'queue' && parts.length === 4 && over.has((parts[3] as string).split('-')[0] as string)
+    // The lock on a killed process' job outlives it by up to a minute: who has the run is told by the run's lease.
+    if (isJob && isServed(taxiway, role) && !keys.includes(`${key}:lock`))
       wrong.push(`${key} waits in the queue, and the run is over`)
   }
   const open = await redis.smembers('taxiway:runs:open')

@@ -11,6 +11,8 @@ export async function secretsAreHidden(look: Look): Promise<string[]> {
   if (secrets.length === 0) return []
   const forms = secrets.map((value) => [
     value,
+    JSON.stringify(value).slice(1, -1),
+    encodeURIComponent(value),
     Buffer.from(value).toString('base64'),
     Buffer.from(value).toString('hex'),
   ])
@@ -55,8 +57,16 @@ async function valuesOf(redis: Redis): Promise<[string, string][]> {
         return redis.get(key)
     }
   }
-  return Promise.all(keys.map(async (key): Promise<[string, string]> => [key, JSON.stringify(await read(key))]))
+  return Promise.all(keys.map(async (key): Promise<[string, string]> => [key, flat(await read(key))]))
 }
+
+/** All texts in a value, as they are. */
+const flat = (value: unknown): string =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value)
+        .map(([name, inner]) => `${name}\n${flat(inner)}`)
+        .join('\n')
+    : String(value)
 
 /** Labels of all that the engine has of ours, and configuration and history of the images of runs. */
 async function marksOf({ runs }: Look, docker: Docker): Promise<[string, string][]> {

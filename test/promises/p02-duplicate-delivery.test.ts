@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
+import { checkOracle } from '../oracle.ts'
 import { freePort, makeTaxiway } from '../world/taxiway.ts'
 import { pushBody, send } from '../world/webhooks.ts'
 
@@ -31,5 +32,14 @@ test('fifty copies of a delivery at two servers make one run, and so does one mo
   })
   expect(await send(webhook, body, { id: 'the-same' })).toMatchObject({ status: 200, body: { duplicate: true, runId } })
   expect((await taxiway.call('GET', `/runs?repo=${id}`)).body.items).toHaveLength(1)
+  await checkOracle({
+    taxiway,
+    repositories: [{ id, name: `acme/twice-${port}` }],
+    acknowledged: new Map([['the-same', runId]]),
+    host: { absent: 'the repository is nowhere' },
+    engine: { absent: 'nothing is built' },
+    running: { absent: 'nothing is deployed' },
+    secrets: [webhook.secret, taxiway.token],
+  })
   await taxiway.stop()
 })

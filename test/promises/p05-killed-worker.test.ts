@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { isOver } from '../world/taxiway.ts'
 import { eventually } from '../world/world.ts'
@@ -28,6 +29,7 @@ beforeEach(async () => {
   )
 })
 afterEach(() => world?.stop())
+oracleAfterEach(() => world.observed)
 
 const testing = (run: { stages: { name: string; state: string }[] }) =>
   run.stages.some(({ name, state }) => name === 'test' && state === 'running')

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
 import { commitAndPush } from '../git-host/push.ts'
 import { startGitHost } from '../git-host/server.ts'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { isOver, makeTaxiway } from '../world/taxiway.ts'
 import { eventually } from '../world/world.ts'
 
@@ -35,6 +36,16 @@ afterAll(async () => {
   await host?.stop()
 })
 
+const repositories: { id: string; name: string }[] = []
+oracleAfterEach(() => ({
+  taxiway,
+  repositories,
+  host,
+  engine: { absent: 'the runs end before one is needed' },
+  running: { absent: 'nothing is deployed' },
+  secrets: [token, 'a-wrong-token', taxiway.token],
+}))
+
 /** A repository whose every push fails at its pipeline file, registered with a token. */
 async function makeRepository(name: string, registered = token) {
   const { cloneUrl } = await host.createRepository(name, { token })
@@ -45,6 +56,7 @@ async function makeRepository(name: string, registered = token) {
     token: registered,
   })
   host.setWebhook(name, body.webhook)
+  repositories.push({ id: body.id, name })
   const tree = join(folder, name)
   mkdirSync(tree, { recursive: true })
   return {

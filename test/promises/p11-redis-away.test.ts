@@ -6,6 +6,7 @@ import Docker from 'dockerode'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { startRedis } from '../../deploy/local/redis.ts'
+import { checkOracle } from '../oracle.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { isOver, makeTaxiway } from '../world/taxiway.ts'
 import { pushBody, send } from '../world/webhooks.ts'
@@ -21,6 +22,24 @@ const start = async (args: string[] = []) => {
   return {
     store,
     taxiway,
+    async register() {
+      const url = 'http://127.0.0.1:9/acme/shop.git'
+      const { id, webhook } = (await taxiway.call('POST', '/repos', { host: 'github', url })).body
+      return { id, hook: webhook }
+    },
+    /** Cancels the run, as nobody builds it; then all is quiet. */
+    async quiet(repo: { id: string; hook: { secret: string } }, delivery: string, runId: string) {
+      expect((await taxiway.call('POST', `/runs/${runId}/cancel`)).status).toBe(202)
+      await checkOracle({
+        taxiway,
+        repositories: [{ id: repo.id, name: 'acme/shop' }],
+        acknowledged: new Map([[delivery, runId]]),
+        host: { absent: 'the repository is nowhere' },
+        engine: { absent: 'nothing is built' },
+        running: { absent: 'nothing is deployed' },
+        secrets: [repo.hook.secret, taxiway.token],
+      })
+    },
     stop: async () => {
       await taxiway.stop()
       await store.stop()
@@ -29,10 +48,10 @@ const start = async (args: string[] = []) => {
 }
 
 test('while Redis hangs nothing is promised, and it goes on by itself afterwards', async () => {
-  const { store, taxiway, stop } = await start()
+  const { store, taxiway, register, quiet, stop } = await start()
   await taxiway.start(['api'])
-  const hook = (await taxiway.call('POST', '/repos', { host: 'github', url: 'http://127.0.0.1:9/acme/shop.git' })).body
-    .webhook
+  const repo = await register()
+  const { hook } = repo
   const body = pushBody('acme/shop', 'd'.repeat(40))
   process.kill(store.pid as number, 'SIGSTOP')
   const startedMs = performance.now()
@@ -51,6 +70,7 @@ test('while Redis hangs nothing is promised, and it goes on by itself afterwards
   }
   expect(answer.status === 202 || answer.body.duplicate).toBe(true)
   expect((await taxiway.call('GET', '/runs')).body.items).toHaveLength(1)
+  await quiet(repo, 'one', answer.body.runId)
   await stop()
 })
 
@@ -64,10 +84,10 @@ test.each([
 })
 
 test('a full Redis answers 503 queue_full, and keeps no half of a run', async () => {
-  const { store, taxiway, stop } = await start()
+  const { store, taxiway, register, quiet, stop } = await start()
   await taxiway.start(['api'])
-  const hook = (await taxiway.call('POST', '/repos', { host: 'github', url: 'http://127.0.0.1:9/acme/shop.git' })).body
-    .webhook
+  const repo = await register()
+  const { hook } = repo
   const redis = new Redis(store.address)
   await redis.config('SET', 'maxmemory', '1mb')
   const before = await redis.dbsize()
@@ -77,8 +97,10 @@ test('a full Redis answers 503 queue_full, and keeps no half of a run', async ()
   })
   expect(await redis.dbsize()).toBe(before)
   await redis.config('SET', 'maxmemory', '0')
-  expect((await send(hook, pushBody('acme/shop', 'e'.repeat(40)))).status).toBe(202)
+  const taken = await send(hook, pushBody('acme/shop', 'e'.repeat(40)), { id: 'taken' })
+  expect(taken.status).toBe(202)
   redis.disconnect()
+  await quiet(repo, 'taken', taken.body.runId)
   await stop()
 })
 
@@ -141,6 +163,7 @@ describe('a builder in the middle of a test of ten lines', () => {
       redis.disconnect()
       const ends = events.filter((event) => event.includes('stage_finished') && event.includes('"test"'))
       expect(ends).toHaveLength(1)
+      await checkOracle(world.observed)
     } finally {
       await world.stop()
       await store.stop()

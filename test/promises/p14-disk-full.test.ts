@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { isOver } from '../world/taxiway.ts'
 import { eventually } from '../world/world.ts'
@@ -35,6 +36,7 @@ afterAll(async () => {
   await world?.stop()
   execFileSync('umount', ['--lazy', disk])
 })
+oracleAfterEach(() => world.observed)
 
 const freeMb = () => {
   const { bavail, bsize } = statfsSync(disk)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../oracle/after-each.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { isOver } from '../world/taxiway.ts'
 import { eventually, expectRunning } from '../world/world.ts'
@@ -18,6 +19,7 @@ afterAll(async () => {
   await world?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
+oracleAfterEach(() => world.observed)
 
 test('a tag that is moved between the push and the deploy changes nothing: what was tested is what runs', async () => {
   const registry = makeRegistryApi(TAXIWAY_REGISTRY, undefined)

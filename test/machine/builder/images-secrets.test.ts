@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type StartedRedis, startRedis } from '../../../deploy/local/redis.ts'
 import { git } from '../../git-host/git.ts'
 import { commitAndPush } from '../../git-host/push.ts'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { type ImageWorld, makeImageWorld } from '../../world/image-world.ts'
 import { isOver } from '../../world/taxiway.ts'
 import { eventually } from '../../world/world.ts'
@@ -39,6 +40,7 @@ afterAll(async () => {
   await images?.stop()
   await redis?.stop()
 })
+oracleAfterEach(() => ({ ...images.world.observed, secrets: [...images.world.observed.secrets, value] }))
 
 test('a step mounts the secret, and its value is in no image, history, layer, log, file or dump', async () => {
   const mount = 'RUN --mount=type=secret,id=NPM_TOKEN'

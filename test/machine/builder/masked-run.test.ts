@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startRedis } from '../../../deploy/local/redis.ts'
+import { checkOracle } from '../../oracle.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { isOver } from '../../world/taxiway.ts'
 
@@ -76,6 +77,7 @@ test('a secret that a test prints, however it does, is in no log, reason, status
       const text = readFileSync(join(entry.parentPath, entry.name), 'latin1')
       for (const trace of traces) expect([entry.name, trace, text.includes(trace)]).toEqual([entry.name, trace, false])
     }
+    await checkOracle({ ...world.observed, secrets: [...world.observed.secrets, secret, key] })
   } finally {
     await world.stop()
     await redis.stop()

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { isOver } from '../../world/taxiway.ts'
 import { eventually } from '../../world/world.ts'
@@ -42,6 +43,7 @@ afterAll(async () => {
   server.closeAllConnections()
   server.close()
 })
+oracleAfterEach(() => world.observed)
 
 const refusing =
   (status: number, headers: Record<string, string> = {}): Answer =>

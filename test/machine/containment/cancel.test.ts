@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { type OwnEngine, startOwnEngine } from '../../world/own-engine.ts'
 import { isOver, type RoleProcess } from '../../world/taxiway.ts'
@@ -38,7 +39,7 @@ beforeAll(async () => {
       TAXIWAY_WORK_SUBNET: '10.215.0.0/16',
     },
     name: `acme/cancel-${process.pid}`,
-    roles: ['api'],
+    roles: ['api', 'status'],
     say: () => {},
   })
 })
@@ -53,6 +54,8 @@ afterAll(async () => {
   silent.close()
   rmSync(folder, { recursive: true, force: true })
 })
+
+oracleAfterEach(() => world.observed)
 
 const marker = () => `marker-${randomBytes(8).toString('hex')}`
 const dockerfile = 'FROM busybox:stable\nCOPY www /www\n'

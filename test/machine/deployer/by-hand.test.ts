@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { gateScene, me } from './gate-scene.ts'
 
 const { world, call, rule, unrule, act, read, over, waits, stateOf, push, pushBroken, answers } =
@@ -13,6 +14,7 @@ beforeAll(async () => {
 })
 beforeEach(unrule)
 afterAll(() => world.stop())
+oracleAfterEach(() => world.observed)
 
 test('what is live in staging is promoted with the same images, and nothing is built', async () => {
   const { runId } = await push('9', 'approval: required', '')

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { freePort } from '../../world/taxiway.ts'
 import { eventually } from '../../world/world.ts'
 import { gateScene } from './gate-scene.ts'
@@ -12,6 +13,7 @@ beforeAll(async () => {
 })
 beforeEach(unrule)
 afterAll(() => world.stop())
+oracleAfterEach(() => world.observed)
 
 /** The real program, as a process of its own. */
 async function taxiway(args: string[], environment: Record<string, string> = {}) {

@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { eventually } from '../../world/world.ts'
 import { gateScene, me } from './gate-scene.ts'
 
@@ -6,6 +7,7 @@ const { world, call, rule, unrule, act, over, waits, told, stateOf, push, pushBr
   await gateScene('gates')
 beforeEach(unrule)
 afterAll(() => world.stop())
+oracleAfterEach(() => world.observed)
 
 test('a release waits for its approval, says so everywhere, and begins when it is given', async () => {
   const { sha, runId } = await push('1', 'approval: required')

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { previewScene } from '../../world/preview-scene.ts'
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
   await scene.allow('members')
 })
 afterAll(() => world?.stop())
+oracleAfterEach(() => world.observed)
 
 const deploys = (run: { stages: { name: string; environment?: string; state: string }[] }) =>
   run.stages.filter((stage) => stage.name === 'deploy').map(({ environment, state }) => `${environment} ${state}`)

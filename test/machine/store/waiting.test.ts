@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { oracleAfterEach } from '../../oracle/after-each.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { isOver } from '../../world/taxiway.ts'
 import { pushBody, send } from '../../world/webhooks.ts'
@@ -20,6 +21,7 @@ beforeAll(async () => {
   })
 })
 afterAll(() => world?.stop())
+oracleAfterEach(() => world.observed)
 
 const read = async (id: string) => (await world.taxiway.call('GET', `/runs/${id}`)).body
 const over = (id: string) => world.taxiway.waitRun(id, isOver, 60_000)
