@@ -35,7 +35,7 @@ export async function findCommit(
   const author = commit?.author?.name
   return done({
     sha,
-    branch,
+    ...(branch === undefined ? {} : { branch }),
     defaultBranch,
     message: isText(message, Infinity) ? message.slice(0, longestMessage).toWellFormed() : '',
     author: isText(author, Infinity) ? author.slice(0, 200).toWellFormed() : '',

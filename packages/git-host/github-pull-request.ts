@@ -42,7 +42,7 @@ export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDeliv
     fork: !isText(from, 200) || from.toLowerCase() !== name.toLowerCase(),
     message: title.slice(0, longestMessage).toWellFormed(),
     author: isText(login, 200) ? login.toWellFormed() : '',
-    defaultBranch,
+    ...(defaultBranch === undefined ? {} : { defaultBranch }),
   })
 }
 

@@ -51,13 +51,13 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
     deleted: isDeleted,
     tag: isTag,
     ...(isTag ? { tagName: ref.slice('refs/tags/'.length) } : {}),
-    changed,
+    ...(changed ? { changed } : {}),
     ...(payload.forced === true ? { forced: true } : {}),
     message: message.slice(0, longestMessage).toWellFormed(),
     ...shown(payload),
     ...(branch ? { branch } : {}),
     ...(sha && !isDeleted ? { sha } : {}),
-    defaultBranch,
+    ...(defaultBranch === undefined ? {} : { defaultBranch }),
   })
 }
 

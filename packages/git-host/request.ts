@@ -83,7 +83,8 @@ function judge({ status, headers }: Response, said: string): StatusResult {
   const pauseMs = pauseOf(headers, Date.now())
   const isLimit = status === 429 || (status === 403 && (pauseMs !== undefined || /rate limit/i.test(said)))
   const afterMs = pauseMs ?? (isLimit ? 60_000 : undefined)
-  if (isLimit || status === 408 || status >= 500) return { kind: 'retry', detail, afterMs }
+  if (isLimit || status === 408 || status >= 500)
+    return { kind: 'retry', detail, ...(afterMs === undefined ? {} : { afterMs }) }
   if (status === 401 || status === 403) return { kind: 'unauthorized' }
   const isRedirect = status >= 300 && status < 400
   return {

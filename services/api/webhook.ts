@@ -119,8 +119,8 @@ function cause(delivery: RunDelivery): Pick<NewRun, 'event' | 'branch'> & Partia
     return {
       event: 'push',
       branch,
-      changed,
-      before,
+      ...(changed ? { changed } : {}),
+      ...(before ? { before } : {}),
       ...(forced ? { forced } : {}),
     }
   return { event: 'tag', branch: '', ...(tagName ? { tag: tagName } : {}) }

@@ -101,7 +101,7 @@ async function agree(deps: ReconcileDeps, run: Run, signal: AbortSignal): Promis
         return {
           kind: 'later',
           detail: answer.detail,
-          afterMs: answer.afterMs,
+          ...(answer.afterMs === undefined ? {} : { afterMs: answer.afterMs }),
         }
       default:
         answer satisfies never

@@ -102,7 +102,7 @@ function registerRoute(app: Api, { clusters }: Store): void {
 const asked = (name: string, sealed: string, namespace: string | undefined) => ({
   name,
   sealed,
-  namespace,
+  ...(namespace === undefined ? {} : { namespace }),
 })
 
 async function readAccess(body: Type.Static<typeof Body>): Promise<Outcome<ClusterAccess>> {

@@ -41,9 +41,9 @@ function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void 
         apiUrl: parsed.value.apiUrl,
         deploy,
         createdAt: store.now().toISOString(),
-        branches,
-        tags,
-        pullRequests,
+        ...(branches ? { branches } : {}),
+        ...(tags ? { tags } : {}),
+        ...(pullRequests ? { pullRequests } : {}),
         ...(maxRuns ? { maxRuns } : {}),
       }
       const webhookSecret = randomBytes(32).toString('hex')

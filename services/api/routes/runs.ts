@@ -77,7 +77,7 @@ function readRoutes(app: Api, { store, url }: ApiDeps): void {
       const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const waiting = await store.turns.waiting(found.value)
-      return sendOutcome(reply, done({ ...viewRun(url, found.value), waiting }))
+      return sendOutcome(reply, done({ ...viewRun(url, found.value), ...(waiting ? { waiting } : {}) }))
     },
   )
 }
@@ -105,12 +105,12 @@ function cancelRoute(app: Api, { store, url }: ApiDeps): void {
 
 /** What a run that is run again keeps, above all whether its code is trusted. */
 const whatItWas = ({ defaultBranch, tag, pullRequest, trusted, inputs, changed }: Run): Partial<NewRun> => ({
-  defaultBranch,
-  tag,
-  pullRequest,
-  trusted,
-  inputs,
-  changed,
+  ...(defaultBranch ? { defaultBranch } : {}),
+  ...(tag === undefined ? {} : { tag }),
+  ...(pullRequest ? { pullRequest } : {}),
+  ...(trusted === undefined ? {} : { trusted }),
+  ...(inputs ? { inputs } : {}),
+  ...(changed ? { changed } : {}),
 })
 
 /** The same once more: what only gave an environment what an earlier run made does that again. */

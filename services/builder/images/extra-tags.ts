@@ -64,5 +64,5 @@ async function pushTag(
   const isThere = await imageExists(engine, imageId, signal)
   const pulled = isThere ? done(undefined) : await pullImage(engine, `${name}@${digest}`, { ...order, auth })
   if (!pulled.ok) return pulled
-  return pushImage(engine, { ...order, imageId, repository: name, tag, auth })
+  return pushImage(engine, { ...order, imageId, repository: name, tag, ...(auth ? { auth } : {}) })
 }

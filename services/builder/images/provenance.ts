@@ -46,7 +46,7 @@ export async function stateOrigin(
       image,
       bases,
       source: { url: tree.url, ref: refOf(run), sha: run.sha },
-      pipeline: tree.pipeline,
+      ...(tree.pipeline ? { pipeline: tree.pipeline } : {}),
       builder: `${config.url}/${encodeURIComponent(config.worker)}`,
       run: describe(run, config.url),
       startedOn: findStage(run, 'build')?.startedAt ?? run.startedAt ?? run.createdAt,

@@ -108,7 +108,7 @@ async function takeOver(
     image: name,
     digest,
     reference,
-    provenance,
-    user,
+    ...(provenance ? { provenance } : {}),
+    ...(user === undefined ? {} : { user }),
   })
 }

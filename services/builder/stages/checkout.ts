@@ -92,14 +92,13 @@ async function readPlan(
     branch: run.branch,
     sha: run.sha,
     number: run.number,
-    tag: run.tag,
-    base: run.pullRequest?.base,
-    pull: run.pullRequest?.number,
-    trusted: run.trusted,
-    inputs: run.inputs,
-    changed: run.changed,
-    defaultBranch: run.defaultBranch,
-    namespace: repository.deploy.namespace,
+    ...(run.tag ? { tag: run.tag } : {}),
+    ...(run.pullRequest ? { base: run.pullRequest.base, pull: run.pullRequest.number } : {}),
+    ...(run.trusted === undefined ? {} : { trusted: run.trusted }),
+    ...(run.inputs ? { inputs: run.inputs } : {}),
+    ...(run.changed ? { changed: run.changed } : {}),
+    ...(run.defaultBranch ? { defaultBranch: run.defaultBranch } : {}),
+    ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }
   const has = (name: string) => files.some(({ path }) => path === name)
   if (has(pipelineFile)) return file.ok ? planOf(file.value, context, patienceOf(run)) : file

@@ -60,7 +60,7 @@ async function placeOf(
   const host = registryHost(parsed.registry)
   const auth = (await store.registries.credentials(config.registry))[host]
   const api = makeRegistryApi(host, auth, signal)
-  return done({ name, imageId, api, repository: parsed.repository, auth })
+  return done({ name, imageId, api, repository: parsed.repository, ...(auth ? { auth } : {}) })
 }
 
 async function publishOne(
@@ -79,7 +79,7 @@ async function publishOne(
   const reference = `${place.name}@${digest}`
   const { statement, provenance } = origin
   const user = await imageUser(deps.engine, place.imageId, stage.signal)
-  const stated = { provenance, user }
+  const stated = { ...(provenance ? { provenance } : {}), ...(user === undefined ? {} : { user }) }
   await stage.record({ type: 'image_published', image: image.name, digest, reference, ...stated })
   if (key !== undefined) {
     const keyed = { reference, digest, imageId: place.imageId, run: stage.run.number, statement, ...stated }
@@ -102,7 +102,7 @@ async function push(
     imageId,
     repository: name,
     tag: `run-${stage.run.number}`,
-    auth,
+    ...(auth ? { auth } : {}),
     signal: stage.signal,
     deadlineMs: pushMs,
     onLine: (text) => stage.log.write(`${text}\n`),

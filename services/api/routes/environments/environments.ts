@@ -54,7 +54,7 @@ export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryI
     name,
     rules,
     ...(live ? { live: viewRelease(url, name, live) } : {}),
-    hold,
+    ...(hold ? { hold } : {}),
     ...(live && seen ? { state: stateAt(seen, store.now().getTime()) } : {}),
     ...(preview ? { preview: viewPreview(preview, trouble) } : {}),
   }
@@ -65,7 +65,7 @@ const viewPreview = ({ of, number, url, updatedAt, ttlMs }: Preview, trouble: Pr
   number,
   updatedAt,
   expiresAt: new Date(Date.parse(updatedAt) + ttlMs).toISOString(),
-  url,
+  ...(url === undefined ? {} : { url }),
   ...(trouble ? { trouble: trouble.reason } : {}),
 })
 

@@ -105,7 +105,7 @@ function changeRoute(app: Api, { store }: ApiDeps, kind: 'scale' | 'restart'): v
         kind,
         state: 'waiting',
         workload: named.value,
-        replicas,
+        ...(replicas === undefined ? {} : { replicas }),
         who: request.caller?.name ?? 'somebody',
         at: store.now().toISOString(),
         generation: release.generation,
