@@ -35,8 +35,11 @@ export interface StageOrder {
 export async function openStage(order: StageOrder): Promise<Stage> {
   const { target, folder, screen, stops, signal } = order
   const marks = join(folder, 'marks')
-  stops.push(async () => readMarks(marks).length === 0 && rmSync(folder, { recursive: true, force: true }))
+  stops.push(async () => {
+    if (readMarks(marks).length === 0) rmSync(folder, { recursive: true, force: true })
+  })
   const { mark, secretKey } = await beginMark(marks)
+  screen.say('Starting the parts', 'bold')
   screen.waitFor('the parts to be found or started')
   const local = await startParts(order)
   noteFound(mark, local.parts)
