@@ -7,6 +7,7 @@ import { makeRegistryApi } from '@taxiway/registry/api.ts'
 import Docker from 'dockerode'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, expect, test } from 'vitest'
+import { readMarks } from '../../deploy/demo/mark.ts'
 import { eventually } from '../world/world.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -22,6 +23,12 @@ export function demoContract(target: 'kubernetes' | 'docker', namespaces: () => 
   const docker = new Docker({ socketPath: DOCKER_HOST.replace(/^unix:\/\//, '') })
   const folder = join(mkdtempSync(join(tmpdir(), 'taxiway-demo-')), 'demo')
   const running: ChildProcess[] = []
+  /** Of the demos of this test: others may be played on the same parts. */
+  const ids = new Set<string>()
+  const installations = new Set<string>()
+  const isOurs = (name: string) =>
+    [...ids].some((id) => name.includes(`taxiway-demo-${id}`)) ||
+    [...installations].some((installation) => name.startsWith(`taxiway-work/${installation}.`))
   afterEach(() => {
     for (const child of running.splice(0)) child.kill('SIGKILL')
   })
@@ -45,7 +52,13 @@ export function demoContract(target: 'kubernetes' | 'docker', namespaces: () => 
       child,
       text: () => text,
       ended: once(child, 'exit'),
-      saying: (words: RegExp) => eventually(async () => expect(text).toMatch(words), 120_000),
+      async saying(words: RegExp) {
+        await eventually(async () => expect(text).toMatch(words), 120_000)
+        for (const { id, installation } of readMarks(join(folder, 'marks'))) {
+          ids.add(id)
+          installations.add(installation)
+        }
+      },
     }
   }
   /** Names of all that demos have in the engine, Redis, registry and cluster. */
@@ -53,13 +66,24 @@ export function demoContract(target: 'kubernetes' | 'docker', namespaces: () => 
     const images = (await docker.listImages()).flatMap((one) => [...(one.RepoTags ?? []), ...(one.RepoDigests ?? [])])
     const containers = await docker.listContainers({ all: true })
     return [
-      ...images.filter((name) => name.includes('/taxiway-demo-')),
-      ...containers.filter(({ Image }) => Image.includes('/taxiway-demo-')).map(({ Id }) => Id),
+      ...images.filter(isOurs),
+      ...containers.filter(({ Image }) => isOurs(Image)).map(({ Names }) => Names.join()),
+      ...(await work()),
       ...(await keys()).filter((key) => !theirs.includes(key)),
       ...(await tags()),
-      ...(await namespaces()),
+      ...(await namespaces()).filter(isOurs),
       ...(existsSync(folder) ? [folder] : []),
     ]
+  }
+  async function work(): Promise<string[]> {
+    const names: string[] = []
+    for (const installation of installations) {
+      const filters = { label: [`taxiway.installation=${installation}`] }
+      names.push(...(await docker.listContainers({ all: true, filters })).map(({ Names }) => Names.join()))
+      names.push(...(await docker.listNetworks({ filters })).map(({ Name }) => Name))
+      names.push(...((await docker.listVolumes({ filters })).Volumes ?? []).map(({ Name }) => Name))
+    }
+    return names
   }
   async function keys(): Promise<string[]> {
     const found: string[] = []
@@ -71,11 +95,13 @@ export function demoContract(target: 'kubernetes' | 'docker', namespaces: () => 
     return found
   }
   async function tags(): Promise<string[]> {
-    const { repositories } = (await (await fetch(`http://${TAXIWAY_REGISTRY}/v2/_catalog?n=10000`)).json()) as {
+    const { repositories } = (await (
+      await fetch(`http://${TAXIWAY_REGISTRY}/v2/_catalog?n=1000&last=taxiway-demo`)
+    ).json()) as {
       repositories: string[]
     }
     const api = makeRegistryApi(TAXIWAY_REGISTRY, undefined)
-    const ours = repositories.filter((name) => name.startsWith('taxiway-demo-'))
+    const ours = repositories.filter(isOurs)
     return (await Promise.all(ours.map((name) => api.tags(name)))).flat()
   }
 
@@ -91,7 +117,9 @@ export function demoContract(target: 'kubernetes' | 'docker', namespaces: () => 
     await killed.ended
     expect(await left()).not.toEqual([])
     const next = demo('--once')
+    await next.saying(/Pages/)
     expect(await next.ended, next.text()).toEqual([0, null])
+    expect(ids.size).toBe(2)
     expect(next.text()).toMatch(/what it left is removed/)
     expect(next.text()).toMatch(/Pages +http:.*sign in with .*The first push becomes live.*PASS first-push/s)
     expect(await left()).toEqual([])
