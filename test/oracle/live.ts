@@ -38,7 +38,9 @@ export async function newestIsLive(look: Look): Promise<string[]> {
 /** A later generation is a newer run's, or gives back an earlier release. */
 function isInOrder({ runs }: Look, releases: SeenRelease[]): string[] {
   const sequences = new Map(runs.map(({ id, sequence }) => [id, sequence]))
-  const wrong: string[] = []
+  const wrong = releases
+    .filter(({ state }) => state === 'applying' || state === 'restoring')
+    .map(({ generation, state }) => `release ${generation} is ${state}, and nobody goes on with it`)
   let newest: { generation: number; sequence: number } | undefined
   for (const { generation, runId, event } of releases.toSorted((a, b) => a.generation - b.generation)) {
     const sequence = sequences.get(runId)

@@ -3,7 +3,7 @@ import type { Plan } from '../plan/plan.ts'
 import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from '../reason.ts'
 import { isWork, type RunEvent } from './event.ts'
 import type { Stage } from './parts.ts'
-import { changed, changeJob, changeRelease, noteBuilt, notePublished } from './results.ts'
+import { changed, changeJob, changeRelease, endReleases, noteBuilt, notePublished } from './results.ts'
 import { findStage, isPassed, isTerminal, neededWork, type Run, type RunState } from './run.ts'
 
 /** Crashes after which a run is not tried again. */
@@ -223,6 +223,7 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
     if (stage.state === 'pending') stage.state = isVerdict ? 'skipped' : state
   }
   endTests(run)
+  endReleases(run)
   return release(run)
 }
 

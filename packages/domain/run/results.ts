@@ -1,5 +1,5 @@
 import type { RunEvent } from './event.ts'
-import type { RunImage, RunJob } from './parts.ts'
+import type { ReleaseState, RunImage, RunJob, RunRelease } from './parts.ts'
 import type { Run } from './run.ts'
 
 /** The list with the item in the place of the one of the same key, else at its end. */
@@ -46,11 +46,26 @@ export const changeJob = (run: Run, job: RunJob): Run => ({
   jobs: changed(run.jobs, job, ({ environment, when, name }) => `${environment} ${when} ${name}`),
 })
 
+/** A later release of the run takes the place of one that its attempt left in the middle. */
 export function changeRelease(run: Run, event: Extract<RunEvent, { type: 'release_changed' }>): Run {
   const { type: _, ...release } = event
-  run.releases = [
-    ...run.releases.filter((known) => known.generation !== event.generation || known.environment !== event.environment),
-    release,
-  ]
+  const others = run.releases.filter(
+    (known) => known.generation !== event.generation || known.environment !== event.environment,
+  )
+  const isOverCome = ({ environment, generation, state }: RunRelease) =>
+    environment === event.environment && generation < event.generation && state === 'applying'
+  run.releases = [...others.map((one) => (isOverCome(one) ? endRelease(one, 'superseded') : one)), release]
   return run
+}
+
+/** No attempt goes on with what a lost one left in the middle. */
+export function endReleases(run: Run): void {
+  const state = run.state === 'superseded' ? 'superseded' : 'failed'
+  run.releases = run.releases.map((one) =>
+    one.state === 'applying' || one.state === 'restoring' ? endRelease(one, state) : one,
+  )
+}
+
+function endRelease({ progress: _, ...release }: RunRelease, state: ReleaseState): RunRelease {
+  return { ...release, state }
 }

@@ -1,5 +1,6 @@
 import { fromStored, type Release, toStored } from '@taxiway/domain/environment/release.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from '../redis/connection.ts'
 import { keys } from '../redis/keys.ts'
@@ -65,22 +66,21 @@ export function makeReleases(redis: Redis) {
       return Number(claimed) || undefined
     },
 
-    /** Writes a release; one that is live becomes what a rollback restores. */
+    /** Writes a release; one that is live becomes what a rollback restores, one that begins leaves those behind that did not end. */
     async save(repo: RepositoryId, environment: string, release: Release): Promise<void> {
+      const key = keys.releases(repo, environment)
+      const text = JSON.stringify({ ...release, order: toStored(release.order) })
       const change = redis
         .multi()
-        .hset(
-          keys.releases(repo, environment),
-          String(release.generation),
-          JSON.stringify({ ...release, order: toStored(release.order) }),
-        )
+        .hset(key, String(release.generation), text)
         .sadd(keys.environments(repo), environment)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
       // What is live stays, however many failed after it.
       const tooOld = String(release.generation - keptReleases)
       const live = await redis.hget(keys.environment(repo, environment), 'live')
-      if (live !== tooOld) change.hdel(keys.releases(repo, environment), tooOld)
+      if (live !== tooOld) change.hdel(key, tooOld)
       await change.exec()
+      if (release.state === 'applying') await leaveBehind(redis, key, release.generation)
     },
 
     /** The release of that generation, as long as it is kept. */
@@ -97,5 +97,16 @@ export function makeReleases(redis: Redis) {
       const all = Object.values(await redis.hgetall(keys.releases(repo, environment))).map(parse)
       return all.sort((a, b) => b.generation - a.generation)
     },
+  }
+}
+
+/** Whoever was at an older release has lost the right to roll out. Those below one that has ended were noted when that one began. */
+async function leaveBehind(redis: Redis, key: string, generation: number): Promise<void> {
+  for (let older = generation - 1; older > 0 && older > generation - keptReleases; older--) {
+    const text = await redis.hget(key, String(older))
+    if (!text) continue
+    const release = JSON.parse(text) as { state: ReleaseState }
+    if (release.state !== 'applying' && release.state !== 'restoring') return
+    await redis.hset(key, String(older), JSON.stringify({ ...release, state: 'superseded' satisfies ReleaseState }))
   }
 }
