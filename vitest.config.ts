@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Files side by side: most of them wait for an engine or a cluster more than they work. */
-const workers = 6
+const workers = 4
 
 const real = {
   environment: 'node' as const,

@@ -57,7 +57,7 @@ let { numPassedTests: passed, numFailedTests: failed } = first.results ?? { numP
 let { isGreen } = first
 // Side by side, a test may fail for want of a processor. Alone it has to pass; what needs that is told, as it should not.
 const red = first.results?.testResults.filter(({ status }) => status === 'failed').map(({ name }) => name) ?? []
-if (red.length > 0 && red.length <= 8) {
+if (red.length > 0 && red.length <= 12) {
   process.stdout.write(`\nOnce more, one after another: ${red.map((name) => relative('.', name)).join(', ')}\n`)
   const again = run('again', ['--maxWorkers=1', ...red])
   isGreen = again.isGreen
