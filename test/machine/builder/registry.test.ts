@@ -1,3 +1,4 @@
+// Slow: the engine itself tries an upload for 50 s before it gives up, and Taxiway asks it twice.
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
