@@ -12,8 +12,8 @@ import { objectName, removeRun, workLabels } from '@taxiway/docker/engine/labels
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
 import { newId } from '@taxiway/domain/ids.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeTaxiway } from '../../world/taxiway.ts'
-import { eventually } from '../../world/world.ts'
+import { makeTaxiway } from '../world/taxiway.ts'
+import { eventually } from '../world/world.ts'
 
 const run = newId<string>('run', randomBytes)
 const never = new AbortController().signal
