@@ -13,8 +13,8 @@ const most = {
   kibPerRun: 32,
   kibPerRepository: 64,
 }
-/** A process that has done its work and rests: 170 MB with all roles at its start; what V8 has taken since it keeps for a while. */
-const mostRssMb = 400
+/** A process that has done its work and rests. */
+const mostRssMb = 300
 
 /** 6. Redis keys and memory are back near their baseline. */
 export async function recordIsSmall(look: Look): Promise<string[]> {
