@@ -90,7 +90,8 @@ test('a builder told to stop gives its run back at once, and another goes on wit
 })
 
 test('cancelling a run in the middle of its test ends it, and its container, within 12 seconds', async () => {
-  await world.taxiway.start(['builder'])
+  // What is promised is promised with the grace that people get.
+  await world.taxiway.start(['builder'], { TAXIWAY_STOP_MS: '10000' })
   writeFileSync(
     join(world.tree, '.taxiway.yaml'),
     'version: 1\nimages: { web: {} }\ntest: { stubborn: { image: web, run: ["trap true TERM", "while true; do sleep 1; done"] } }\n',

@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { oracleAfterEach } from '../../oracle/after-each.ts'
-import { makeWorld } from '../../world/make-world.ts'
-import { type OwnEngine, startOwnEngine } from '../../world/own-engine.ts'
-import { isOver, type RoleProcess } from '../../world/taxiway.ts'
-import { eventually } from '../../world/world.ts'
+import { oracleAfterEach } from '../oracle/after-each.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { type OwnEngine, startOwnEngine } from '../world/own-engine.ts'
+import { isOver, type RoleProcess } from '../world/taxiway.ts'
+import { eventually } from '../world/world.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
 /** From the wish to the record. */
@@ -37,6 +37,8 @@ beforeAll(async () => {
       TAXIWAY_REGISTRY,
       TAXIWAY_BUILD_CGROUP: own.cgroup,
       TAXIWAY_WORK_SUBNET: '10.215.0.0/16',
+      // What is promised is promised with the grace that people get.
+      TAXIWAY_STOP_MS: '10000',
     },
     name: `acme/cancel-${process.pid}`,
     roles: ['api', 'status'],
