@@ -1,3 +1,4 @@
+// Slow: between two corrections of drift Taxiway waits as long as it does for people, a minute at most.
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deployment, service, successOf, type TestPlace } from '../../contracts/target.ts'

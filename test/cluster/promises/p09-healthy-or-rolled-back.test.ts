@@ -1,3 +1,4 @@
+// Slow: eleven pushes, one of which soaks until it crashes after 25 s, and two wait out the 30 s they have to become ready.
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// Slow: it makes a Debian image with compilers, Python, Node and a database, and builds four real projects on it.
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
