@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { callBack, type Engine, engineFault, stream } from '../engine/engine.ts'
@@ -30,6 +31,8 @@ export interface BuildOrder {
   secrets?: Readonly<Record<string, string>>
   /** Results of `RUN` steps are taken from the cache, and left there, for builds with the same word only: what was made with a secret is nobody else's. */
   cacheScope?: string
+  /** Whose cache mounts (`RUN --mount=type=cache`) its steps see: those of builds with the same word, and no others. What one step leaves there, another runs. */
+  cacheMounts: string
   /** As in `linux/arm64`. Default: the engine's own. */
   platform?: string
   cacheFrom?: string[]
@@ -165,7 +168,7 @@ function queryOf(order: BuildOrder, more: Record<string, string>): URLSearchPara
     dockerfile: order.context.dockerfile,
     ...(order.target ? { target: order.target } : {}),
     ...(order.labels ? { labels: JSON.stringify(order.labels) } : {}),
-    ...(order.args ? { buildargs: JSON.stringify(order.args) } : {}),
+    buildargs: JSON.stringify({ ...order.args, BUILDKIT_CACHE_MOUNT_NS: mountsOf(order) }),
     // The name of a host is part of what a step's result is known by; its address is not (moby/buildkit solver/llbsolver/ops/exec.go).
     ...(order.cacheScope ? { extrahosts: `${order.cacheScope}.cache-scope.invalid:127.0.0.1` } : {}),
     ...(order.platform ? { platform: order.platform } : {}),
@@ -176,6 +179,9 @@ function queryOf(order: BuildOrder, more: Record<string, string>): URLSearchPara
   for (const tag of order.tags) query.append('t', tag)
   return query
 }
+
+/** The frontend puts it before the name of every cache mount (moby/buildkit frontend/dockerfile); of one length, so that no other name can begin with it. */
+const mountsOf = ({ cacheMounts }: BuildOrder): string => createHash('sha256').update(cacheMounts).digest('hex')
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
 

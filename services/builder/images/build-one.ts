@@ -11,6 +11,7 @@ import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import type { RegistryCredentials } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
+import { cacheOwner } from '../cache-owner.ts'
 import { secretValues } from '../secret-values.ts'
 import type { Tree } from '../tree.ts'
 import { baseArguments, labelsOf, localName } from './parts.ts'
@@ -56,8 +57,8 @@ export async function buildOne(
   const built = await buildImage(engine, {
     image: image.name,
     context: { dockerfile: posix.normalize(image.dockerfile), packed },
-    // Code that nobody approved is never what other code is compared with.
-    sharedKey: `${run.repo} ${run.trusted !== false} ${image.name}`,
+    sharedKey: `${cacheOwner(run)} ${image.name}`,
+    cacheMounts: cacheOwner(run),
     ...(target ? { target } : {}),
     tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),

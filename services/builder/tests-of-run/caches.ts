@@ -7,6 +7,7 @@ import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { cacheOwner } from '../cache-owner.ts'
 
 export interface CacheDeps {
   engine: Engine
@@ -37,11 +38,10 @@ export async function mountCaches(
   return done(volumes)
 }
 
-/** One for each repository, path and content of the keys. What nobody approved shares with nobody, not even other pull requests. */
+/** One for each owner, path and content of the keys. */
 function volumeName({ engine, run }: CacheDeps, path: string, keys: string[]): string {
-  const trust = run.trusted === false ? `of #${run.pullRequest?.number ?? 'nobody'}` : 'trusted'
   const hash = createHash('sha256')
-    .update(JSON.stringify([run.repo, trust, path, keys]))
+    .update(JSON.stringify([cacheOwner(run), path, keys]))
     .digest('hex')
   return `taxiway-cache-${engine.installation ? `${engine.installation}-` : ''}${hash.slice(0, 40)}`
 }

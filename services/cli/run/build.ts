@@ -42,6 +42,7 @@ export async function buildHere(
     image: image.name,
     context: context.value,
     sharedKey: `${session.tree.root} ${image.name}`,
+    cacheMounts: session.tree.root,
     tags: [name],
     args: { ...image.args, ...Object.fromEntries(bases) },
     ...(image.secrets?.length ? { secrets: secretsOf(session, image.secrets), cacheScope: 'local' } : {}),

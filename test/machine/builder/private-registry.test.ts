@@ -45,7 +45,7 @@ async function build(auths: Record<string, RegistryAuth>, from = `${base}:one`) 
   if (!packed.ok) throw new Error(packed.reason.message)
   const lines: string[] = []
   const onLine = ({ text }: { text: string }) => void lines.push(text)
-  const order = { image: 'web', tags: [local], auths, signal, deadlineMs: 60_000, onLine }
+  const order = { image: 'web', tags: [local], cacheMounts: 'private', auths, signal, deadlineMs: 60_000, onLine }
   return { built: await buildImage(engine, { ...order, context: packed.value }), lines: lines.join('\n') }
 }
 

@@ -44,6 +44,7 @@ async function build(dockerfile: string, more: { deadlineMs?: number; egress?: E
     {
       image: 'web',
       context: packed.value,
+      cacheMounts: 'containment',
       tags: [`taxiway-work/test:${randomBytes(4).toString('hex')}`],
       steps: { ...limits, limiter },
       signal: new AbortController().signal,

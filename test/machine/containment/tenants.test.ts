@@ -36,6 +36,7 @@ async function build(run: string, dockerfile: string, args: Record<string, strin
     context: packed.value,
     tags: [workImage({}, { run, attempt: 1, step: 'web' })],
     args,
+    cacheMounts: run,
     signal: new AbortController().signal,
     deadlineMs: 60_000,
     onLine: ({ text }) => {

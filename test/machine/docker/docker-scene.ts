@@ -45,7 +45,14 @@ export function dockerScene() {
     })
     if (!packed.ok) throw new Error(packed.reason.message)
     const lines: string[] = []
-    const order = { image: 'web', tags: [workImage(engine, owner('web'))], signal: never, deadlineMs: 60_000, ...more }
+    const order = {
+      image: 'web',
+      tags: [workImage(engine, owner('web'))],
+      signal: never,
+      deadlineMs: 60_000,
+      cacheMounts: run,
+      ...more,
+    }
     const built = await buildImage(by, {
       ...order,
       context: packed.value,

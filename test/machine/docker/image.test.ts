@@ -70,6 +70,7 @@ async function buildFrom(base: string): Promise<void> {
     image: 'taxiway',
     context: context.value,
     tags: [tag],
+    cacheMounts: 'image.test',
     args: { BASE: base },
     signal: new AbortController().signal,
     deadlineMs: 600_000,

@@ -71,7 +71,8 @@ test('the cache of builds is trimmed to what it may hold', async () => {
   writeFileSync(join(context, 'random'), randomBytes(3_000_000))
   const packed = await packContext({ folder: context, subfolder: '.', dockerfile: 'Dockerfile', maxMb: 9, maxFiles: 9 })
   if (!packed.ok) throw new Error(packed.reason.message)
-  const order = { image: 'web', tags: [`taxiway-test/prune:${process.pid}`], signal, deadlineMs: 60_000, onLine() {} }
+  const tags = [`taxiway-test/prune:${process.pid}`]
+  const order = { image: 'web', tags, cacheMounts: 'prune', signal, deadlineMs: 60_000, onLine() {} }
   const built = await buildImage(engine, { ...order, context: packed.value })
   expect(built.ok ? '' : built.reason.message).toBe('')
   for (const tag of order.tags) await removeImage(engine, tag)

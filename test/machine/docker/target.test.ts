@@ -80,7 +80,8 @@ async function publishEntrypoint(): Promise<string> {
   const packed = successOf(await packContext({ folder: context, ...bounds }))
   const { signal, deadlineMs } = makeWork(60_000)
   const tags = ['taxiway-test/entrypoint:latest']
-  const build = { image: 'entrypoint', context: packed, tags, signal, deadlineMs, onLine: () => undefined }
+  const order = { image: 'entrypoint', context: packed, tags, cacheMounts: 'target.test' }
+  const build = { ...order, signal, deadlineMs, onLine: () => undefined }
   const { imageId } = successOf(await buildImage(engine, build))
   const repository = `${process.env.TAXIWAY_REGISTRY}/contract/entrypoint`
   const { digest } = successOf(await pushImage(engine, { imageId, repository, tag: 'latest', signal, deadlineMs }))
