@@ -28,7 +28,7 @@ type Posted = { kind: 'done' } | { kind: 'later'; afterMs?: number; longestMs?: 
  * @returns the pause until the next run is due, in milliseconds
  */
 export function makeReconcile(deps: ReconcileDeps) {
-  const failures = new Map<RunId, number>()
+  const failures = new Map<RunId, { tries: number; untilMs: number }>()
   return async function reconcileOnce(signal: AbortSignal): Promise<number | undefined> {
     const { ids, nextMs } = await deps.store.statuses.due(batch)
     await Promise.all(
@@ -40,12 +40,15 @@ export function makeReconcile(deps: ReconcileDeps) {
           failures.delete(id)
           return deps.store.statuses.settle(run)
         }
-        const tries = failures.get(id) ?? 0
-        failures.set(id, tries + 1)
+        // A run that moves meanwhile is posted at once; only a pause that was waited out makes the next one longer.
+        const before = failures.get(id) ?? { tries: 0, untilMs: 0 }
+        const nowMs = performance.now()
+        const isWaitedOut = nowMs >= before.untilMs
         const backoffMs =
-          Math.min(posted.longestMs ?? longestPauseMs, deps.retryBaseMs * 2 ** Math.min(tries, 20)) *
+          Math.min(posted.longestMs ?? longestPauseMs, deps.retryBaseMs * 2 ** Math.min(before.tries, 20)) *
           (0.5 + Math.random() / 2)
-        const pauseMs = Math.max(posted.afterMs ?? 0, backoffMs)
+        const pauseMs = Math.max(posted.afterMs ?? 0, isWaitedOut ? backoffMs : before.untilMs - nowMs)
+        failures.set(id, { tries: before.tries + (isWaitedOut ? 1 : 0), untilMs: nowMs + pauseMs })
         deps.logger.info(
           { run: id, pauseMs: Math.round(pauseMs), detail: posted.detail },
           'status not taken yet, will try again',

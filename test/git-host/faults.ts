@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How the host misbehaves: late, with an error, or (`silent`) by never answering. */
+/** How the host misbehaves: late, with an error, by never answering (`silent`), or by an answer that is lost once all is done (`lost`). */
 export interface Fault {
-  mode: 'ok' | 'slow' | '500' | '429' | 'silent' | '401' | '422' | '404'
+  mode: 'ok' | 'slow' | '500' | '429' | 'silent' | 'lost' | '401' | '422' | '404'
   /** How late a slow answer comes, in ms; 1000 unless given. */
   delayMs?: number
   /** What `Retry-After` says with a 429, in seconds; 1 unless given. */
@@ -31,6 +31,10 @@ const messages = {
 export async function playFault(fault: Fault, kind: 'api' | 'git', response: ServerResponse): Promise<boolean> {
   if (fault.mode === 'ok' || (fault.only && fault.only !== kind)) return false
   if (fault.mode === 'silent') return true
+  if (fault.mode === 'lost') {
+    response.end = () => response.destroy()
+    return false
+  }
   if (fault.mode === 'slow') {
     const gone = new AbortController()
     response.once('close', () => gone.abort())
