@@ -78,8 +78,15 @@ const sentences = {
   clone_too_large: (p: { limitMb: number } | { limit: string }) =>
     `The repository is larger than ${'limit' in p ? p.limit : `${p.limitMb} MB`}.`,
   config_invalid: (p: { detail: string }) => `.taxiway.yaml is not valid: ${p.detail}.`,
+  config_misnamed: (p: { found: string; beside?: boolean }) =>
+    p.beside === true
+      ? `${p.found} stands beside .taxiway.yaml, and only that one is read. Remove one of them.`
+      : `${p.found} is not read. Rename it to .taxiway.yaml, in the root of the repository.`,
   option_not_allowed: (p: { option: string }) => `The option ${p.option} is not allowed.`,
-  nothing_to_do: () => 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
+  nothing_to_do: (p: { hasFile?: boolean } = {}) =>
+    p.hasFile === true
+      ? '.taxiway.yaml names neither images nor tests, so there is nothing to do.'
+      : 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
   path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,
   file_not_found: (p: { path: string }) => `${p.path} is not in the commit.`,
   file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,

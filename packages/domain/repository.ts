@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import type { RepositoryId } from './ids.ts'
+import { glob } from './pipeline/parts.ts'
 
 /** Where a repository's releases go: a context of the kubeconfig, and the namespace when the pipeline names none. */
 export const DeployDefaults = Type.Object(
@@ -44,15 +45,17 @@ export const Registration = Type.Object(
       Type.String({ minLength: 1, maxLength: 1000, description: 'Reads the code and posts statuses. Kept encrypted.' }),
     ),
     branches: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+      Type.Array(glob, {
         maxItems: 50,
-        description: 'Globs of the branches that start runs. Without it, the default branch does.',
+        description:
+          'Globs of the branches that start runs; one that begins with ! leaves out again. Without it, the default branch does.',
       }),
     ),
     tags: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+      Type.Array(glob, {
         maxItems: 50,
-        description: 'Globs of the tags that start runs, if the pipeline file allows them too. Without it, none does.',
+        description:
+          'Globs of the tags that start runs, if the pipeline file allows them too; one that begins with ! leaves out again. Without it, none does.',
       }),
     ),
     pullRequests: Type.Optional(

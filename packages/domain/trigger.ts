@@ -1,4 +1,4 @@
-import picomatch from 'picomatch'
+import { globMatcher } from './glob.ts'
 import { type Reason, reason } from './reason.ts'
 
 /** The part of a push that decides whether it starts a run. */
@@ -25,12 +25,11 @@ export interface TriggerRules {
 export function ignoredReason(push: Push, { branches, tags = [] }: TriggerRules): Reason | undefined {
   if (push.deleted) return reason('ignored_branch_deleted')
   const tag = push.tagName ?? ''
-  if (push.branch === undefined && !(push.tag && matchesBranch(tag, tags))) return reason('ignored_tag', { tag })
+  if (push.branch === undefined && !(push.tag && matchesName(tag, tags))) return reason('ignored_tag', { tag })
   if (asksToSkip(push.message)) return reason('ignored_skip_ci')
   if (push.branch === undefined) return undefined
-  const wanted = branches ?? (push.defaultBranch ? [push.defaultBranch] : ['main', 'master'])
-  if (!matchesBranch(push.branch, wanted)) return reason('ignored_branch', { branch: push.branch })
-  return undefined
+  const isWanted = branches ? matchesName(push.branch, branches) : isDefaultBranch(push.branch, push.defaultBranch)
+  return isWanted ? undefined : reason('ignored_branch', { branch: push.branch })
 }
 
 const asksToSkip = (message: string) => /\[(skip ci|ci skip)\]/i.test(message)
@@ -45,20 +44,20 @@ export function ignoredPullRequest(
   return asksToSkip(pull.message) ? reason('ignored_skip_ci') : undefined
 }
 
-/** Does a branch match one of the globs? `*` stays within a path part, `**` crosses them. */
-export const matchesBranch = (branch: string, globs: readonly string[]): boolean =>
-  globs.some((glob) => glob === branch || picomatch.isMatch(branch, glob, { dot: true, nonegate: true }))
+/** Is a branch or tag among the globs? The last that matches decides; one that begins with `!` leaves out. */
+export const matchesName = (name: string, globs: readonly string[]): boolean => globMatcher(globs)(name)
 
-/** Does a file match one of the globs, and none of those after it that begin with `!`? The last that matches decides. */
-export function matchesPath(file: string, globs: readonly string[]): boolean {
-  const first = globs[0]?.startsWith('!') ?? false
-  return globs.reduce((kept, glob) => {
-    const isOut = glob.startsWith('!')
-    const pattern = isOut ? glob.slice(1) : glob
-    return picomatch.isMatch(file, pattern, { dot: true, nonegate: true }) ? !isOut : kept
-  }, first)
-}
+/** Is it the default branch, or what that is called where nobody told? */
+export const isDefaultBranch = (branch: string, defaultBranch: string | undefined): boolean =>
+  defaultBranch ? branch === defaultBranch : branch === 'main' || branch === 'master'
+
+/**
+ * Makes the question whether a file is among the globs, as with names; `./` or `/` before one is the root of the repository, and
+ * a folder with `/` after it is all that is in it.
+ */
+export const pathMatcher = (globs: readonly string[]): ((file: string) => boolean) =>
+  globMatcher(globs.map((glob) => glob.replace(/^(!?)(?:\.?\/)+/, '$1').replace(/\/$/, '/**')))
 
 /** Is one of the changed files among the paths? Unknown changes touch everything. */
 export const touches = (changed: string[] | undefined, paths: string[] | undefined): boolean =>
-  changed === undefined || paths === undefined || changed.some((file) => matchesPath(file, paths))
+  changed === undefined || paths === undefined || changed.some(pathMatcher(paths))

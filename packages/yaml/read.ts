@@ -19,8 +19,10 @@ export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
   })
   // Nesting is measured on the flat parser's tokens: composing them recurses, and would overflow the stack.
   const tokens = [...new Parser(lineCounter.addNewLine).parse(text)]
-  const tooDeep = tokens.map((token) => nestedBeyond(token, limits.maxDepth)).find((offset) => offset !== undefined)
-  if (tooDeep !== undefined) return tell({ problem: 'it is nested too deep', offset: tooDeep })
+  for (const token of tokens) {
+    const problem = problemOfToken(token, limits.maxDepth)
+    if (problem) return tell(problem)
+  }
   // uniqueKeys compares every key with every other: inspect() does it in linear time.
   const composer = new Composer({
     version: '1.2',
@@ -66,15 +68,32 @@ function expand(document: Document.Parsed, maxAliasCount: number): { js: unknown
   }
 }
 
-/** Where a token nests deeper than allowed. Without recursion, since nesting is what is being measured. */
-function nestedBeyond(token: CST.Token, maxDepth: number): number | undefined {
+/**
+ * Where a token nests deeper than allowed, or else its first tag that is not written `!!like-this`: people mean `! command`, and a
+ * bare `!` would be dropped without a word. Without recursion, since nesting is what is being measured.
+ */
+function problemOfToken(token: CST.Token, maxDepth: number): Problem | undefined {
   const waiting: [CST.Token | null | undefined, number][] = [[token, 0]]
+  let tag: CST.SourceToken | undefined
+  const look = (tokens: CST.SourceToken[] | undefined) => {
+    const found = tokens?.find(({ type, source }) => type === 'tag' && !source.startsWith('!!'))
+    if (found && (!tag || found.offset < tag.offset)) tag = found
+  }
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const [at, depth] = next
     if (!at) continue
-    if (depth > maxDepth) return at.offset
-    if (at.type === 'document') waiting.push([at.value, depth + 1])
-    else if ('items' in at) for (const item of at.items) waiting.push([item.key, depth + 1], [item.value, depth + 1])
+    if (depth > maxDepth) return { problem: 'it is nested too deep', offset: at.offset }
+    if (at.type === 'document') {
+      look(at.start)
+      waiting.push([at.value, depth + 1])
+    } else if ('items' in at)
+      for (const item of at.items) {
+        look(item.start)
+        look(item.sep)
+        waiting.push([item.key, depth + 1], [item.value, depth + 1])
+      }
   }
-  return undefined
+  return (
+    tag && { problem: 'a value that begins with ! must be in quotes, as YAML takes that for a tag', offset: tag.offset }
+  )
 }

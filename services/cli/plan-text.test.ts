@@ -33,9 +33,8 @@ test('a plan is a short list, with what is out of the ordinary', () => {
     `  test    end-to-end      in web: echo ${'x'.repeat(54)}…, with db, after unit, at most 90s, may fail`,
     '  deploy  production      k8s to namespace shop',
   ])
-  expect(planLines({ images: [], tests: [], environments: [] })).toEqual([
-    '  nothing is done: `on` does not let it start a run',
-  ])
+  const ignored = 'on.push.branches does not name main'
+  expect(planLines({ images: [], tests: [], environments: [], ignored })).toEqual([`  nothing is done: ${ignored}`])
 })
 
 test.each([

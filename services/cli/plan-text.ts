@@ -5,13 +5,13 @@ import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 
 /** A plan as a short list for people, one line for each thing that is done. */
-export function planLines({ images, tests, environments }: Plan): string[] {
+export function planLines({ images, tests, environments, ignored }: Plan): string[] {
   const rows = [
     ...images.map((image) => ['build', image.name, imageWords(image)]),
     ...tests.map((test) => ['test', test.name, testWords(test)]),
     ...environments.map((environment) => ['deploy', environment.name, environmentWords(environment)]),
   ]
-  if (rows.length === 0) return ['  nothing is done: `on` does not let it start a run']
+  if (rows.length === 0) return [`  nothing is done${ignored === undefined ? '' : `: ${ignored}`}`]
   const width = Math.min(30, Math.max(...rows.map(([, name = '']) => name.length)))
   return rows.map(([what = '', name = '', words]) => `  ${what.padEnd(6)}  ${name.padEnd(width)}  ${words}`)
 }

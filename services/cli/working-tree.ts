@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
+import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
@@ -31,7 +32,6 @@ export interface PlanFor {
   /** As if every push started a run: `on` is left out. */
   ignoreOn?: boolean
 }
-const fileName = '.taxiway.yaml'
 
 /** Finds the tree: the folder of the given file, else the nearest one upwards with a pipeline file, `.git` or a Dockerfile. */
 export async function findTree(from: string, file?: string): Promise<WorkingTree> {
@@ -39,11 +39,11 @@ export async function findTree(from: string, file?: string): Promise<WorkingTree
     const path = resolve(from, file)
     return { root: dirname(path), file: path, ...(await headOf(await upwards(dirname(path), '.git'))) }
   }
-  const withFile = await upwards(from, fileName)
+  const withFile = await upwards(from, pipelineFile)
   const root = withFile ?? (await upwards(from, '.git')) ?? (await upwards(from, 'Dockerfile')) ?? from
   return {
     root,
-    ...(withFile ? { file: join(root, fileName) } : {}),
+    ...(withFile ? { file: join(root, pipelineFile) } : {}),
     ...(await headOf(await upwards(root, '.git'))),
   }
 }
@@ -59,6 +59,8 @@ export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outc
     ...(tree.sha ? { sha: tree.sha } : {}),
     ...(tree.defaultBranch ? { defaultBranch: tree.defaultBranch } : {}),
   }
+  const misnamed = await misnamedIn(tree)
+  if (misnamed !== undefined) return refuse('config_misnamed', misnamed)
   if (tree.file === undefined) return planImplied(tree, context)
   const text = await readFile(tree.file).catch(() => undefined)
   if (text === undefined) return refuse('file_not_found', { path: tree.file })
@@ -68,6 +70,23 @@ export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outc
   const pipeline: Pipeline = wanted.ignoreOn || !on ? rest : read.value.pipeline
   const plan = makePlan(pipeline, context)
   return plan.ok ? done({ plan: plan.value, pipeline }) : plan
+}
+
+/** What the server would refuse: it knows the commit, this only the root and its folders of files for CI. */
+async function misnamedIn({ root, file }: WorkingTree): Promise<{ found: string; beside: boolean } | undefined> {
+  const name = file === undefined ? undefined : basename(file)
+  const names = name === undefined || name === pipelineFile ? await filesAt(root) : [name]
+  const found = misnamedPipeline(names)
+  return found === undefined ? undefined : { found, beside: names.includes(pipelineFile) }
+}
+
+async function filesAt(root: string): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true })
+  const folders = entries.filter((entry) => entry.isDirectory() && entry.name.startsWith('.') && entry.name !== '.git')
+  const below = await Promise.all(
+    folders.map(async ({ name }) => (await readdir(join(root, name)).catch(() => [])).map((one) => `${name}/${one}`)),
+  )
+  return [...entries.filter((entry) => entry.isFile()).map(({ name }) => name), ...below.flat()]
 }
 
 async function planImplied(tree: WorkingTree, context: PlanContext): Promise<Outcome<TreePlan>> {

@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { windowPattern, zonePattern } from '../environment/windows.ts'
 import { analysis } from './analysis.ts'
 import { Component, Job } from './component.ts'
-import { globs, name, named, strict, text, timeout } from './parts.ts'
+import { glob, globs, name, named, strict, text, timeout } from './parts.ts'
 
 /** An environment in the pipeline file: where a release goes, and how. */
 export const Deploy = Type.Object(
@@ -10,8 +10,8 @@ export const Deploy = Type.Object(
     on: Type.Optional(
       Type.Object(
         {
-          branch: Type.Union([text(255, 'A glob of branches.'), globs('Globs of branches.')], {
-            description: 'A glob of branches, or a list of them.',
+          branch: Type.Union([glob, globs('branches', 'Pushes to these are deployed here.')], {
+            description: 'A glob of branches, or a list of them; one that begins with ! leaves out again.',
           }),
         },
         {

@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { globPattern } from '../glob.ts'
 
 // What the pipeline's schema is put together from.
 // The first sentence of a description that stands beside a pattern or a choice says what the value must be: messages quote it.
@@ -32,20 +33,20 @@ export const timeout = (description: string) =>
     pattern: '^[1-9][0-9]{0,4}(s|m|h)$',
     description: `A duration like 90s, 10m or 1h. ${description}`,
   })
+const leavesOut = 'one that begins with ! leaves out again'
+/** A glob of branches, tags or files. */
+export const glob = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: globPattern,
+  description: 'A glob of *, **, ?, [a-z] and {a,b}.',
+})
+const listOf = (description: string) => Type.Array(glob, { minItems: 1, maxItems: 50, description })
 /** Globs of branches or tags. */
-export const globs = (description: string) =>
-  Type.Array(text(255, 'A glob: * stays within a path part, ** crosses them.'), {
-    minItems: 1,
-    maxItems: 50,
-    description,
-  })
+export const globs = (of: 'branches' | 'tags', description: string) =>
+  listOf(`Globs of ${of}; ${leavesOut}. ${description}`)
 /** Globs of files. */
-export const paths = (description: string) =>
-  Type.Array(text(255, 'A glob of files; with ! before it, what it leaves out again.'), {
-    minItems: 1,
-    maxItems: 50,
-    description: `Globs of files; one that begins with ! leaves out again. ${description}`,
-  })
+export const paths = (description: string) => listOf(`Globs of files; ${leavesOut}. ${description}`)
 /** Names of secrets. */
 export const SecretNames = Type.Array(
   Type.String({ pattern: variable, description: 'The name of a secret: letters, digits and underscores.' }),

@@ -152,7 +152,7 @@ const Test = Type.Object(
               { minItems: 1, description: 'Events that the test runs for. Default: all.' },
             ),
           ),
-          branch: Type.Optional(globs('Globs of branches that the test runs for. Default: all.')),
+          branch: Type.Optional(globs('branches', 'The test runs for these. Default: all.')),
           paths: Type.Optional(paths('The test runs only when one of these has changed.')),
         },
         { ...strict, description: 'When the test is part of the run; all that stands here must hold.' },
@@ -222,7 +222,8 @@ export const Pipeline = Type.Object(
               {
                 branches: Type.Optional(
                   globs(
-                    'Globs of branches: a push to any other starts nothing. Default: all that the rule of the repository lets start.',
+                    'branches',
+                    'A push to any other starts nothing. Default: all that the rule of the repository lets start.',
                   ),
                 ),
                 paths: Type.Optional(paths('A push that changes none of them starts nothing.')),
@@ -230,13 +231,11 @@ export const Pipeline = Type.Object(
               { ...strict, description: 'Pushes to branches.' },
             ),
           ),
-          tag: Type.Optional(globs('Globs of tags that start a run. Default: none does.')),
+          tag: Type.Optional(globs('tags', 'These start a run. Default: none does.')),
           pull_request: Type.Optional(
             Type.Object(
               {
-                branches: Type.Optional(
-                  globs('Globs of the branches that pull requests are to be merged into. Default: all.'),
-                ),
+                branches: Type.Optional(globs('branches', 'Pull requests into any other start nothing. Default: all.')),
                 paths: Type.Optional(paths('A pull request that changes none of them starts nothing.')),
               },
               { ...strict, description: 'Pull requests. Without this key they start nothing; {} takes all.' },

@@ -29,9 +29,11 @@ export function findProblem(schema: Schema, value: unknown, path: Path = []): Pr
 function textProblem(schema: Schema, text: string, problem: (detail: string) => Problem): Problem | undefined {
   if (text.length < (schema.minLength ?? 0)) return problem('must not be empty')
   if (text.length > (schema.maxLength ?? Infinity)) return problem(`must have at most ${schema.maxLength} characters`)
-  if (schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(text)) return undefined
+  if (fitsPattern(schema, text)) return undefined
   return problem(`must be ${expected(schema)}`)
 }
+
+const fitsPattern = ({ pattern }: Schema, text: string) => pattern === undefined || new RegExp(pattern, 'u').test(text)
 
 function listProblem(schema: Schema, list: unknown[], path: Path): Problem | undefined {
   if (list.length < (schema.minItems ?? 0)) return { path, detail: 'must have at least one entry' }
@@ -80,7 +82,9 @@ const unknownKey = (key: string, known: string[], path: Path): Problem => {
 function wrongType(schema: Schema, value: unknown): string {
   const words = expected(schema)
   if (value === null) return `is empty, and must be ${words}`
-  const isQuotable = schema.type === 'string' && !schema.pattern && ['number', 'boolean'].includes(typeof value)
+  const isQuotable =
+    schema.type === 'string' && ['number', 'boolean'].includes(typeof value) && fitsPattern(schema, String(value))
+  if (isQuotable && schema.pattern) return `must be text: write "${value}" in quotes`
   return `must be ${words}${isQuotable ? `: write "${value}" in quotes` : ''}`
 }
 

@@ -1,6 +1,6 @@
 import type { DriftMode } from '../environment/drift.ts'
 import type { DeployOf, Pipeline } from '../pipeline/pipeline.ts'
-import { matchesBranch } from '../trigger.ts'
+import { isDefaultBranch, matchesName } from '../trigger.ts'
 import { type PlannedComponent, planComponents } from './component.ts'
 import type { PlanContext } from './context.ts'
 import { type PlannedJob, planJobs } from './job.ts'
@@ -101,6 +101,8 @@ function isDeployedFrom(context: PlanContext, { on, preview }: DeployOf): boolea
   if (context.trusted === false) return false
   if (context.event === 'pull_request') return preview !== undefined && context.pull !== undefined
   if (preview) return false
-  const fallback = context.defaultBranch ? [context.defaultBranch] : ['main', 'master']
-  return matchesBranch(context.branch, on === undefined ? fallback : [on.branch].flat())
+  // A tag, or a commit by its name alone, is on no branch.
+  if (context.branch === '') return false
+  if (on === undefined) return isDefaultBranch(context.branch, context.defaultBranch)
+  return matchesName(context.branch, [on.branch].flat())
 }

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { done, type Outcome, refuse } from '../reason.ts'
-import { matchesBranch, touches } from '../trigger.ts'
+import { matchesName, touches } from '../trigger.ts'
 import type { PlanContext } from './context.ts'
 import { type PlannedEnvironment, planEnvironments } from './environment.ts'
 import { type PlannedImage, planImage } from './images.ts'
@@ -36,7 +36,9 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
   const images = Object.entries(pipeline.images ?? {}).map(([name, image]) => planImage(name, image, context))
   const tests = Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => planTest(pipeline, key, test, context))
   const environments = planEnvironments(pipeline, context)
-  if (images.length === 0 && tests.length === 0 && environments.length === 0) return refuse('nothing_to_do')
+  const isEmpty = images.length === 0 && tests.length === 0 && environments.length === 0
+  if (isEmpty && !pipeline.test && !pipeline.deploy) return refuse('nothing_to_do', { hasFile: true })
+  if (isEmpty) return done({ images, tests, environments, ...rest, ignored: 'nothing in it is for this' })
   return done({ images, tests, environments, ...rest })
 }
 
@@ -44,7 +46,7 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
 function ignoringRule({ on }: Pipeline, context: PlanContext): string | undefined {
   const { event = 'push', branch, base = branch, tag = '', changed } = context
   const ofBranch = (of: string, rule: { branches?: string[]; paths?: string[] } | undefined, name: string) => {
-    if (rule?.branches && !matchesBranch(name, rule.branches)) return `on.${of}.branches does not name ${name}`
+    if (rule?.branches && !matchesName(name, rule.branches)) return `on.${of}.branches does not name ${name}`
     return touches(changed, rule?.paths) ? undefined : `on.${of}.paths names none of the changed files`
   }
   switch (event) {
@@ -54,7 +56,7 @@ function ignoringRule({ on }: Pipeline, context: PlanContext): string | undefine
       return on?.pull_request ? ofBranch('pull_request', on.pull_request, base) : 'it has no on.pull_request'
     case 'tag':
       if (!on?.tag) return 'it has no on.tag'
-      return matchesBranch(tag, on.tag) ? undefined : `on.tag does not name ${tag}`
+      return matchesName(tag, on.tag) ? undefined : `on.tag does not name ${tag}`
     case 'manual':
       return undefined
     default:

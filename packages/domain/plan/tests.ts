@@ -1,6 +1,6 @@
 import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
-import { matchesBranch, touches } from '../trigger.ts'
+import { matchesName, touches } from '../trigger.ts'
 import type { PlanContext } from './context.ts'
 import { durationMs } from './parts.ts'
 
@@ -41,7 +41,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
   const { event = 'push' } = context
   const { when, workdir, needs, retry, cache, reports, artifacts } = test
   if (when?.event && !when.event.includes(event)) return []
-  if (when?.branch && !matchesBranch(context.branch, when.branch)) return []
+  if (when?.branch && !matchesName(context.branch, when.branch)) return []
   if (!touches(context.changed, when?.paths)) return []
   const secrets = context.trusted === false ? undefined : test.secrets
   const services = Object.entries(test.services ?? {}).map(([name, { timeout, ...service }]) => ({

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { matchesPath } from '@taxiway/domain/trigger.ts'
+import { pathMatcher } from '@taxiway/domain/trigger.ts'
 import type { TreeFile } from '@taxiway/git/tree.ts'
 
 /** What else an image depends on. */
@@ -50,7 +50,8 @@ function isPartOf({ context, dockerfile, paths }: PlannedImage): (file: TreeFile
   const always = new Set([file, `${file}.dockerignore`, posix.join(context, '.dockerignore')])
   const root = posix.join(context, '/')
   const isInContext = (path: string) => root === './' || path.startsWith(root)
-  return ({ path }) => always.has(path) || (paths ? matchesPath(path, paths) : isInContext(path))
+  const isNamed = paths ? pathMatcher(paths) : isInContext
+  return ({ path }) => always.has(path) || isNamed(path)
 }
 
 /** The same whatever order the file has its keys in. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import type { Digest } from '@taxiway/domain/ids.ts'
+import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { checkInputs } from '@taxiway/domain/pipeline/inputs.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
@@ -27,7 +28,6 @@ export interface CheckoutDeps {
 const fetchMs = 5 * 60_000
 const maxFiles = 200_000
 const maxConfigBytes = 256 * 1024
-const pipelineFile = '.taxiway.yaml'
 
 /** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
@@ -101,7 +101,12 @@ async function readPlan(
     ...(repository.deploy.namespace ? { namespace: repository.deploy.namespace } : {}),
   }
   const has = (name: string) => files.some(({ path }) => path === name)
-  if (has(pipelineFile)) return file.ok ? planOf(file.value, context, patienceOf(run)) : file
+  const isRight = has(pipelineFile)
+  // A link beside the right one is no second file.
+  const candidates = files.filter(({ mode }) => !isRight || mode !== '120000')
+  const misnamed = misnamedPipeline(candidates.map(({ path }) => path))
+  if (misnamed !== undefined) return refuse('config_misnamed', { found: misnamed, beside: isRight })
+  if (isRight) return file.ok ? planOf(file.value, context, patienceOf(run)) : file
   if (!has('Dockerfile')) return refuse('nothing_to_do')
   const [input] = Object.keys(context.inputs ?? {})
   if (input !== undefined)

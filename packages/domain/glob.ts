@@ -1,0 +1,199 @@
+/**
+ * The globs of pipeline files and registrations, and nothing else: `*` stays within a path part, `**` crosses them, `?` is one
+ * character, `[a-z]` and `[!a-z]` are one of some, `{a,b}` is either, `\` takes the next character as it is. They are
+ * anybody's, so all ways through a glob are followed at once and none is tried twice: no glob takes more steps than its
+ * length times that of the text.
+ */
+
+/** What takes a character: its code, or one of these. */
+const notSlash = -1
+const anything = -2
+/** Of classes, the first is -3, the next -4. */
+const firstClass = -3
+const slash = 47
+
+type Part = { takes: number } | { loops: number } | 'folders' | { either: Part[][] }
+
+/** A state of the automaton: it takes a character to get to `to`, or is `also` in others. */
+interface State {
+  takes?: number
+  to: number
+  also: number[]
+  /** The fewest characters from here to the end. */
+  needs: number
+}
+type Class = { isOut: boolean; ranges: [number, number][] }
+
+/** What `pattern` of the schema lets no glob have: signs that other tools read as patterns, and that would match nothing here. */
+export const globPattern = String.raw`^(?!.*(?:[@+!?*]\(|\[\[:|\{[^{},]{0,20}[.][.])).+$`
+
+/** Most steps of one matcher; a hostile list of globs could take a builder's time with a long list of files. */
+const mostSteps = 5_000_000
+const stepsPerText = 500
+
+/**
+ * Makes the question whether a text matches the globs: the last that matches decides, and one that begins with `!` leaves out.
+ * If the first does, all others are in. Nothing matches an empty text. Once it has taken far too many steps, all matches.
+ */
+export function globMatcher(globs: readonly string[]): (text: string) => boolean {
+  const rules = globs.map((glob) => {
+    const isOut = glob.startsWith('!')
+    return { isOut, matches: compile(isOut ? glob.slice(1) : glob) }
+  })
+  const steps = { left: mostSteps }
+  return (text) => {
+    if (steps.left < 0) return true
+    steps.left += stepsPerText
+    const codes = Array.from(text, (character) => character.codePointAt(0) as number)
+    let isIn = rules[0]?.isOut ?? false
+    for (const { isOut, matches } of rules) {
+      if (isIn === isOut && matches(codes, steps)) isIn = !isOut
+    }
+    return isIn
+  }
+}
+
+function compile(glob: string): (codes: readonly number[], steps: { left: number }) => boolean {
+  const classes: Class[] = []
+  const states: State[] = [{ to: 0, also: [], needs: 0 }]
+  const start = build(parse(glob, classes), 0, states)
+  const seenAt = new Int32Array(states.length).fill(-1)
+  return (codes, steps) => {
+    if (codes.length === 0) return false
+    seenAt.fill(-1)
+    let active: number[] = []
+    const enter = (index: number, at: number, into: number[]) => {
+      const state = states[index] as State
+      if (seenAt[index] === at || state.needs > codes.length - at) return
+      seenAt[index] = at
+      into.push(index)
+      for (const other of state.also) enter(other, at, into)
+    }
+    enter(start, 0, active)
+    for (let at = 0; at < codes.length && active.length > 0; at++) {
+      const code = codes[at] as number
+      const next: number[] = []
+      steps.left -= active.length
+      for (const index of active) {
+        const { takes, to } = states[index] as State
+        if (takes !== undefined && isTaken(takes, code, classes)) enter(to, at + 1, next)
+      }
+      active = next
+    }
+    return seenAt[0] === codes.length
+  }
+}
+
+function isTaken(takes: number, code: number, classes: readonly Class[]): boolean {
+  if (takes >= 0) return takes === code
+  if (takes === anything) return true
+  if (code === slash) return false
+  if (takes === notSlash) return true
+  const { isOut, ranges } = classes[firstClass - takes] as Class
+  return ranges.some(([from, to]) => from <= code && code <= to) !== isOut
+}
+
+/** Adds the states of the parts, from the last to the first, in front of the state `after`. @returns the first of them */
+function build(parts: readonly Part[], after: number, states: State[]): number {
+  const add = (state: State) => states.push(state) - 1
+  const needs = (index: number) => states[index]?.needs ?? 0
+  return parts.reduceRight((next, part) => {
+    if (part === 'folders') {
+      const end = add({ takes: slash, to: next, also: [], needs: needs(next) + 1 })
+      const loop = add({ takes: anything, to: states.length, also: [end], needs: needs(end) })
+      return add({ to: 0, also: [loop, next], needs: needs(next) })
+    }
+    if ('either' in part) {
+      const also = part.either.map((option) => build(option, next, states))
+      return add({ to: 0, also, needs: Math.min(...also.map(needs)) })
+    }
+    if ('loops' in part) return add({ takes: part.loops, to: states.length, also: [next], needs: needs(next) })
+    return add({ takes: part.takes, to: next, also: [], needs: needs(next) + 1 })
+  }, after)
+}
+
+function parse(glob: string, classes: Class[]): Part[] {
+  const signs = [...glob]
+  const closes = closingBraces(signs)
+  return sequence(0, signs.length)
+
+  function sequence(from: number, to: number): Part[] {
+    const parts: Part[] = []
+    let at = from
+    while (at < to) at = part(at, to, parts)
+    return parts
+  }
+  /** @returns where the next part begins */
+  function part(at: number, to: number, parts: Part[]): number {
+    const sign = signs[at] as string
+    if (sign === '*') {
+      let end = at + 1
+      while (end < to && signs[end] === '*') end++
+      const isMany = end > at + 1
+      const isFolders = isMany && (at === 0 || signs[at - 1] === '/') && end < to && signs[end] === '/'
+      parts.push(isFolders ? 'folders' : { loops: isMany ? anything : notSlash })
+      return isFolders ? end + 1 : end
+    }
+    const set = sign === '[' ? parseClass(signs, at, to) : undefined
+    if (set) {
+      parts.push({ takes: firstClass - (classes.push(set) - 1) })
+      return set.end
+    }
+    const close = closes.get(at)
+    if (close !== undefined && close < to) {
+      parts.push({ either: options(at + 1, close).map(([first, end]) => sequence(first, end)) })
+      return close + 1
+    }
+    const isEscape = sign === '\\' && at + 1 < to
+    parts.push({ takes: sign === '?' ? notSlash : codeOf(signs[isEscape ? at + 1 : at]) })
+    return isEscape ? at + 2 : at + 1
+  }
+  /** The parts between the commas that are in no inner braces. */
+  function options(from: number, to: number): [number, number][] {
+    const found: [number, number][] = []
+    let first = from
+    for (let at = from; at < to; at++) {
+      if (signs[at] === '\\') at++
+      else if (signs[at] === ',') {
+        found.push([first, at])
+        first = at + 1
+      } else at = closes.get(at) ?? at
+    }
+    return [...found, [first, to]]
+  }
+}
+
+/** Opening brace -> the one that closes it, where there is a comma between them: others are themselves. */
+function closingBraces(signs: readonly string[]): Map<number, number> {
+  const closes = new Map<number, number>()
+  const open: { at: number; hasComma: boolean }[] = []
+  for (let at = 0; at < signs.length; at++) {
+    const innermost = open.at(-1)
+    if (signs[at] === '\\') at++
+    else if (signs[at] === '{') open.push({ at, hasComma: false })
+    else if (signs[at] === ',' && innermost) innermost.hasComma = true
+    else if (signs[at] === '}' && innermost) {
+      open.pop()
+      if (innermost.hasComma) closes.set(innermost.at, at)
+    }
+  }
+  return closes
+}
+
+const codeOf = (sign: string | undefined) => sign?.codePointAt(0) ?? 0
+
+/** `[a-z]`; undefined if no bracket closes it. */
+function parseClass(signs: readonly string[], open: number, to: number): (Class & { end: number }) | undefined {
+  const isOut = signs[open + 1] === '!' || signs[open + 1] === '^'
+  const first = open + (isOut ? 2 : 1)
+  const close = signs.indexOf(']', first + 1)
+  if (close === -1 || close >= to) return undefined
+  const ranges: [number, number][] = []
+  for (let at = first; at < close; at++) {
+    const from = codeOf(signs[at])
+    const isRange = signs[at + 1] === '-' && at + 2 < close
+    if (isRange) at += 2
+    ranges.push([from, isRange ? codeOf(signs[at]) : from])
+  }
+  return { isOut, ranges, end: close + 1 }
+}
