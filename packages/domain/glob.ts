@@ -38,13 +38,13 @@ const stepsPerText = 500
 export function globMatcher(globs: readonly string[]): (text: string) => boolean {
   const rules = globs.map((glob) => {
     const isOut = glob.startsWith('!')
-    return { isOut, matches: compile(isOut ? glob.slice(1) : glob) }
+    return { isOut, matches: compileGlob(isOut ? glob.slice(1) : glob) }
   })
   const steps = { left: mostSteps }
   return (text) => {
     if (steps.left < 0) return true
     steps.left += stepsPerText
-    const codes = Array.from(text, (character) => character.codePointAt(0) as number)
+    const codes = codesOf(text)
     let isIn = rules[0]?.isOut ?? false
     for (const { isOut, matches } of rules) {
       if (isIn === isOut && matches(codes, steps)) isIn = !isOut
@@ -53,10 +53,23 @@ export function globMatcher(globs: readonly string[]): (text: string) => boolean
   }
 }
 
-function compile(glob: string): (codes: readonly number[], steps: { left: number }) => boolean {
+/** The characters of a text, as a compiled glob takes them. */
+export const codesOf = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0) as number)
+
+export interface GlobOptions {
+  /** Braces are no signs. */
+  plainBraces?: boolean
+  /** What is in a folder that matches does, too. */
+  below?: boolean
+}
+/** One glob, as a question to ask of the characters of a text; what each asking took is drawn from `steps`. */
+export function compileGlob(
+  glob: string,
+  { plainBraces = false, below = false }: GlobOptions = {},
+): (codes: readonly number[], steps: { left: number }) => boolean {
   const classes: Class[] = []
   const states: State[] = [{ to: 0, also: [], needs: 0 }]
-  const start = build(parse(glob, classes), 0, states)
+  const start = build(parse(glob, classes, plainBraces), 0, states)
   const seenAt = new Int32Array(states.length).fill(-1)
   return (codes, steps) => {
     if (codes.length === 0) return false
@@ -72,6 +85,7 @@ function compile(glob: string): (codes: readonly number[], steps: { left: number
     enter(start, 0, active)
     for (let at = 0; at < codes.length && active.length > 0; at++) {
       const code = codes[at] as number
+      if (below && code === slash && seenAt[0] === at) return true
       const next: number[] = []
       steps.left -= active.length
       for (const index of active) {
@@ -112,9 +126,9 @@ function build(parts: readonly Part[], after: number, states: State[]): number {
   }, after)
 }
 
-function parse(glob: string, classes: Class[]): Part[] {
+function parse(glob: string, classes: Class[], plainBraces: boolean): Part[] {
   const signs = [...glob]
-  const closes = closingBraces(signs)
+  const closes = plainBraces ? new Map<number, number>() : closingBraces(signs)
   return sequence(0, signs.length)
 
   function sequence(from: number, to: number): Part[] {

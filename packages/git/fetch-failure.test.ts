@@ -30,3 +30,10 @@ test.each([
 ])('%s: %s', (stderr, expected) => {
   expect(why(stderr)).toBe(expected)
 })
+
+test('hostile words of the other side take moments', () => {
+  const before = process.cpuUsage()
+  for (const word of ['repository ', "transport '", "'https:", 'error: object a: '])
+    why(`remote: ${word.repeat(500_000)}\nfatal: x`)
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(100)
+})

@@ -9,6 +9,9 @@ export interface FetchFailure {
   mirrorBroken: boolean
 }
 
+/** Of git's words only the last are looked at, in characters. */
+const mostWords = 16_384
+
 const isGone = /not our ref|couldn't find remote ref|unadvertised object|no such remote ref/i
 const isRedirect = /returned error: 30[12378]/
 const isRefusal =
@@ -19,11 +22,13 @@ const isOtherSide =
 
 /** What git's words mean: those of git 2.39's own messages (LANG=C), and of the usual servers. */
 export function whyFetchFailed(
-  { stderr, timedOut }: Pick<GitResult, 'stderr' | 'timedOut'>,
+  { stderr: said, timedOut }: Pick<GitResult, 'stderr' | 'timedOut'>,
   { sha, limits }: Pick<FetchOrder, 'sha' | 'limits'>,
   { url }: Pick<CloneUrl, 'url'>,
 ): FetchFailure {
   const { host } = new URL(url)
+  // The other side writes into it too, as much as it likes.
+  const stderr = said.slice(-mostWords)
   const is = (why: Reason, mirrorBroken = false) => ({ reason: why, mirrorBroken })
   const unavailable = (detail: string) =>
     reason('git_unavailable', { host, detail: oneLine(detail, 200).replace(/\.$/, '') || 'git failed without a word' })

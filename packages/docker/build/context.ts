@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import ignore, { type Ignore } from '@balena/dockerignore'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { checkDockerfile } from './dockerfile.ts'
 import { type Folder, listFolder, openFile, openFolder, readInside } from './folder.ts'
+import { type IgnoreRules, ignoreRules } from './ignore-file.ts'
 
 /** A build context, ready to be asked for. */
 export interface BuildContext {
@@ -92,17 +92,7 @@ async function closed<T>(root: Folder, result: T): Promise<T> {
   return result
 }
 
-interface Filter {
-  rules: Ignore
-  /** With exceptions (`!a/b`), ignored folders must be looked into, too. */
-  hasExceptions: boolean
-}
-
-async function readIgnore(
-  root: Folder,
-  dockerfile: string,
-  without: string[] = [],
-): Promise<Outcome<Filter | undefined>> {
+async function readIgnore(root: Folder, dockerfile: string, without: string[] = []): Promise<Outcome<IgnoreRules>> {
   for (const name of [`${dockerfile}.dockerignore`, '.dockerignore']) {
     const text = await readInside(root, name, maxDockerfileKb)
     if (!text.ok && text.reason.code !== 'file_not_found') return text
@@ -111,28 +101,25 @@ async function readIgnore(
       .toString('utf8')
       .replace(/^\ufeff/, '')
       .split(/\r?\n/)
-    return done({
-      rules: ignore.default().add([...lines, ...without]),
-      hasExceptions: lines.some((line) => line.trim().startsWith('!')),
-    })
+    return done(ignoreRules([...lines, ...without]))
   }
-  return done(without.length > 0 ? { rules: ignore.default().add(without), hasExceptions: false } : undefined)
+  return done(ignoreRules(without))
 }
 
 async function collect(
   root: Folder,
-  filter: Filter | undefined,
+  filter: IgnoreRules,
   limits: { bytes: number; files: number; maxMb: number },
 ): Promise<Outcome<Entry[]>> {
   const entries: Entry[] = []
   let bytes = 0
-  for await (const found of listFolder(
-    root,
-    (path) => !filter || filter.hasExceptions || !filter.rules.ignores(path),
-  )) {
+  for await (const found of listFolder(root, (path) => filter.hasExceptions || !filter.ignores(path))) {
     if (found.kind === 'special')
       return refuse('option_not_allowed', { option: `special file ${found.path} in the build context` })
-    if (filter?.rules.ignores(found.path)) continue
+    const isIgnored = filter.ignores(found.path)
+    if (isIgnored === undefined)
+      return refuse('option_not_allowed', { option: 'a .dockerignore that takes so long to match' })
+    if (isIgnored) continue
     bytes += found.size
     entries.push({ ...found, kind: found.kind })
     if (bytes > limits.bytes) return refuse('build_context_too_large', { limit: `${limits.maxMb} MB` })

@@ -38,3 +38,19 @@ test('a build argument that chooses the frontend is forbidden, a plain one is no
   expect(forbiddenBuildArg({ VERSION: '1', BUILDKIT_SYNTAX: 'evil/frontend' })).toBe('BUILDKIT_SYNTAX')
   expect(forbiddenBuildArg({ VERSION: '1', BUILDKIT_INLINE_CACHE: '1' })).toBeUndefined()
 })
+
+test.each([
+  ['empty lines', '\n'.repeat(200_000)],
+  ['spaces', ' '.repeat(200_000)],
+  ['spaces in a syntax line', `#${' '.repeat(60_000)}syntax=${' '.repeat(60_000)}x${' '.repeat(60_000)}y`],
+  ['flags', `RUN ${'--a '.repeat(60_000)}`],
+  ['words to add', `ADD ${"'".repeat(200_000)}`],
+  ['flags of a base image', `FROM ${'--a '.repeat(60_000)}x`],
+])('a hostile Dockerfile of %s takes moments', (_what, text) => {
+  const before = process.cpuUsage()
+  checkDockerfile(`FROM scratch\n${text}`)
+  checkDockerfile(`${text}\nFROM scratch`)
+  dockerfileStages(text)
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1000).toBeLessThan(100)
+})

@@ -20,9 +20,10 @@ export function checkDockerfile(text: string): Outcome<string> {
   if (/^\s*\{/.test(lines[0] ?? '')) return refuse('option_not_allowed', { option: 'syntax in the Dockerfile' })
   let head = lines.findIndex((line) => line.trim() !== '' && !/^\s*(#|\/\/)/.test(line))
   if (head === -1) head = lines.length
-  const syntax = /^\s*(?:#|\/\/)\s*syntax\s*=\s*(\S*)\s*$/i
+  // Whitespace is never looked for twice in one place: a long line of it would take minutes.
+  const syntax = /^(?:#|\/\/)\s*syntax\s*=\s*(\S*)$/i
   for (const line of lines.slice(0, head)) {
-    const frontend = line.match(syntax)?.[1]
+    const frontend = line.trim().match(syntax)?.[1]
     if (
       frontend !== undefined &&
       !/^(docker\.io\/)?docker\/dockerfile:1(\.\d+){0,2}(@sha256:[0-9a-f]{64})?$/.test(frontend)
@@ -30,14 +31,14 @@ export function checkDockerfile(text: string): Outcome<string> {
       return refuse('option_not_allowed', { option: `syntax=${frontend} in the Dockerfile` })
   }
   const joined = text.replace(/\\\r?\n/g, ' ')
-  const flag = joined.match(/^\s*RUN\s+(?:--\S+\s+)*--(security=insecure|network=host)\b/im)?.[1]
+  const flag = joined.match(/^[^\S\n]*RUN\s+(?:--\S+\s+)*--(security=insecure|network=host)\b/im)?.[1]
   if (flag !== undefined) return refuse('option_not_allowed', { option: `RUN --${flag}` })
   // The engine itself would fetch it, from where the machine's own addresses answer, and follow wherever that leads.
-  const remote = joined.match(/^\s*ADD(?=\s).*?["'\s[]((?:https?|git|ssh):\/\/|git@)/im)?.[1]
+  const remote = joined.match(/^[^\S\n]*ADD(?=\s).*?["'\s[]((?:https?|git|ssh):\/\/|git@)/im)?.[1]
   if (remote !== undefined)
     return refuse('option_not_allowed', { option: `ADD of a URL (${remote}), use RUN to fetch it` })
   // Other directives must stay at the top, and line numbers in messages must stay true: the emptied lines move down.
-  const kept = lines.slice(0, head).filter((line) => !syntax.test(line))
+  const kept = lines.slice(0, head).filter((line) => !syntax.test(line.trim()))
   const emptied = Array.from({ length: head - kept.length }, () => '')
   return done([...kept, ...emptied, ...lines.slice(head)].join('\n'))
 }

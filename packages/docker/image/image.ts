@@ -23,9 +23,10 @@ export interface ImageReference {
 
 /** Parses `host:port/path/name:tag@sha256:…` by the grammar of distribution/reference; undefined when it is none. */
 export function parseImageReference(text: string): ImageReference | undefined {
+  if (text.length > 500) return undefined
   const match = text.match(/^([^@]+?)(?::([\w][\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/)
   const name = match?.[1]
-  if (!match || name === undefined || text.length > 500) return undefined
+  if (!match || name === undefined) return undefined
   const [first = '', ...rest] = name.split('/')
   const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
   const registry = hasRegistry ? first : 'docker.io'

@@ -50,3 +50,11 @@ test('corrections back off while somebody fights them, and begin anew after a re
   expect(delays).toEqual([15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600])
   expect(nextCorrection(last, nowMs + 16 * 60_000)?.times).toBe(1)
 })
+
+test('hostile values of fields take moments', () => {
+  const value = '://a:'.repeat(3270)
+  const fields = Array.from({ length: 20 }, (_, index) => ({ path: `data.k${index}`, wanted: value, live: 'x' }))
+  const before = process.cpuUsage()
+  showDrift([], [{ ...drift('', '', ''), fields }])
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(300)
+})

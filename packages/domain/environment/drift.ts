@@ -80,7 +80,7 @@ function showField(secrets: readonly string[], { path, wanted, live }: FieldDrif
     if (isHidden) return '***'
     if (value.length > longestRead) return `(${value.length} characters)`
     // An address that carries its password, as databases have it.
-    return hideSecrets(secrets, value).replace(/(:\/\/[^/\s:@]*:)[^@\s]+@/g, '$1***@')
+    return hideSecrets(secrets, value).replace(/(:\/\/[^/\s:@]{0,200}:)[^@\s]{1,1000}@/g, '$1***@')
   }
   const [from, to] = around(read(wanted), read(live))
   return {
