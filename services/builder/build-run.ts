@@ -57,10 +57,9 @@ async function inWorkspace(deps: BuilderDeps, context: AttemptContext): Promise<
 
 async function throughStages(deps: BuilderDeps, context: AttemptContext, workspace: Promise<Workspace>): Promise<End> {
   const tree = await runStage(context, 'checkout', async (stage) =>
-    checkout(stage, { ...deps, folder: (await workspace).tree }),
+    checkout(stage, { ...deps, workspace: await workspace }),
   )
   if (tree.end !== 'done') return tree
-  ;(await workspace).isWhole()
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)
   if (by !== undefined) return { end: 'superseded', by }

@@ -1,6 +1,7 @@
 import type { Digest } from '@taxiway/domain/ids.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { TreeFile } from '@taxiway/git/tree.ts'
+import type { FileTimes } from './file-times.ts'
 
 /** The commit's files, and what is to be done with them. */
 export interface Tree {
@@ -12,4 +13,5 @@ export interface Tree {
   pipeline?: Digest
   /** All files and what they hold. */
   files: TreeFile[]
+  times: FileTimes
 }

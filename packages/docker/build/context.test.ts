@@ -77,30 +77,31 @@ test('an ignore file of the Dockerfile goes before the common one', async () => 
   expect(names).not.toContain('b.txt')
 })
 
-test('the same content is told alike, whatever its times, and other content of the same size is not', async () => {
-  put('b/c.txt', 'c')
-  put('a.txt', Buffer.alloc(200_000, 7))
-  const told = async () => (await closed(await packed())).entries
-  const first = await told()
-  utimesSync(join(folder, 'a.txt'), 1, 1)
-  expect(await told()).toEqual(first)
-  put('b/c.txt', 'd')
-  const second = await told()
-  expect(second.filter((entry, index) => entry.time !== first[index]?.time).map(({ path }) => path)).toEqual([
-    'b/c.txt',
-  ])
-})
-
-test('what names a content is asked for, and the file is not read', async () => {
-  put('a.txt', 'a')
-  const timeOf = async (id: string) => {
-    const { entries } = await closed(
-      await packed({ contentId: (path) => (path === 'a.txt' ? id.repeat(10) : undefined) }),
-    )
-    return entries.find(({ path }) => path === 'a.txt')?.time
+test('times are those of the files or those that are told, and a folder has the latest of what is in it', async () => {
+  put('a/b/c.txt', 'c')
+  put('a/d.txt', 'd')
+  put('e.txt', 'e')
+  symlinkSync('e.txt', join(folder, 'link'))
+  for (const [path, seconds] of [
+    ['a/b/c.txt', 3],
+    ['a/d.txt', 2],
+    ['a/b', 9],
+    ['a', 9],
+    ['e.txt', 5],
+    ['Dockerfile', 1],
+  ] as const)
+    utimesSync(join(folder, path), 1_700_000_000 + seconds, 1_700_000_000 + seconds)
+  const timesOf = async (told: Record<string, number>) => {
+    const { entries } = await closed(await packed({ timeMsOf: (path) => told[path] }))
+    return Object.fromEntries(entries.map(({ path, timeMs }) => [path, timeMs / 1000 - 1_700_000_000]))
   }
-  expect(await timeOf('a1b2')).toBe(await timeOf('a1b2'))
-  expect(await timeOf('a1b2')).not.toBe(await timeOf('a1b3'))
+  const own = await timesOf({ link: 1_700_000_004_000 })
+  expect(own).toEqual({ Dockerfile: 1, a: 3, 'a/b': 3, 'a/b/c.txt': 3, 'a/d.txt': 2, 'e.txt': 5, link: 4 })
+  expect(await timesOf({ link: 1_700_000_004_000, 'a/d.txt': 1_700_000_008_000 })).toEqual({
+    ...own,
+    a: 8,
+    'a/d.txt': 8,
+  })
 })
 
 test('a folder comes before what is in it, and names are in the order of a walk', async () => {

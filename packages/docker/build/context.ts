@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { checkDockerfile } from './dockerfile.ts'
@@ -29,19 +28,18 @@ export interface ContextEntry {
   size: number
   mode: number
   link: string
-  /** Nanoseconds, made from the content: equal for equal content, and different for different content. */
-  time: number
+  /** Since when it holds what it holds, in ms since the epoch; of a folder, the latest of what is in it. */
+  timeMs: number
 }
-type Entry = Omit<ContextEntry, 'time'>
 
 const maxDockerfileKb = 1024
 
 /**
  * Lists `subfolder` of `folder` as a build context. Nothing outside is read: links are told as links and never followed,
- * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. What is told depends on the content
- * alone (sorted, times by content, one owner, modes 644 and 755), so that the builder's cache holds. `dockerfile` is relative to
+ * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. What is told depends on content
+ * and times alone (sorted, one owner, modes 644 and 755). `dockerfile` is relative to
  * the subfolder. The Dockerfile is in the context even when it is ignored. `without` has more patterns of what is ignored.
- * @param contentId names the content of a file, where that is known; else it is read
+ * @param timeMsOf the time of a file or link that has another than the file system says
  */
 export async function packContext(options: {
   folder: string
@@ -50,7 +48,7 @@ export async function packContext(options: {
   maxMb: number
   maxFiles: number
   without?: string[]
-  contentId?: (path: string) => string | undefined
+  timeMsOf?: (path: string) => number | undefined
 }): Promise<Outcome<BuildContext>> {
   const dockerfile = posix.normalize(options.dockerfile)
   const opened = await openFolder(options.folder, options.subfolder)
@@ -59,21 +57,18 @@ export async function packContext(options: {
   try {
     const text = await readInside(root, dockerfile, maxDockerfileKb)
     if (!text.ok) return await closed(root, text)
-    const checked = checkDockerfile(text.value.toString('utf8'))
+    const words = text.value.content.toString('utf8')
+    const checked = checkDockerfile(words)
     if (!checked.ok) return await closed(root, checked)
-    const content = checked.value === text.value.toString('utf8') ? text.value : Buffer.from(checked.value)
+    const content = checked.value === words ? text.value.content : Buffer.from(checked.value)
     const filter = await readIgnore(root, dockerfile, options.without)
     if (!filter.ok) return await closed(root, filter)
     const limits = { bytes: options.maxMb * 1024 * 1024, files: options.maxFiles, maxMb: options.maxMb }
     const found = await collect(root, filter.value, limits)
     if (!found.ok) return await closed(root, found)
-    const known = withDockerfile(found.value, dockerfile, content.length)
-    const idOf = async (entry: Entry) => {
-      if (entry.path === dockerfile) return hashed(pieces(content))
-      return options.contentId?.(entry.path) ?? hashed(readFile(root, entry))
-    }
-    const entries: ContextEntry[] = []
-    for (const entry of known) entries.push({ ...entry, time: entry.kind === 'file' ? timeOf(await idOf(entry)) : 0 })
+    const own = found.value.map((entry) => ({ ...entry, timeMs: options.timeMsOf?.(entry.path) ?? entry.timeMs }))
+    const known = { size: content.length, timeMs: options.timeMsOf?.(dockerfile) ?? text.value.timeMs }
+    const entries = withDockerfile(own, dockerfile, known)
     return done({
       entries,
       dockerfile,
@@ -97,7 +92,7 @@ async function readIgnore(root: Folder, dockerfile: string, without: string[] = 
     const text = await readInside(root, name, maxDockerfileKb)
     if (!text.ok && text.reason.code !== 'file_not_found') return text
     if (!text.ok) continue
-    const lines = text.value
+    const lines = text.value.content
       .toString('utf8')
       .replace(/^\ufeff/, '')
       .split(/\r?\n/)
@@ -110,8 +105,8 @@ async function collect(
   root: Folder,
   filter: IgnoreRules,
   limits: { bytes: number; files: number; maxMb: number },
-): Promise<Outcome<Entry[]>> {
-  const entries: Entry[] = []
+): Promise<Outcome<ContextEntry[]>> {
+  const entries: ContextEntry[] = []
   let bytes = 0
   for await (const found of listFolder(root, (path) => filter.hasExceptions || !filter.ignores(path))) {
     if (found.kind === 'special')
@@ -129,28 +124,27 @@ async function collect(
 }
 
 /** With the Dockerfile, and the folders above what is there, in the order of a walk. */
-function withDockerfile(entries: Entry[], path: string, size: number): Entry[] {
+function withDockerfile(
+  entries: ContextEntry[],
+  path: string,
+  dockerfile: Pick<ContextEntry, 'size' | 'timeMs'>,
+): ContextEntry[] {
   const all = new Map(entries.map((entry) => [entry.path, entry]))
-  all.set(path, { path, kind: 'file', size, mode: 0o644, link: '' })
-  for (const entry of [...all.values()])
-    for (let above = posix.dirname(entry.path); above !== '.' && !all.has(above); above = posix.dirname(above))
-      all.set(above, { path: above, kind: 'folder', size: 0, mode: 0o755, link: '' })
+  all.set(path, { path, kind: 'file', mode: 0o644, link: '', ...dockerfile })
+  const folders = new Map<string, number>()
+  for (const { path: below, kind, timeMs } of all.values())
+    if (kind !== 'folder')
+      for (let above = posix.dirname(below); above !== '.'; above = posix.dirname(above))
+        folders.set(above, Math.max(folders.get(above) ?? 0, timeMs))
+  for (const [above, timeMs] of folders)
+    all.set(above, { path: above, kind: 'folder', size: 0, mode: 0o755, link: '', timeMs })
   // Names are compared part by part, byte by byte.
-  const key = ({ path }: Entry) => Buffer.from(path.replaceAll('/', '\0'))
+  const key = ({ path }: ContextEntry) => Buffer.from(path.replaceAll('/', '\0'))
   return [...all.values()]
     .map((entry) => ({ entry, key: key(entry) }))
     .sort((a, b) => Buffer.compare(a.key, b.key))
     .map(({ entry }) => entry)
 }
-
-async function hashed(pieces: AsyncIterable<Uint8Array>): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const piece of pieces) hash.update(piece)
-  return hash.digest('hex')
-}
-
-/** Forty bits of what names the content, as some minutes after the epoch: one moment for people, and another for other content. */
-const timeOf = (contentId: string): number => Number.parseInt(contentId.slice(0, 10), 16)
 
 async function* pieces(content: Buffer): AsyncGenerator<Buffer> {
   yield content
@@ -158,7 +152,7 @@ async function* pieces(content: Buffer): AsyncGenerator<Buffer> {
 
 const pieceBytes = 128 * 1024
 
-async function* readFile(root: Folder, entry: Entry): AsyncGenerator<Buffer> {
+async function* readFile(root: Folder, entry: ContextEntry): AsyncGenerator<Buffer> {
   const changed = (what: string) => new Error(`the build context changed while it was read: ${what}`)
   const file = await openFile(root, entry.path)
   if (!file.ok) throw changed(file.reason.message)

@@ -28,7 +28,7 @@ interface Call {
 /**
  * Gives BuildKit the files of a build as it asks for them (moby/buildkit session/filesync/filesync.proto): first it is told
  * what there is, then it asks for the content of what it does not have from an earlier build of the same shared key. It
- * compares size and time, so times are made from contents.
+ * compares size and time.
  */
 export async function fileService(packed: PackingContext['packed']): Promise<SessionService> {
   const wire = await makeWire()
@@ -75,12 +75,12 @@ async function makeWire() {
       if (data) writer.uint32(34).bytes(data)
       return Buffer.from(writer.finish())
     },
-    stat({ path, kind, mode, size, link, time }: ContextEntry): Buffer {
+    stat({ path, kind, mode, size, link, timeMs }: ContextEntry): Buffer {
       const bits = kind === 'folder' ? folderMode : kind === 'link' ? linkMode : 0
       const writer = Writer.create().uint32(18).fork().uint32(10).string(path).uint32(16)
       writer.uint32(kind === 'link' ? bits + 0o777 : bits + mode)
       writer.uint32(40).int64(kind === 'link' ? Buffer.byteLength(link) : size)
-      writer.uint32(48).int64(time)
+      writer.uint32(48).int64(timeMs * 1e6)
       if (kind === 'link') writer.uint32(58).string(link)
       return Buffer.from(writer.ldelim().finish())
     },

@@ -8,13 +8,14 @@ export interface Folder {
   handle: FileHandle
   path: string
 }
-/** What a folder holds: links with their text, sizes in bytes, modes normalised to 644 and 755. */
+/** What a folder holds: links with their text, sizes in bytes, modes normalised to 644 and 755, times in ms since the epoch. */
 export interface Found {
   path: string
   kind: 'file' | 'folder' | 'link' | 'special'
   size: number
   mode: number
   link: string
+  timeMs: number
 }
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -92,12 +93,17 @@ export async function openFile(root: Folder, path: string): Promise<Outcome<File
 }
 
 /** Reads a file inside, of at most `limitKb` KB. */
-export async function readInside(root: Folder, path: string, limitKb: number): Promise<Outcome<Buffer>> {
+export async function readInside(
+  root: Folder,
+  path: string,
+  limitKb: number,
+): Promise<Outcome<{ content: Buffer; timeMs: number }>> {
   const file = await openFile(root, path)
   if (!file.ok) return file
   try {
-    if ((await file.value.stat()).size > limitKb * 1024) return refuse('file_too_large', { path, limitKb })
-    return done(await file.value.readFile())
+    const { size, mtimeMs } = await file.value.stat()
+    if (size > limitKb * 1024) return refuse('file_too_large', { path, limitKb })
+    return done({ content: await file.value.readFile(), timeMs: Math.round(mtimeMs) })
   } finally {
     await file.value.close()
   }
@@ -129,7 +135,7 @@ async function look(folder: Folder, name: string, path: string): Promise<Found> 
   const kind = kindOf(stats)
   const link = kind === 'link' ? await readlink(entryPath(folder, name)) : ''
   const mode = kind === 'folder' || (stats.mode & 0o111) !== 0 ? 0o755 : 0o644
-  return { path, kind, size: kind === 'file' ? stats.size : 0, mode, link }
+  return { path, kind, size: kind === 'file' ? stats.size : 0, mode, link, timeMs: Math.round(stats.mtimeMs) }
 }
 
 function kindOf(stats: Stats): Found['kind'] {

@@ -51,14 +51,16 @@ export async function buildOne(
     dockerfile: image.dockerfile,
     maxMb: maxContextMb,
     maxFiles: maxContextFiles,
-    contentId: contentIds(tree, image),
+    timeMsOf: (path) => tree.times.files.get(posix.join(image.context, path))?.atMs,
   })
+  // Times are comparable within one workspace, so what is kept by them is its own.
+  const owner = `${cacheOwner(run)} ${tree.times.lineage}`
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(engine, {
     image: image.name,
     context: { dockerfile: posix.normalize(image.dockerfile), packed },
-    sharedKey: `${cacheOwner(run)} ${image.name}`,
-    cacheMounts: cacheOwner(run),
+    sharedKey: `${owner} ${image.name}`,
+    cacheMounts: owner,
     ...(target ? { target } : {}),
     tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),
@@ -74,12 +76,6 @@ export async function buildOne(
   if (!built.ok) return built
   const { imageId } = built.value
   return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
-}
-
-/** What git calls the content of a file of the image's context. */
-function contentIds({ files }: Tree, { context }: PlannedImage): (path: string) => string | undefined {
-  const ids = new Map(files.map(({ path, id }) => [path, id]))
-  return (path) => ids.get(posix.join(context, path))
 }
 
 /** What the image was made from; other images of the run by their names in the plan. */

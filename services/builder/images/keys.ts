@@ -12,7 +12,7 @@ export interface KeyContext {
   platform: string
 }
 /** A change of how keys are made, or of how images are built, makes new keys. */
-const edition = 1
+const edition = 2
 
 /**
  * The content key of each image: a hash of its plan and of what git says that its files hold. Those are the files of its

@@ -17,12 +17,14 @@ import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { patienceOf } from '@taxiway/yaml/parse.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
+import { keepTimes } from '../file-times.ts'
 import type { Tree } from '../tree.ts'
+import type { Workspace } from '../workspaces.ts'
 
 export interface CheckoutDeps {
   config: Config
   /** Where the files go. */
-  folder: string
+  workspace: Workspace
   store: Store
 }
 const fetchMs = 5 * 60_000
@@ -48,11 +50,15 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     onLine: (line) => log.say(line),
   })
   if (!mirror.ok) return mirror
+  const folder = deps.workspace.tree
+  deps.workspace.isHalf()
   const [files, file] = await Promise.all([
-    exportTree(mirror.value, run.sha, deps.folder, { maxFiles, maxMb: deps.config.limits.cloneMb, signal }),
+    exportTree(mirror.value, run.sha, folder, { maxFiles, maxMb: deps.config.limits.cloneMb, signal }),
     readBlob(mirror.value, run.sha, pipelineFile, { maxBytes: maxConfigBytes, signal }),
   ])
   if (!files.ok) return files
+  const times = await keepTimes(`${folder}.times`, files.value, Date.now())
+  deps.workspace.isWhole()
   const plan = run.plan
     ? done(run.plan)
     : await readPlan({ mirror: mirror.value, files: files.value, file }, stage, repository)
@@ -60,10 +66,11 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({
-    folder: deps.folder,
+    folder,
     plan: plan.value,
     url: repository.url,
     files: files.value,
+    times,
     ...(file.ok ? { pipeline: digestOf(file.value) } : {}),
   })
 }

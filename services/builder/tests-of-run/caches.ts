@@ -55,7 +55,7 @@ async function hashFiles(folder: string, files: string[]): Promise<Outcome<strin
     for (const file of files) {
       const content = await readInside(root.value, file, maxKeyKb)
       if (!content.ok) return content
-      hashes.push(`${file}:${createHash('sha256').update(content.value).digest('hex')}`)
+      hashes.push(`${file}:${createHash('sha256').update(content.value.content).digest('hex')}`)
     }
     return done(hashes)
   } finally {
