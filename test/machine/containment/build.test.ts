@@ -1,60 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type Server } from 'node:net'
-import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildImage } from '@taxiway/docker/build/build.ts'
-import { packContext } from '@taxiway/docker/build/context.ts'
-import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/build/step-limits.ts'
-import { type Egress, installEgress } from '@taxiway/docker/engine/egress.ts'
-import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type OwnEngine, startOwnEngine } from '../../world/own-engine.ts'
+import { base, startContainedBuilds } from '../../world/contained-builds.ts'
 
-const limits = { memoryMb: 64, pids: 40, cpus: 0.5, diskMb: 50, files: 2000 }
-let own: OwnEngine
-let limiter: StepLimiter
-let folder = ''
-let server: Server
-let port = 0
+type Builds = Awaited<ReturnType<typeof startContainedBuilds>>
+let builds: Builds
+let build: Builds['build']
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'taxiway-builds-'))
-  own = await startOwnEngine(join(folder, 'engine'), connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '' }))
-  limiter = await limitBuildSteps({ ...limits, cgroup: own.cgroup })
-  server = createServer((socket) => socket.on('error', () => {}).end('reached')).listen(0, '0.0.0.0')
-  await new Promise((resolve) => server.once('listening', resolve))
-  port = (server.address() as { port: number }).port
+  builds = await startContainedBuilds()
+  build = builds.build
 })
-afterAll(async () => {
-  limiter?.stop()
-  server?.close()
-  await own?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterAll(() => builds?.stop())
 
-async function build(dockerfile: string, more: { deadlineMs?: number; egress?: Egress } = {}) {
-  const context = mkdtempSync(join(folder, 'context-'))
-  writeFileSync(join(context, 'Dockerfile'), dockerfile.replaceAll('$ONCE', randomBytes(6).toString('hex')))
-  const packed = await packContext({ folder: context, subfolder: '.', dockerfile: 'Dockerfile', maxMb: 5, maxFiles: 9 })
-  if (!packed.ok) return { outcome: packed, output: '' }
-  const lines: string[] = []
-  const outcome = await buildImage(
-    more.egress ? { ...own.engine, work: { egress: more.egress, subnet: '' } } : own.engine,
-    {
-      image: 'web',
-      context: packed.value,
-      cacheMounts: 'containment',
-      tags: [`taxiway-work/test:${randomBytes(4).toString('hex')}`],
-      steps: { ...limits, limiter },
-      signal: new AbortController().signal,
-      deadlineMs: more.deadlineMs ?? 60_000,
-      onLine: ({ text }) => void lines.push(text),
-    },
-  )
-  return { outcome, output: lines.join('\n') }
-}
-const base = 'FROM busybox:stable\nRUN echo $ONCE\n'
 const neighbour = () => build(`${base}RUN echo fine\n`)
 
 test('a fork bomb in a step stays within its processes and is named; a neighbour builds on', async () => {
@@ -101,24 +59,11 @@ test('a build that does not end is ended at its time', async () => {
   const { outcome } = await build(`${base}RUN trap '' TERM; (sleep 300 &); sleep 300\n`, { deadlineMs: 3000 })
   expect(outcome).toMatchObject({ ok: false, reason: { code: 'timeout' } })
   for (let tries = 0; tries < 100; tries++) {
-    const left = readFileSync(`/sys/fs/cgroup/pids/${own.cgroup}/pids.current`, 'utf8').trim()
+    const left = readFileSync(`/sys/fs/cgroup/pids/${builds.own.cgroup}/pids.current`, 'utf8').trim()
     if (left === '0') return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error('processes of the build are left')
-})
-
-test('no address of this machine, link-local or private range answers a step, once the engine is told to be for builds', async () => {
-  const addresses = [own.gateway, ...ownAddresses().slice(0, 3), '169.254.169.254', '10.0.0.1']
-  const knocks = (at: number) =>
-    addresses.map((address) => `RUN echo $ONCE; nc -w 2 ${address} ${at} </dev/null 2>&1 | head -c 60; true\n`).join('')
-  const before = await build(`${base}${knocks(port)}`)
-  expect(before.output).toContain('reached')
-  await installEgress({ bridges: [own.bridge], allow: [], nameservers: [] })
-  const after = await build(`${base}${knocks(port)}${knocks(Number(new URL(process.env.REDIS_URL ?? '').port))}`)
-  expect(after.outcome.ok).toBe(true)
-  expect(after.output.match(/can't connect|timed out/g)?.length).toBe(2 * addresses.length)
-  expect(after.output.replaceAll(/RUN .*/g, '')).not.toMatch(/reached|refused/)
 })
 
 test('with egress none a step has no network at all', async () => {
@@ -169,13 +114,13 @@ test('nothing is fetched by the engine itself, from where this machine answers',
 })
 
 test('a step has no device, no new file system, no socket of the engine and no sight of the host', async () => {
-  mkdirSync(join(folder, 'canary'))
-  writeFileSync(join(folder, 'canary/secret'), 'the-canary-sings')
+  mkdirSync(join(builds.folder, 'canary'))
+  writeFileSync(join(builds.folder, 'canary/secret'), 'the-canary-sings')
   const tries = [
     'mount -t tmpfs x /mnt',
     'mknod /tmp/disk b 8 0 && cat /tmp/disk',
     'ls /var/run/docker.sock',
-    `cat /proc/1/root${folder}/canary/secret ${folder}/canary/secret`,
+    `cat /proc/1/root${builds.folder}/canary/secret ${builds.folder}/canary/secret`,
     'echo 1 > /proc/sys/kernel/core_pattern',
     'echo b > /proc/sysrq-trigger',
     'unshare -U id',
@@ -187,16 +132,9 @@ test('a step has no device, no new file system, no socket of the engine and no s
 
 test('volumes, triggers and working folders of a base image lead nowhere', async () => {
   const { outcome, output } = await build(
-    `${base.replace('stable', 'stable AS base')}VOLUME /etc /proc\nONBUILD RUN cat /proc/self/status | grep Cap\nFROM busybox:stable\nWORKDIR /proc/self/fd/8\nRUN pwd; cat ../../../../etc/hostname; ls ../../../../${folder} 2>&1; true\n`,
+    `${base.replace('stable', 'stable AS base')}VOLUME /etc /proc\nONBUILD RUN cat /proc/self/status | grep Cap\nFROM busybox:stable\nWORKDIR /proc/self/fd/8\nRUN pwd; cat ../../../../etc/hostname; ls ../../../../${builds.folder} 2>&1; true\n`,
   )
   expect(output).not.toContain('the-canary-sings')
   expect(output.replaceAll(/RUN .*/g, '')).not.toContain('canary')
   expect([true, false]).toContain(outcome.ok)
 })
-
-const ownAddresses = () =>
-  Object.entries(networkInterfaces()).flatMap(([name, all]) =>
-    (all ?? [])
-      .filter(({ family, internal }) => family === 'IPv4' && !internal && name !== own.bridge)
-      .map(({ address }) => address),
-  )
