@@ -90,14 +90,16 @@ test('a request with a body reaches the upstream whole, and is not sent twice', 
 })
 
 test('a request under way keeps its upstream undrained', async () => {
-  const slow = await upstream((_, response) => setTimeout(() => response.end('late'), 300))
+  const arrived = Promise.withResolvers<ServerResponse>()
+  const slow = await upstream((_, response) => arrived.resolve(response))
   proxy.switchTo([slow.url])
   const answer = fetch(here())
-  await sleep(50)
+  const response = await arrived.promise
   proxy.switchTo([])
   expect(await proxy.drained(slow.url, 50)).toBe(false)
+  response.end('late')
   expect(await (await answer).text()).toBe('late')
-  expect(await proxy.drained(slow.url, 1_000)).toBe(true)
+  expect(await proxy.drained(slow.url, 10_000)).toBe(true)
 })
 
 test('an upgraded connection passes in both directions', async () => {
