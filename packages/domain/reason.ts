@@ -101,6 +101,8 @@ const sentences = {
     `Test ${p.test} failed with exit code ${p.exit}${p.detail ? `: ${p.detail}` : ''}.`,
   service_not_ready: (p: { service: string; detail: string }) =>
     `Service ${p.service} did not become ready: ${p.detail}.`,
+  process_killed: (p: { step: string; limitMb: number }) =>
+    `A process of ${p.step} was killed at its limit of ${p.limitMb} MB of memory, and its commands went on.`,
   test_needs: (p: { test: string }) => `Left out, because it needs ${p.test}, which did not pass.`,
   timeout: (p: { step: string; seconds: number }) =>
     `${p.step} ran longer than ${p.seconds} s. Raise its timeout, or see its last lines.`,
@@ -231,64 +233,34 @@ export const refuse = <Code extends ReasonCode>(
 /** A result, as an Outcome. */
 export const done = <T>(value: T): { ok: true; value: T } => ({ ok: true, value })
 
-/** Codes that name the infrastructure's fault: the run ends `errored`, after one automatic retry. All others are the code's fault. */
-const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
-  'worker_lost',
-  'machine_busy',
-  'poisoned',
-  'git_unavailable',
-  'git_auth_failed',
-  'disk_full',
-  'docker_unavailable',
-  'docker_daemon_restarted',
-  'registry_auth_failed',
-  'registry_unavailable',
-  'target_unavailable',
-  'cluster_unavailable',
-  'cluster_forbidden',
-  'redis_unavailable',
-  'out_of_memory',
-  'secrets_unreadable',
-  'program_missing',
-  'unknown_error',
-  'stale_generation',
-])
-/** Infrastructure faults that the same try will meet again: they are not retried. */
-const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
-  'poisoned',
-  'git_auth_failed',
-  'registry_auth_failed',
-  'cluster_forbidden',
-  'secrets_unreadable',
-  'program_missing',
-  'stale_generation',
-  'target_unavailable',
-])
+/** What terminals take for orders and do not show: colours, cursors, titles, links (ECMA-48, 5.4 and 5.6). */
+const escapes = (() => {
+  const [esc, bel, csi, end] = [0x1b, 0x07, 0x9b, 0x9c].map((code) => String.fromCharCode(code))
+  const strings = [0x90, 0x98, 0x9d, 0x9e, 0x9f].map((code) => String.fromCharCode(code)).join('')
+  const sequence = `(?:${esc}\\[|${csi})[0-?]*[ -/]*[@-~]`
+  const text = `(?:${esc}[\\]PX^_]|[${strings}])[^${esc}${bel}${end}\\n]*(?:${bel}|${end}|${esc}\\\\)?`
+  return new RegExp(`${sequence}|${text}|${esc}[ -/]*[0-~]`, 'g')
+})()
 
-/** Codes by which a release is refused before anything of its environment is switched. */
-const refusals: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
-  'manifest_invalid',
-  'manifest_forbidden',
-  'manifest_unsupported',
-  'manifest_conflict',
-  'job_failed',
-])
-
-/** Whose fault is it: the infrastructure's (`errored`) or the code's (`failed`)? */
-export const isInfrastructure = (code: ReasonCode): boolean => infrastructure.has(code)
-/** May one automatic retry help? */
-export const isRetryable = (code: ReasonCode): boolean => infrastructure.has(code) && !permanent.has(code)
-
-/** Does it say something about the release itself, once that was tried in its environment? */
-export const isOfRelease = (code: ReasonCode): boolean => !infrastructure.has(code) && !refusals.has(code)
-
-/** Text on one line, control characters as spaces, cut to `limit` characters with an ellipsis. */
+/**
+ * Text on one line: escape sequences are left out whole, other control characters become spaces. Cut to `limit` characters with an ellipsis.
+ */
 export function oneLine(text: string, limit: number): string {
   const flat = text
+    .replace(escapes, '')
     .replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
     .replace(/ {2,}/g, ' ')
     .trim()
   return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`
+}
+
+/** The last of these lines that shows anything, on one line; of a line that was written over and over, as progress bars are, its last state. */
+export function lastWords(lines: readonly string[], limit: number): string {
+  for (const line of lines.toReversed()) {
+    const state = line.split('\r').findLast((one) => oneLine(one, 2) !== '')
+    if (state !== undefined) return oneLine(state, limit).replace(/[.:]+$/, '')
+  }
+  return ''
 }
 
 /** The sentence of a code with `…` for all that it is about, for the reference page. */

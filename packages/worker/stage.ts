@@ -1,4 +1,5 @@
-import { isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
+import { isInfrastructure } from '@taxiway/domain/fault.ts'
+import { type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { isRetryable, refuse } from '@taxiway/domain/reason.ts'
+import { isRetryable } from '@taxiway/domain/fault.ts'
+import { refuse } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
 import { parseYaml } from './parse.ts'
 

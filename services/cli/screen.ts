@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import { isOwnLine } from '@taxiway/docker/container/script.ts'
+import { oneLine } from '@taxiway/domain/reason.ts'
 import { makeMask } from '@taxiway/domain/secrets/mask.ts'
 
 /** What a person sees of a local run: its own lines, and the output of what it runs, with secrets hidden. */
@@ -26,7 +27,7 @@ export function makeScreen(secrets: string[]): Screen {
     process.stdout.write(text)
     const lines = (unfinished + text).split(/\r?\n/)
     unfinished = (lines.pop() ?? '').slice(-1000)
-    const isWord = (line: string) => line.trim() !== '' && !isOwnLine(line)
+    const isWord = (line: string) => oneLine(line, 2) !== '' && !isOwnLine(line)
     last = [...lines, unfinished].findLast(isWord) ?? last
   }
   const line = (format: Parameters<typeof styleText>[0], text: string) => {

@@ -24,6 +24,17 @@ const mirror = 'http://deb.debian.org/debian'
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'taxiway')
 const say = (line: string) => void process.stderr.write(`  ${line}\n`)
 
+/** What sample projects need: one tree, made once, stands for the images that people take from a registry. */
+export const projectPackages = [
+  'nodejs',
+  'node-pg',
+  'python3-flask',
+  'python3-pytest',
+  'gcc',
+  'libc6-dev',
+  'postgresql',
+]
+
 /** Does the engine have an image of that name? */
 export const isInEngine = (docker: Docker, name: string): Promise<boolean> =>
   docker

@@ -12,9 +12,9 @@ import {
 } from '../engine/engine.ts'
 import { readOutput } from './output.ts'
 import { type ContainerView, inspectContainer, listContainers, stopContainer } from './release-container.ts'
-import { createContainer, type JobSpec, jobOptions } from './spec.ts'
+import { type ContainerSpec, createContainer, jobOptions } from './spec.ts'
 
-export interface JobOrder extends JobSpec {
+export interface JobOrder extends ContainerSpec {
   timeoutMs: number
   signal: AbortSignal
   /** Output as it comes; a promise holds it back. */

@@ -1,75 +1,90 @@
 import { randomBytes } from 'node:crypto'
+import { shellCommand } from '@taxiway/domain/shell.ts'
 
-/** Commands as one program for `sh`, and what makes their output fit to be read. */
+/** Commands as one program for a shell, and what makes their output fit to be read. */
 export interface Script {
-  /** For `sh -c`: one shell for all commands; the first that fails ends it with its status. */
-  program: string
+  /** What takes the place of the image's entrypoint: one shell for all commands; the first that fails ends it with its status. */
+  entrypoint: string[]
   /** Takes the output as it comes. @returns what is to be shown: each command as `$ command`, and after it how long it took */
-  shown(chunk: Buffer, stream: 'out' | 'err'): Buffer
+  shown(chunk: Buffer): Buffer
+  /** @returns what was held back of the output */
+  rest(): Buffer
   /** @returns what was held back, and how long the last command took */
   end(): Buffer
+  /** The command that began last; undefined when none did, so that nothing was tested. */
+  last(): { command: string; isSilent: boolean } | undefined
 }
-/** How a line that tells a time looks. */
-export const isTimeLine = (line: string): boolean => /^\(\d+\.\d s\)$/.test(line)
-/** Is it a line of ours: a command, or its time? A command's own may come before or after it, as the two streams race. */
-export const isOwnLine = (line: string): boolean => line.startsWith('$ ') || isTimeLine(line)
+/** Is it a line of ours: a command, or its time? */
+export const isOwnLine = (line: string): boolean => line.startsWith('$ ') || /^\(\d+\.\d s\)$/.test(line)
 
 const newline = 10
-/** Of the number of a command. */
-const mostDigits = 3
 
 /**
  * Makes the script of a test. Shells have no clock that all of them share, so the script only marks where a command begins, with
  * a word that no output has by chance, and we look at our own clock when the mark arrives.
  */
-export function makeScript(commands: string[], clock: () => number = () => performance.now()): Script {
-  const word = `taxiway-${randomBytes(8).toString('hex')}:`
+export function makeScript(
+  commands: string[],
+  { shell = 'sh', clock = () => performance.now() }: { shell?: string | undefined; clock?: () => number } = {},
+): Script {
+  const [first, second] = [randomBytes(4), randomBytes(4)].map((bytes) => bytes.toString('hex')) as [string, string]
+  const mark = `taxiway-${first}${second}\n`
   let held = Buffer.alloc(0)
   let isLineOpen = false
+  let isSilent = true
+  let begun = 0
   let beganMs: number | undefined
 
   const plain = (bytes: Buffer): Buffer => {
     if (bytes.length > 0) isLineOpen = bytes.at(-1) !== newline
     return bytes
   }
+  const output = (bytes: Buffer): Buffer => {
+    if (isSilent) isSilent = bytes.toString('latin1').trim() === ''
+    return plain(bytes)
+  }
   const line = (text: string): Buffer => plain(Buffer.from(`${isLineOpen ? '\n' : ''}${text}\n`))
   const timed = (): Buffer[] => (beganMs === undefined ? [] : [line(`(${((clock() - beganMs) / 1000).toFixed(1)} s)`)])
-  const begin = (index: number): Buffer[] => {
-    const parts = [...timed(), line(`$ ${commands[index] ?? ''}`)]
+  const begin = (): Buffer[] => {
+    const parts = [...timed(), line(`$ ${commands[begun] ?? ''}`)]
+    begun += 1
+    isSilent = true
     beganMs = clock()
     return parts
   }
-  const take = (chunk: Buffer): Buffer => {
+  const shown = (chunk: Buffer): Buffer => {
     const parts: Buffer[] = []
     let rest = held.length > 0 ? Buffer.concat([held, chunk]) : chunk
     for (;;) {
-      const at = rest.indexOf(word)
-      const end = at === -1 ? -1 : rest.subarray(at, at + word.length + mostDigits + 1).indexOf(newline)
-      if (end === -1) {
-        const isForged = at !== -1 && rest.length > at + word.length + mostDigits
-        const keepFrom = isForged ? rest.length : at === -1 ? rest.length - overlap(rest, word) : at
-        parts.push(plain(rest.subarray(0, keepFrom)))
+      const at = rest.indexOf(mark)
+      if (at === -1) {
+        const keepFrom = rest.length - overlap(rest, mark)
+        parts.push(output(rest.subarray(0, keepFrom)))
         held = Buffer.from(rest.subarray(keepFrom))
         return Buffer.concat(parts)
       }
-      parts.push(plain(rest.subarray(0, at)), ...begin(Number(rest.subarray(at + word.length, at + end).toString())))
-      rest = rest.subarray(at + end + 1)
+      parts.push(output(rest.subarray(0, at)), ...begin())
+      rest = rest.subarray(at + mark.length)
     }
   }
+  const rest = (): Buffer => {
+    const bytes = output(held)
+    held = Buffer.alloc(0)
+    return bytes
+  }
   return {
-    program: ['set -e', ...commands.map((command, index) => `echo ${word}${index}\n${command}\n${check}`)].join('\n'),
-    // The marks come by the first stream only.
-    shown: (chunk, stream) => (stream === 'err' ? plain(chunk) : take(chunk)),
-    end: () => Buffer.concat([plain(held), ...timed()]),
+    // The mark stands in two parts, so that neither `set -x` nor a list of processes prints it.
+    entrypoint: shellCommand(commands, shell, () => `printf '%s%s\\n' taxiway-${first} ${second}`),
+    shown,
+    rest,
+    end: () => Buffer.concat([rest(), ...timed()]),
+    last: () => (begun === 0 ? undefined : { command: commands[begun - 1] ?? '', isSilent }),
   }
 }
 
-/** `-e` alone overlooks what fails before an `&&`. */
-const check = 'case $? in 0) ;; *) exit $? ;; esac'
-
-/** How many bytes at the end may be the beginning of the word. */
-function overlap(bytes: Buffer, word: string): number {
-  for (let length = Math.min(bytes.length, word.length - 1); length > 0; length--)
-    if (bytes.subarray(bytes.length - length).toString('latin1') === word.slice(0, length)) return length
+/** How many bytes at the end may be the beginning of the mark. */
+function overlap(bytes: Buffer, mark: string): number {
+  for (let length = Math.min(bytes.length, mark.length - 1); length > 0; length--)
+    if (bytes.subarray(bytes.length - length).toString('latin1') === mark.slice(0, length)) return length
   return 0
 }

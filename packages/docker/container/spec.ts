@@ -11,6 +11,8 @@ export interface ContainerSpec {
   /** A local name, an id, or a reference by digest. */
   image: string
   command?: string[]
+  /** In the place of the image's own, whose command is left out then as well. */
+  entrypoint?: string[]
   env?: Record<string, string>
   /** Absolute; the image's own without it. */
   workdir?: string
@@ -33,15 +35,10 @@ export interface ReleaseSpec extends ContainerSpec {
   publish?: { containerPort: number; hostIp: string; hostPort: number }[]
 }
 
-/** A container of a job of a release. */
-export interface JobSpec extends ContainerSpec {
-  /** In the place of the image's own. */
-  entrypoint: string[]
-}
-
 const options = (spec: ContainerSpec): ContainerCreateOptions => ({
   Image: spec.image,
   ...(spec.command ? { Cmd: spec.command } : {}),
+  ...(spec.entrypoint ? { Entrypoint: spec.entrypoint } : {}),
   Env: Object.entries(spec.env ?? {}).map(([name, value]) => `${name}=${value}`),
   ...(spec.workdir ? { WorkingDir: spec.workdir } : {}),
   ...(spec.user ? { User: spec.user } : {}),
@@ -85,11 +82,10 @@ export function workOptions(engine: Engine, spec: ContainerSpec): ContainerCreat
 }
 
 /** A job runs once, with no more rights than it has on a cluster; it is no work of a builder, which would sweep it away. */
-export function jobOptions(spec: JobSpec): ContainerCreateOptions {
+export function jobOptions(spec: ContainerSpec): ContainerCreateOptions {
   const base = options(spec)
   return {
     ...base,
-    Entrypoint: spec.entrypoint,
     Labels: spec.labels,
     HostConfig: { ...base.HostConfig, CapDrop: ['ALL'], RestartPolicy: { Name: 'no' } },
   }

@@ -1,5 +1,5 @@
 import Type from 'typebox'
-import { hostName, inContainer, SecretNames, strict, text, timeout, variables } from './parts.ts'
+import { hostName, inContainer, SecretNames, shell, strict, text, timeout, variables } from './parts.ts'
 
 const cpu = Type.String({ pattern: '^([0-9]+m|[0-9]+(\\.[0-9]{1,3})?)$', description: 'Processors like 500m or 2.' })
 const memory = Type.String({ pattern: '^[1-9][0-9]{0,6}(Mi|Gi)$', description: 'Memory like 256Mi or 1Gi.' })
@@ -109,6 +109,7 @@ export const Job = Type.Object(
       maxItems: 100,
       description: 'Shell commands; the first that fails ends the job.',
     }),
+    shell: Type.Optional(shell),
     env: Type.Optional(variables('Environment of the commands.')),
     secrets: Type.Optional(SecretNames),
     timeout: Type.Optional(timeout('How long it may take. Default: 5m.')),

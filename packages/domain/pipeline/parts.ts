@@ -24,6 +24,12 @@ export const variables = (description: string) =>
 export const Name = Type.String({ pattern: name, description: 'A name with lower-case letters, digits and dashes.' })
 /** Text that is not empty. */
 export const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description })
+/** What reads commands. */
+export const shell = Type.String({
+  pattern: '^[A-Za-z0-9_./+-]{1,200}$',
+  description:
+    'The name or path of a shell of the image that takes the commands of sh, like bash. bash knows pipefail: a pipe fails with any part of it. Default: sh.',
+})
 /** An absolute path in a container. */
 export const inContainer = (description: string) =>
   Type.String({ pattern: '^/', maxLength: 500, description: `An absolute path in the container. ${description}` })

@@ -8,6 +8,8 @@ export interface PlannedJob {
   /** An image of the plan, or a reference by digest. */
   image: string
   run: string[]
+  /** In the place of `sh`. */
+  shell?: string
   env: Record<string, string>
   /** Names of secrets, given as variables of the same names. */
   secrets: string[]
@@ -24,6 +26,7 @@ export const planJobs = (
     name,
     image: partImage(pipeline, job) as string,
     run: job.run,
+    ...(job.shell && { shell: job.shell }),
     env: job.env ?? {},
     secrets: job.secrets ?? [],
     timeoutMs: durationMs(job.timeout, 5 * 60_000),

@@ -8,7 +8,7 @@ export type Measure =
   /** A query whose first value must lie between the two. */
   | { kind: 'prometheus'; url: string; query: string; min?: number; max?: number }
   /** Commands that must end with 0. `image` is one of the pipeline; in an order, its reference with digest. */
-  | { kind: 'job'; image: string; run: string[]; env: Record<string, string>; timeoutMs: number }
+  | { kind: 'job'; image: string; run: string[]; shell?: string; env: Record<string, string>; timeoutMs: number }
 
 /** How a new version takes over from the old one. */
 export type Strategy = { analysis: Measure[] /** For each wait until pods are ready. */; timeoutMs: number } & (
@@ -19,6 +19,7 @@ export type Strategy = { analysis: Measure[] /** For each wait until pods are re
 interface JobOf {
   image?: string
   run: string[]
+  shell?: string
   env?: Record<string, string>
   timeout?: string
 }
@@ -48,8 +49,8 @@ function planMeasure(one: AnalysisOf, images: readonly string[]): Measure {
     return { kind: 'http', path: http, ...(port ? { port } : {}), success }
   }
   if ('job' in one) {
-    const { image = images[0] ?? '', run, env = {}, timeout } = one.job
-    return { kind: 'job', image, run, env, timeoutMs: durationMs(timeout, 5 * 60_000) }
+    const { image = images[0] ?? '', run, shell, env = {}, timeout } = one.job
+    return { kind: 'job', image, run, ...(shell && { shell }), env, timeoutMs: durationMs(timeout, 5 * 60_000) }
   }
   const { prometheus: url, query, min, max } = one
   return {

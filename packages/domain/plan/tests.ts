@@ -12,6 +12,8 @@ export interface PlannedTest {
   image: string
   /** Shell commands, or the Dockerfile stage whose build is the test. */
   run: string[] | { buildTarget: string }
+  /** In the place of `sh`. */
+  shell?: string
   env: Record<string, string>
   workdir?: string
   services?: PlannedService[]
@@ -39,7 +41,7 @@ export interface PlannedService {
 /** A test, once for each combination of its matrix. */
 export function planTest(pipeline: Pipeline, key: string, test: TestOf, context: PlanContext): PlannedTest[] {
   const { event = 'push' } = context
-  const { when, workdir, needs, retry, cache, reports, artifacts } = test
+  const { when, shell, workdir, needs, retry, cache, reports, artifacts } = test
   if (when?.event && !when.event.includes(event)) return []
   if (when?.branch && !matchesName(context.branch, when.branch)) return []
   if (!touches(context.changed, when?.paths)) return []
@@ -55,6 +57,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     image: testImage(pipeline, test) as string,
     run: test.run,
     timeoutMs: durationMs(test.timeout, 10 * 60_000),
+    ...(shell && { shell }),
     ...(workdir && { workdir }),
     ...(services.length > 0 && { services }),
     ...(needs && { needs }),

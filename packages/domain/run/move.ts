@@ -1,6 +1,7 @@
 import type { Gate } from '../environment/gate.ts'
+import { isInfrastructure, isRetryable } from '../fault.ts'
 import type { Plan } from '../plan/plan.ts'
-import { done, isInfrastructure, isRetryable, type Outcome, type Reason, reason, refuse } from '../reason.ts'
+import { done, type Outcome, type Reason, reason, refuse } from '../reason.ts'
 import { isWork, type RunEvent } from './event.ts'
 import type { Stage } from './parts.ts'
 import { changed, changeJob, changeRelease, endReleases, noteBuilt, notePublished } from './results.ts'

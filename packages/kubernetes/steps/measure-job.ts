@@ -1,5 +1,6 @@
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { shellCommand } from '@taxiway/domain/shell.ts'
 import { applyObject } from '../apply/apply.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
@@ -27,7 +28,7 @@ export async function measureJob(
 
 function makeJob(
   release: ClusterRelease,
-  { image, run, env, timeoutMs }: JobMeasure,
+  { image, run, shell = 'sh', env, timeoutMs }: JobMeasure,
   { id, addresses }: { id: string; addresses: readonly string[] },
 ): KubeObject {
   // Not the labels of any workload: no Service selects its pod.
@@ -60,8 +61,7 @@ function makeJob(
             {
               name: 'check',
               image,
-              // In one stream, so that the line that came last is the last one of its log.
-              command: ['sh', '-ec', ['exec 2>&1', ...run].join('\n')],
+              command: shellCommand(run, shell),
               env: Object.entries(variables).map(([name, value]) => ({ name, value })),
               securityContext: { allowPrivilegeEscalation: false },
             },

@@ -1,6 +1,7 @@
+import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import { makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
-import { isInfrastructure, type Outcome } from '@taxiway/domain/reason.ts'
+import type { Outcome } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'

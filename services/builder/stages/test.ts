@@ -1,5 +1,6 @@
+import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { done, isInfrastructure, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { inOrder } from '../in-order.ts'
 import { wholeLeft } from '../tests-of-run/collect.ts'

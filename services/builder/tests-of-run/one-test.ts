@@ -1,5 +1,6 @@
+import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { done, isInfrastructure, type Outcome, type ReasonCode, refuse } from '@taxiway/domain/reason.ts'
+import { done, lastWords, type Outcome, type ReasonCode, refuse } from '@taxiway/domain/reason.ts'
 import type { RunTest } from '@taxiway/domain/run/parts.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
@@ -7,7 +8,7 @@ import { buildOne } from '../images/build-one.ts'
 import { collect, type Left } from './collect.ts'
 import type { TestDeps } from './deps.ts'
 import type { Report } from './junit.ts'
-import { lastWords, runCommands } from './run-commands.ts'
+import { runCommands } from './run-commands.ts'
 
 export interface OneTest {
   stage: StageContext
@@ -68,6 +69,7 @@ async function tryOnce(order: OneTest, isLast: boolean): Promise<{ outcome: Outc
     async onEnd(id, ran) {
       const isGood = ran.exitCode === 0 && !ran.timedOut
       report = await collect({ ...order, id, isLast: isLast || isGood })
+      return report
     },
   })
   return { outcome, ...(report ? { report } : {}) }
@@ -80,5 +82,5 @@ async function buildTarget({ stage, deps, planned, log }: OneTest, target: strin
   const built = await buildOne({ ...stage, log }, deps, image, target)
   if (built.ok) return done(undefined)
   if (built.reason.code !== 'build_failed') return built
-  return refuse('test_failed', { test: planned.name, exit: 1, detail: lastWords(log) })
+  return refuse('test_failed', { test: planned.name, exit: 1, detail: lastWords(log.lastLines(20), 200) })
 }

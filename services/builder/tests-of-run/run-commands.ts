@@ -1,17 +1,19 @@
 import { type Ran, runContainer } from '@taxiway/docker/container/container.ts'
-import { isOwnLine, makeScript } from '@taxiway/docker/container/script.ts'
+import { causeOf, judge, mostWords } from '@taxiway/docker/container/judge.ts'
+import { makeScript } from '@taxiway/docker/container/script.ts'
 import { type ServiceOrder, startServices } from '@taxiway/docker/container/services.ts'
 import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { secretValues } from '../secret-values.ts'
 import { mountCaches } from './caches.ts'
 import type { TestDeps } from './deps.ts'
 import { provideImage } from './images.ts'
+import type { Report } from './junit.ts'
 
 /** One try of a test that runs commands. */
 export interface Try {
@@ -22,8 +24,8 @@ export interface Try {
   /** Place in the plan: it keeps names apart that look alike. */
   index: number
   log: StageLog
-  /** Called while the container that has ended is still there. */
-  onEnd(id: string, ran: Ran): Promise<void>
+  /** Called while the container that has ended is still there. @returns what its report says */
+  onEnd(id: string, ran: Ran): Promise<Report | undefined>
 }
 /** What each container of a test may use, unless they are too many for the room there is. */
 const limits = { memoryMb: 2048, cpus: 2, pids: 512 } as const
@@ -124,12 +126,12 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
 
 async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
   const { stage, deps, planned, log } = order
-  const script = makeScript(order.commands)
+  const script = makeScript(order.commands, planned)
   let words = ''
   const ran = await runContainer(deps.engine, {
     name: objectName(ownerOf(order)),
     image: parts.image,
-    command: ['sh', '-c', script.program],
+    entrypoint: script.entrypoint,
     env: {
       CI: 'true',
       TAXIWAY: 'true',
@@ -145,25 +147,30 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
     ...share,
     timeoutMs: planned.timeoutMs,
     signal: stage.signal,
-    onOutput: (chunk, stream) => log.write(script.shown(chunk, stream)),
+    onOutput: (chunk) => log.write(script.shown(chunk)),
     async onEnd(id, ended) {
+      log.write(script.rest())
+      words = causeOf(script, log.lastLines(20))
       log.write(script.end())
-      words = lastWords(log)
-      await order.onEnd(id, ended)
+      words = causeIn(await order.onEnd(id, ended)) ?? words
     },
   })
-  return ran.ok ? verdict(planned, ran.value, share, words) : ran
+  if (!ran.ok) return ran
+  const { verdict, note } = judge(planned, ran.value, {
+    ...share,
+    words,
+    hasBegun: script.last() !== undefined,
+  })
+  if (note) log.say(`note: ${note.message}`)
+  if (note) await stage.record({ type: 'noted', reason: note })
+  return verdict
 }
 
-function verdict(planned: PlannedTest, ran: Ran, { memoryMb }: Share, words: string): Outcome<void> {
-  const step = `Test ${planned.name}`
-  if (ran.timedOut) return refuse('timeout', { step, seconds: planned.timeoutMs / 1000 })
-  if (ran.met) return refuse('resource_limit', { step, ...ran.met })
-  if (ran.oomKilled) return refuse('out_of_memory', { step, limitMb: memoryMb })
-  if (ran.exitCode === 0) return done(undefined)
-  return refuse('test_failed', { test: planned.name, exit: ran.exitCode, detail: words })
+/** The first failure that a report tells is nearer to the cause than whatever was printed last. */
+function causeIn(report: Report | undefined): string | undefined {
+  const [first] = report?.failures ?? []
+  if (!report || !first) return undefined
+  const more = report.counts.failed - 1
+  const words = oneLine([first.name, first.message].filter(Boolean).join(': '), mostWords).replace(/[.:]+$/, '')
+  return more > 0 ? `${words} (and ${more} more)` : words
 }
-
-/** The last line that the test printed, as the likeliest cause. */
-export const lastWords = (log: StageLog): string =>
-  oneLine(log.lastLines(9).findLast((line) => !isOwnLine(line)) ?? '', 200).replace(/[.:]+$/, '')

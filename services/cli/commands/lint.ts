@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
+import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
-import { isInfrastructure } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { planLines, problemOf } from '../plan-text.ts'

@@ -1,8 +1,8 @@
 import { runContainer } from '@taxiway/docker/container/container.ts'
+import { causeOf, judge } from '@taxiway/docker/container/judge.ts'
 import { makeScript } from '@taxiway/docker/container/script.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { oneLine } from '@taxiway/domain/reason.ts'
 import { buildHere } from './build.ts'
 import { provide, startHere } from './services.ts'
 import { builtOr, type Session, secretsOf } from './session.ts'
@@ -67,11 +67,12 @@ async function runCommands(
   const secrets = secretsOf(session, planned.secrets)
   const missing = await provide(session, image)
   if (!missing.ok) return missing.reason.message
-  const script = makeScript(commands)
+  const script = makeScript(commands, planned)
+  let words = ''
   const ran = await runContainer(session.engine, {
     name: `${network}-run`,
     image,
-    command: ['sh', '-c', script.program],
+    entrypoint: script.entrypoint,
     env: {
       CI: 'true',
       TAXIWAY: 'true',
@@ -87,13 +88,18 @@ async function runCommands(
     ...limits,
     timeoutMs: planned.timeoutMs,
     signal: session.signal,
-    onOutput: (chunk, stream) => session.screen.output(script.shown(chunk, stream)),
-    onEnd: async () => session.screen.output(script.end()),
+    onOutput: (chunk) => session.screen.output(script.shown(chunk)),
+    onEnd: async () => {
+      session.screen.output(script.rest())
+      words = causeOf(script, [session.screen.lastLine()])
+      session.screen.output(script.end())
+    },
   })
   if (!ran.ok) return ran.reason.message
-  const { exitCode, timedOut, oomKilled } = ran.value
-  if (timedOut) return `it ran longer than ${planned.timeoutMs / 1000} s`
-  if (oomKilled) return `it used more than its ${limits.memoryMb} MB of memory`
-  const last = oneLine(session.screen.lastLine(), 200)
-  return exitCode === 0 ? undefined : `exit code ${exitCode}${last ? `: ${last}` : ''}`
+  const ending = { ...limits, words, hasBegun: script.last() !== undefined }
+  const { verdict, note } = judge(planned, ran.value, ending)
+  if (note) session.screen.note(note.message)
+  if (verdict.ok) return undefined
+  const isOwnFault = verdict.reason.code === 'test_failed' && words !== ''
+  return isOwnFault ? `exit code ${ran.value.exitCode}: ${words}` : verdict.reason.message
 }

@@ -1,5 +1,6 @@
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { PlannedJob } from '@taxiway/domain/plan/job.ts'
+import { quoted, shellCommand } from '@taxiway/domain/shell.ts'
 import { keys } from '@taxiway/kubernetes/object.ts'
 import { containerSecurity, literal, podSecurity, variablesOf } from './component-pod.ts'
 
@@ -12,13 +13,16 @@ export interface JobContext {
 const graceSeconds = 10
 const resources = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } }
 
+/** Prints a command before it runs. */
+const shown = (command: string): string => `printf '%s\\n' ${quoted(`$ ${command}`)}`
+
 /** A job as a manifest would have it. It is tried once: whoever wrote its commands did not promise that they can be repeated. */
 export function jobObject(job: PlannedJob, { objectName, users }: JobContext): RenderedObject {
   const labels = { [keys.job]: job.name }
   const container = {
     name: 'job',
     image: job.image,
-    command: ['sh', '-c', literal(programOf(job.run))],
+    command: shellCommand(job.run, job.shell ?? 'sh', shown).map(literal),
     env: variablesOf(job.env, job.secrets, objectName),
     resources,
     securityContext: containerSecurity(),
@@ -43,10 +47,3 @@ export function jobObject(job: PlannedJob, { objectName, users }: JobContext): R
     },
   }
 }
-
-/** One shell for all commands: each is shown, and the first that fails ends it with its status. `-e` alone overlooks what fails before an `&&`. */
-const programOf = (commands: readonly string[]): string =>
-  ['set -e', ...commands.map((command) => `printf '%s\\n' ${quoted(`$ ${command}`)}\n${command}\n${check}`)].join('\n')
-
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
-const check = 'case $? in 0) ;; *) exit $? ;; esac'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isRetryable } from '@taxiway/domain/reason.ts'
+import { isRetryable } from '@taxiway/domain/fault.ts'
 import { afterAll, expect, test } from 'vitest'
 import { runProgram, whyEnded } from './program.ts'
 

@@ -2,7 +2,7 @@ import { isOwnLine } from '@taxiway/docker/container/script.ts'
 import type { JobEnd, ReleaseJob, ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
-import { done, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
+import { done, lastWords, type Outcome, oneLine, reason } from '@taxiway/domain/reason.ts'
 import type { JobTurn, RunJob } from '@taxiway/domain/run/parts.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { type RenderContext, render } from '../order/render.ts'
@@ -79,21 +79,26 @@ async function runJob(deps: JobsDeps, job: ReleaseJob): Promise<Outcome<RunJob>>
   }
   if (!ended.ok) return ended
   const durationMs = Math.round(performance.now() - beganMs)
-  const last = part.lastLines(lastLines).findLast((line) => line.trim() !== '' && !isOwnLine(line))
   const run: RunJob = ended.value.passed
     ? { ...told, state: 'passed', durationMs }
-    : { ...told, state: 'failed', durationMs, reason: why(job, ended.value.detail, last) }
+    : { ...told, state: 'failed', durationMs, reason: why(job, ended.value.detail, part.lastLines(lastLines)) }
   stage.log.say(`job ${job.name} ${run.state} after ${(durationMs / 1000).toFixed(1)} s`)
   await stage.record({ type: 'job_changed', job: run })
   return done(run)
 }
 
-const why = ({ name, when }: ReleaseJob, detail: string, last: string | undefined) =>
-  reason('job_failed', {
-    job: name,
-    when,
-    detail: oneLine(last === undefined ? detail : `${detail}: ${last}`, 500).replace(/\.$/, ''),
-  })
+/** A job shows each command before it runs: where that is the last line, the command printed nothing. */
+function why({ name, when }: ReleaseJob, detail: string, lines: string[]) {
+  const last = lastWords(lines, 500)
+  const isSilent = isOwnLine(last) && !last.startsWith('$ exit')
+  const words = isSilent
+    ? `${last.slice(2)}, which printed nothing`
+    : lastWords(
+        lines.filter((line) => !isOwnLine(line)),
+        500,
+      )
+  return reason('job_failed', { job: name, when, detail: oneLine(words ? `${detail}: ${words}` : detail, 500) })
+}
 
 /** Given up for good, not only by this process? */
 const isOver = ({ aborted, reason: why }: AbortSignal): boolean => aborted && why !== 'drained' && why !== 'fenced'

@@ -6,7 +6,7 @@ import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commitAndPush } from '../../git-host/push.ts'
 import { startGitHost } from '../../git-host/server.ts'
-import { ensureDebianImage } from '../../world/debian-images.ts'
+import { ensureDebianImage, projectPackages } from '../../world/debian-images.ts'
 import { isOver, makeTaxiway, type Taxiway } from '../../world/taxiway.ts'
 import { eventually } from '../../world/world.ts'
 
@@ -18,8 +18,7 @@ let host: Awaited<ReturnType<typeof startGitHost>>
 let taxiway: Taxiway
 beforeAll(async () => {
   const { docker } = connectEngine({ dockerHost: DOCKER_HOST ?? '' })
-  // One Debian with what all of them need stands for the images that people take from a registry.
-  const packages = ['nodejs', 'node-pg', 'python3-flask', 'python3-pytest', 'gcc', 'libc6-dev', 'postgresql']
+  const packages = projectPackages
   const named = (...names: string[]) => names.map((name) => `taxiway-local/${name}:bookworm`)
   await ensureDebianImage(docker, { packages, names: named('node', 'python', 'gcc') })
   const path = 'ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

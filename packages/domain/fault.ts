@@ -1,0 +1,52 @@
+import type { ReasonCode } from './reason.ts'
+
+/** Codes that name the infrastructure's fault: the run ends `errored`, after one automatic retry. All others are the code's fault. */
+const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'worker_lost',
+  'machine_busy',
+  'poisoned',
+  'git_unavailable',
+  'git_auth_failed',
+  'disk_full',
+  'docker_unavailable',
+  'docker_daemon_restarted',
+  'registry_auth_failed',
+  'registry_unavailable',
+  'target_unavailable',
+  'cluster_unavailable',
+  'cluster_forbidden',
+  'redis_unavailable',
+  'out_of_memory',
+  'secrets_unreadable',
+  'program_missing',
+  'unknown_error',
+  'stale_generation',
+])
+/** Infrastructure faults that the same try will meet again: they are not retried. */
+const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'poisoned',
+  'git_auth_failed',
+  'registry_auth_failed',
+  'cluster_forbidden',
+  'secrets_unreadable',
+  'program_missing',
+  'stale_generation',
+  'target_unavailable',
+])
+
+/** Codes by which a release is refused before anything of its environment is switched. */
+const refusals: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'manifest_invalid',
+  'manifest_forbidden',
+  'manifest_unsupported',
+  'manifest_conflict',
+  'job_failed',
+])
+
+/** Whose fault is it: the infrastructure's (`errored`) or the code's (`failed`)? */
+export const isInfrastructure = (code: ReasonCode): boolean => infrastructure.has(code)
+/** May one automatic retry help? */
+export const isRetryable = (code: ReasonCode): boolean => infrastructure.has(code) && !permanent.has(code)
+
+/** Does it say something about the release itself, once that was tried in its environment? */
+export const isOfRelease = (code: ReasonCode): boolean => !infrastructure.has(code) && !refusals.has(code)
