@@ -48,7 +48,7 @@ export const variables = {
   TAXIWAY_WORK_FILES: { default: '500000', help: 'Files that one test container or build step may make.' },
   TAXIWAY_TEST_CONTAINERS: {
     default: '8',
-    help: 'Containers of tests and their services that one builder runs at a time; each may use 2 GB and 2 processors.',
+    help: 'Containers of tests and their services that one builder runs at a time; each may use 2 GB and 2 processors, and a test that asks for more memory takes the place of several.',
   },
   TAXIWAY_CLONE_MB: { default: '2048', help: 'Largest fetch, and largest tree of files, of one commit.' },
   TAXIWAY_HEALTH_PORT: {

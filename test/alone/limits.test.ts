@@ -62,7 +62,10 @@ test('memory without swap, files, core, shared memory and processors have ends',
     cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null
     echo quota $(cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null)
     df -k /dev/shm | tail -1`)
-  expect(output).toMatch(/files 16384 core 0/)
+  const files = Number(/files (\d+) core 0/.exec(output)?.[1])
+  // 65,536, or what an engine has that may not give so many.
+  expect(files).toBeGreaterThanOrEqual(16_384)
+  expect(files).toBeLessThanOrEqual(65_536)
   expect(output).toContain(String(64 * 2 ** 20))
   expect(output).toMatch(/quota 50000/)
   expect(output).toMatch(/65536 .*\/dev\/shm/)
@@ -82,7 +85,7 @@ test('what leads out of a container is closed', async () => {
     clock: 'date -s 2020-01-01; [ $(date +%Y) = 2020 ]',
     host: 'hostname other',
     'raw socket': 'ping -c 1 127.0.0.1',
-    owner: 'touch /f && chown 1 /f',
+    'more rights': '! grep -q "CapBnd:.*0000005eb$" /proc/self/status',
     'other processes': '[ $(ls /proc | grep -c "^[0-9]") -gt 12 ]',
   }
   const script = Object.entries(tries).map(([name, one]) => `(${one}) >/dev/null 2>&1 && echo "GOT ${name}"`)

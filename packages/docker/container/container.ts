@@ -13,7 +13,7 @@ import {
 } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
 import { type Output, readOutput } from './output.ts'
-import { type ContainerSpec, createContainer, workOptions } from './spec.ts'
+import { type ContainerSpec, createContainer, isModest, workOptions } from './spec.ts'
 import { watchLimits } from './watch.ts'
 
 /** A container that works, and how it is followed. What it may write is counted in its own files; the number of files in its volumes as well. */
@@ -38,12 +38,21 @@ export interface Ran {
 }
 
 /**
- * Runs one container to its end and removes it with its own volumes. It has no capabilities, no way to gain privileges, no binds, a
+ * Runs one container to its end and removes it with its own volumes. It has few capabilities, no way to gain privileges, no binds, a
  * limit on memory (swap included), processors and processes; its root stays writable, as many tests write beside their code.
  * Refuses `image_not_found`, `disk_full`, `docker_unavailable`, and `docker_daemon_restarted` once it was started.
  * At the timeout, or when the signal is aborted, it gets SIGTERM and then SIGKILL; an abort throws the signal's reason after that.
  */
 export async function runContainer(engine: Engine, order: RunOrder): Promise<Outcome<Ran>> {
+  try {
+    return await runOnce(engine, order)
+  } catch (error) {
+    if (order.signal.aborted || !isModest(engine, error)) throw error
+    return await runOnce(engine, order)
+  }
+}
+
+async function runOnce(engine: Engine, order: RunOrder): Promise<Outcome<Ran>> {
   const progress = { id: '', midWork: false }
   try {
     const created = await createContainer(engine, order.name, workOptions(engine, order), order.signal)

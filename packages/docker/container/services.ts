@@ -86,7 +86,8 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
   let hasEnded = false
   let words = ''
   let fault: Reason | undefined
-  const { network, memoryMb, cpus, pids, diskMb, files, signal } = place
+  const { network, cpus, pids, diskMb, files, signal } = place
+  const { memoryMb = place.memoryMb, shmMb } = service
   place.say(`service ${service.name} from ${service.image}`)
   const ended = runContainer(engine, {
     name: container,
@@ -97,6 +98,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     network,
     aliases: [service.name],
     memoryMb,
+    ...(shmMb === undefined ? {} : { shmMb }),
     cpus,
     pids,
     ...(diskMb === undefined ? {} : { diskMb }),

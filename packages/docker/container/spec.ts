@@ -23,6 +23,8 @@ export interface ContainerSpec {
   /** Names under which others on the network find it. */
   aliases?: string[]
   memoryMb: number
+  /** Of /dev/shm; 64 without it. It counts as memory. */
+  shmMb?: number
   cpus: number
   pids: number
   dns?: string[]
@@ -47,6 +49,7 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
     // Swap counts into MemorySwap, so the same number means none.
     Memory: spec.memoryMb * 1024 * 1024,
     MemorySwap: spec.memoryMb * 1024 * 1024,
+    ...(spec.shmMb ? { ShmSize: spec.shmMb * 1024 * 1024 } : {}),
     NanoCpus: Math.round(spec.cpus * 1e9),
     PidsLimit: spec.pids,
     SecurityOpt: ['no-new-privileges:true'],
@@ -62,23 +65,38 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
   ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),
 })
 
-/** Work runs strangers' code: without any capability, and never restarted. */
+/**
+ * What people's images do as root: install packages, hand files over, step down to a user of their own, take a low port. None of it reaches beyond the
+ * container's own files and processes; what would (raw sockets, devices, mounts, other processes) is in none of them.
+ */
+const workCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_BIND_SERVICE', 'SETGID', 'SETPCAP', 'SETUID']
+/** As many as hosted runners give: databases ask for it, and programs that close all files are not held up. */
+const openFiles = 65_536
+/** Engines that may not give so many; what they have themselves is less. */
+const modestEngines = new WeakSet<object>()
+
+/** Work runs strangers' code: with few capabilities and no way to more, and never restarted. */
 export function workOptions(engine: Engine, spec: ContainerSpec): ContainerCreateOptions {
   const base = options(spec)
+  const nofile = { Name: 'nofile', Soft: openFiles, Hard: openFiles }
   return {
     ...base,
     Labels: { ...spec.labels, ...workMark(engine) },
     HostConfig: {
       ...base.HostConfig,
-      Ulimits: [
-        { Name: 'core', Soft: 0, Hard: 0 },
-        // Below what engines have themselves: only more would need a right.
-        { Name: 'nofile', Soft: 16_384, Hard: 16_384 },
-      ],
+      Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }, ...(modestEngines.has(engine.docker) ? [] : [nofile])],
       CapDrop: ['ALL'],
+      CapAdd: workCapabilities,
       RestartPolicy: { Name: 'no' },
     },
   }
+}
+
+/** Does the error of a start say that the engine may not give so many open files? From then on it is not asked for them. */
+export function isModest(engine: Engine, error: unknown): boolean {
+  const isSo = /error setting rlimit/i.test(engineMessage(error))
+  if (isSo) modestEngines.add(engine.docker)
+  return isSo
 }
 
 /** A job runs once, with no more rights than it has on a cluster; it is no work of a builder, which would sweep it away. */

@@ -24,6 +24,12 @@ export const variables = (description: string) =>
 export const Name = Type.String({ pattern: name, description: 'A name with lower-case letters, digits and dashes.' })
 /** Text that is not empty. */
 export const text = (maxLength: number, description: string) => Type.String({ minLength: 1, maxLength, description })
+/** An amount of memory or disk. */
+export const size = (description: string) =>
+  Type.String({ pattern: '^[1-9][0-9]{0,6}(Mi|Gi)$', description: `A size like 512Mi or 4Gi. ${description}` })
+/** Of a container of a test. */
+export const memory = size('Its memory. More than 2Gi takes the place of other tests. Default: 2Gi.')
+export const shm = size('Its /dev/shm, which counts as its memory. Default: 64Mi.')
 /** What reads commands. */
 export const shell = Type.String({
   pattern: '^[A-Za-z0-9_./+-]{1,200}$',

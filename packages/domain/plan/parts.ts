@@ -11,3 +11,6 @@ export const slug = (text: string): string =>
     .replace(/^-+|-+$/g, '')
     .slice(0, 40)
     .replace(/-+$/, '') || 'app'
+
+/** `512Mi` or `4Gi` in MB. */
+export const sizeMb = (text: string): number => Number(text.slice(0, -2)) * (text.endsWith('Gi') ? 1024 : 1)

@@ -2,7 +2,7 @@ import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
 import { matchesName, touches } from '../trigger.ts'
 import type { PlanContext } from './context.ts'
-import { durationMs } from './parts.ts'
+import { durationMs, sizeMb } from './parts.ts'
 
 export interface PlannedTest {
   /** Unique in the plan: `unit`, or with a matrix `unit (node=22)`. */
@@ -16,6 +16,8 @@ export interface PlannedTest {
   shell?: string
   env: Record<string, string>
   workdir?: string
+  memoryMb?: number
+  shmMb?: number
   services?: PlannedService[]
   needs?: string[]
   timeoutMs: number
@@ -36,6 +38,8 @@ export interface PlannedService {
   command?: string[]
   /** Without either, the image's own health check, else that it runs. */
   ready?: { port: number } | { command: string }
+  memoryMb?: number
+  shmMb?: number
   timeoutMs: number
 }
 /** A test, once for each combination of its matrix. */
@@ -46,8 +50,9 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
   if (when?.branch && !matchesName(context.branch, when.branch)) return []
   if (!touches(context.changed, when?.paths)) return []
   const secrets = context.trusted === false ? undefined : test.secrets
-  const services = Object.entries(test.services ?? {}).map(([name, { timeout, ...service }]) => ({
+  const services = Object.entries(test.services ?? {}).map(([name, { timeout, memory, shm, ...service }]) => ({
     ...service,
+    ...sizes({ memory, shm }),
     name,
     env: service.env ?? {},
     timeoutMs: durationMs(timeout, 60_000),
@@ -59,6 +64,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     timeoutMs: durationMs(test.timeout, 10 * 60_000),
     ...(shell && { shell }),
     ...(workdir && { workdir }),
+    ...sizes(test),
     ...(services.length > 0 && { services }),
     ...(needs && { needs }),
     ...(retry && { retry }),
@@ -83,6 +89,11 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     }
   })
 }
+
+const sizes = ({ memory, shm }: { memory?: string | undefined; shm?: string | undefined }) => ({
+  ...(memory && { memoryMb: sizeMb(memory) }),
+  ...(shm && { shmMb: sizeMb(shm) }),
+})
 
 /** Every choice of one value for each variable; one empty choice when there are no variables. */
 const combinations = (matrix: Record<string, string[]>): Record<string, string>[] =>

@@ -6,7 +6,7 @@ import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { secretValues } from '../secret-values.ts'
@@ -35,8 +35,9 @@ export async function runCommands(order: Try): Promise<Outcome<void>> {
   const parts = await prepare(order)
   if (!parts.ok) return parts
   const { stage, deps } = order
-  const containers = 1 + parts.value.services.length
-  const giveBack = await deps.slots.take(containers, stage.signal)
+  const share = await shareOf(order)
+  if (!share.ok) return share
+  const giveBack = await deps.slots.take(share.value.places, stage.signal)
   const network = objectName(ownerOf(order))
   try {
     const made = await createRunNetwork(
@@ -45,7 +46,7 @@ export async function runCommands(order: Try): Promise<Outcome<void>> {
       stage.signal,
     )
     if (!made.ok) return made
-    return await besideServices(order, parts.value, await shareOf(deps, containers))
+    return await besideServices(order, parts.value, share.value)
   } finally {
     // What can't be removed now is found by its labels later.
     await removeNetwork(deps.engine, network).catch(() => undefined)
@@ -92,18 +93,33 @@ async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Part
   return done({ image: image.value, services, secrets: secrets.value, volumes: volumes.value })
 }
 
-type Share = { memoryMb: number; cpus: number; pids: number; diskMb: number; files: number }
+/** What each container may use; `places` of the room for all of them. */
+type Share = { places: number; memoryMb: number; cpus: number; pids: number; diskMb: number; files: number }
 
-/** A test with more containers than there is room for has less for each, so that the sum holds. */
-async function shareOf({ config, engine, slots }: TestDeps, containers: number): Promise<Share> {
-  const part = Math.min(1, slots.most / containers)
-  return {
+/**
+ * A container takes as many places as the memory that its test asks for, and refuses more than there are. Those that ask for none have less each when
+ * they are too many, so that the sum holds.
+ */
+async function shareOf({ planned, deps: { config, engine, slots } }: Try): Promise<Outcome<Share>> {
+  const asked = [planned, ...(planned.services ?? [])].map(({ memoryMb }) => memoryMb)
+  const fixed = asked.reduce<number>((sum, memoryMb) => sum + Math.ceil((memoryMb ?? 0) / limits.memoryMb), 0)
+  const others = asked.filter((memoryMb) => memoryMb === undefined).length
+  const left = slots.most - fixed
+  if (left < (others > 0 ? 1 : 0) && fixed > 0) {
+    const has = `${(slots.most * limits.memoryMb) / 1024}Gi in all`
+    return refuse('option_not_allowed', {
+      option: `memory of test ${planned.name} (a builder has ${has}, by TAXIWAY_TEST_CONTAINERS)`,
+    })
+  }
+  const part = others > 0 ? Math.min(1, left / others) : 1
+  return done({
+    places: fixed + others,
     memoryMb: Math.floor(limits.memoryMb * part),
     cpus: Math.min(limits.cpus * part, await engineCpus(engine)),
     pids: limits.pids,
     diskMb: config.limits.testDiskMb,
     files: config.limits.workFiles,
-  }
+  })
 }
 
 async function besideServices(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
@@ -126,6 +142,7 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
 
 async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
   const { stage, deps, planned, log } = order
+  const { memoryMb = share.memoryMb, shmMb } = planned
   const script = makeScript(order.commands, planned)
   let words = ''
   const ran = await runContainer(deps.engine, {
@@ -145,6 +162,8 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
     labels: workLabels(ownerOf(order)),
     network: objectName(ownerOf(order)),
     ...share,
+    memoryMb,
+    ...(shmMb ? { shmMb } : {}),
     timeoutMs: planned.timeoutMs,
     signal: stage.signal,
     onOutput: (chunk) => log.write(script.shown(chunk)),
@@ -157,7 +176,7 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
   })
   if (!ran.ok) return ran
   const { verdict, note } = judge(planned, ran.value, {
-    ...share,
+    memoryMb,
     words,
     hasBegun: script.last() !== undefined,
   })

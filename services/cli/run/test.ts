@@ -64,6 +64,7 @@ async function runCommands(
   commands: string[],
   { network, image }: { network: string; image: string },
 ): Promise<string | undefined> {
+  const { memoryMb = limits.memoryMb, shmMb } = planned
   const secrets = secretsOf(session, planned.secrets)
   const missing = await provide(session, image)
   if (!missing.ok) return missing.reason.message
@@ -86,6 +87,8 @@ async function runCommands(
     network,
     cpus: session.cpus,
     ...limits,
+    memoryMb,
+    ...(shmMb ? { shmMb } : {}),
     timeoutMs: planned.timeoutMs,
     signal: session.signal,
     onOutput: (chunk) => session.screen.output(script.shown(chunk)),
@@ -96,7 +99,7 @@ async function runCommands(
     },
   })
   if (!ran.ok) return ran.reason.message
-  const ending = { ...limits, words, hasBegun: script.last() !== undefined }
+  const ending = { memoryMb, words, hasBegun: script.last() !== undefined }
   const { verdict, note } = judge(planned, ran.value, ending)
   if (note) session.screen.note(note.message)
   if (verdict.ok) return undefined
