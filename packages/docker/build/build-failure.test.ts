@@ -38,22 +38,41 @@ test('a base image that is not there is named as the Dockerfile has it', () => {
 
 test('memory, disk and an engine that goes away are not the code of the build', () => {
   const killed = 'executor failed running [x]: exit code: 137'
-  expect(explainBuildFailure(killed, step('RUN x'), { image: 'web', memoryMb: 64 }).code).toBe('out_of_memory')
-  expect(explainBuildFailure(killed, step('RUN x'), order).code).toBe('build_failed')
+  const limited = { image: 'web', memoryMb: 64 }
+  expect(explainBuildFailure(killed, step('RUN x'), limited, { isOutOfMemory: true }).code).toBe('out_of_memory')
   const met = { what: 'disk', limit: '64 MB' }
-  expect(explainBuildFailure(killed, step('RUN x'), order, met)).toMatchObject({
+  expect(explainBuildFailure(killed, step('RUN x'), order, { met })).toMatchObject({
     code: 'resource_limit',
     message: 'RUN x was ended at its limit of 64 MB (disk).',
   })
   // Another build's step was ended: this one failed by itself.
-  expect(explainBuildFailure('executor failed running [x]: exit code: 1', step('RUN x'), order, met).code).toBe(
+  expect(explainBuildFailure('executor failed running [x]: exit code: 1', step('RUN x'), order, { met }).code).toBe(
     'build_failed',
   )
   const full = step('RUN x', 'cp: write error: No space left on device')
-  expect(explainBuildFailure('executor failed: exit code: 1', full, order).code).toBe('disk_full')
+  expect(explainBuildFailure('executor failed: exit code: 1', full, order, { isDiskFull: true }).code).toBe('disk_full')
   expect(explainBuildFailure('rpc error: code = Unavailable desc = transport is closing', undefined, order).code).toBe(
     'docker_daemon_restarted',
   )
+})
+
+test('a number and words of a step prove nothing', () => {
+  const limited = { image: 'web', memoryMb: 64 }
+  const killed = 'executor failed running [x]: exit code: 137'
+  expect(explainBuildFailure(killed, step('RUN x', 'gave up'), limited)).toEqual({
+    code: 'build_failed',
+    message: 'Image web: RUN x: exit code 137 (killed): gave up.',
+  })
+  const full = step('RUN x', 'a test prints: No space left on device')
+  expect(explainBuildFailure('executor failed: exit code: 1', full, limited).code).toBe('build_failed')
+  const compiler = 'executor failed running [make]: exit code: 2'
+  expect(explainBuildFailure(compiler, step('RUN make'), limited, { isOutOfMemory: true }).message).toBe(
+    'Image web: RUN make: exit code 2 (a process was killed for want of memory).',
+  )
+  for (const name of ['aborted', 'no space left on device', 'socket hang up'])
+    expect(explainBuildFailure(`failed to calculate checksum: "/${name}": not found`, undefined, limited).code).toBe(
+      'build_failed',
+    )
 })
 
 test('a registry that refuses who we are is named with the image', () => {

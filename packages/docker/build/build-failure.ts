@@ -1,26 +1,36 @@
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
-import { engineFault, isDiskFull } from '../engine/engine.ts'
+import { engineFault } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
 import { parseImageReference } from '../image/image.ts'
 import type { BuildStep } from './buildkit.ts'
 
-/** Why a build failed, from the builder's last words, the step that failed, and the limit for which we ended one. */
+/** What is known beside the builder's words. */
+export interface BuildFacts {
+  /** The limit for which we ended a step. */
+  met?: MetLimit | undefined
+  /** The kernel killed a process of a step for want of memory meanwhile. */
+  isOutOfMemory?: boolean
+  /** The engine's disk was full when a step said so. */
+  isDiskFull?: boolean
+}
+
+/** Why a build failed, from the builder's last words, the step that failed, and what is known. What a step prints is no proof of anything. */
 export function explainBuildFailure(
   message: string,
   failed: BuildStep | undefined,
   order: { image: string; memoryMb?: number; pids?: number },
-  met?: MetLimit,
+  { met, isOutOfMemory = false, isDiskFull = false }: BuildFacts = {},
 ): Reason {
   // The command itself stands before its exit code, and may hold any words: what it says is not searched for causes.
   const exit = [...message.matchAll(/exit code: (\d+)/g)].at(-1)?.[1]
-  if (failed && isDiskFull(failed.lastLine)) return reason('disk_full', { where: 'the Docker engine' })
+  if (isDiskFull) return reason('disk_full', { where: 'the Docker engine' })
   const step = failed ? stepName(failed.name) : 'Dockerfile'
   if (exit === undefined) {
     const base = baseImage(message, failed)
     const registry = base && parseImageReference(base)?.registry
     if (registry && isRefusal.test(message)) return reason('registry_auth_failed', { registry, image: base })
     if (base) return reason('image_not_found', registry ? { image: base, registry } : { image: base })
-    const infrastructure = engineFault(new Error(message), { midWork: true })
+    const infrastructure = engineFault(new Error(withoutNames(message)), { midWork: true })
     return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
   }
   // Whose step was ended is not known: ours was killed, or it is another build's that ran beside it.
@@ -28,15 +38,19 @@ export function explainBuildFailure(
   const isForkFailure = /can't fork|cannot fork|fork: (retry: )?Resource temporarily unavailable/i
   if (order.pids && isForkFailure.test(failed?.lastLine ?? ''))
     return reason('resource_limit', { step, what: 'processes', limit: String(order.pids) })
-  // 128 + SIGKILL: nothing but the kernel's memory killer does that to a build step on its own.
-  if (exit === '137' && order.memoryMb) return reason('out_of_memory', { step, limitMb: order.memoryMb })
-  const killed = exit === '137' ? ' (killed, mostly for want of memory)' : ''
-  const said = failed?.lastLine ? `: ${oneLine(failed.lastLine, 300).replace(/\.$/, '')}` : ''
+  // 128 + SIGKILL; anybody may have sent it, or a command may end with that number.
+  if (exit === '137' && isOutOfMemory && order.memoryMb)
+    return reason('out_of_memory', { step, limitMb: order.memoryMb })
+  const killed = isOutOfMemory ? ' (a process was killed for want of memory)' : exit === '137' ? ' (killed)' : ''
+  const said = failed?.lastLine ? `: ${oneLine(failed.lastLine, 300).replace(/[.:]+$/, '')}` : ''
   return reason('build_failed', { image: order.image, step, detail: `exit code ${exit}${killed}${said}` })
 }
 
 /** Docker Hub says "insufficient_scope" of what does not exist as well, so that is no refusal. */
 const isRefusal = /401 unauthorized|403 forbidden|no basic auth credentials|failed to authorize|incorrect username/i
+
+/** The builder's words without names of files and commands, which may be any words. */
+const withoutNames = (message: string): string => message.replaceAll(/"[^"\n]*"/g, '""')
 
 /** `[test 2/3] RUN npm test` without its place: `RUN npm test`. Internal steps are the Dockerfile's affair. */
 function stepName(name: string): string {

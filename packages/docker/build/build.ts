@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { done, type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
-import { callBack, type Engine, engineFault, stream } from '../engine/engine.ts'
+import { isEngineDiskFull } from '../engine/disk-use.ts'
+import { callBack, type Engine, engineFault, isDiskFull, stream } from '../engine/engine.ts'
 import { type EngineEvent, readEvents } from '../engine/events.ts'
 import { runOfImage } from '../engine/labels.ts'
 import { explainBuildFailure } from './build-failure.ts'
@@ -65,7 +66,14 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
   packed.catch(() => {})
   const startedMs = performance.now()
   const deadline = AbortSignal.timeout(order.deadlineMs)
-  const progress: Progress = { log: makeBuildLog(), startedAt: Date.now(), hasStarted: false, bases: new Set() }
+  const progress: Progress = {
+    killsBefore: (await order.steps?.limiter.memoryKills()) ?? 0,
+    isDiskFull: false,
+    log: makeBuildLog(),
+    startedAt: Date.now(),
+    hasStarted: false,
+    bases: new Set(),
+  }
   try {
     const option = forbiddenBuildArg(order.args ?? {})
     if (option !== undefined) return refuse('option_not_allowed', { option: `build argument ${option}` })
@@ -80,7 +88,7 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
     // BuildKit could not have the files: the cause is here, what it says is not.
     const context = await packed
     if (!context.ok) return context
-    const why = explain(error, order, progress)
+    const why = await explain(error, order, progress)
     if (why) return { ok: false, reason: why }
     throw error
   } finally {
@@ -90,6 +98,9 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
 }
 
 interface Progress {
+  /** Processes killed for want of memory before it began. */
+  killsBefore: number
+  isDiskFull: boolean
   log: ReturnType<typeof makeBuildLog>
   startedAt: number
   hasStarted: boolean
@@ -102,12 +113,14 @@ class Forbidden extends Error {}
 /** The engine's own report that a build failed. */
 class BuildError extends Error {}
 
-function explain(error: unknown, order: BuildOrder, progress: Progress): Reason | undefined {
+async function explain(error: unknown, order: BuildOrder, progress: Progress): Promise<Reason | undefined> {
   if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
   if (error instanceof BuildError) {
     const words = { image: order.image, ...order.steps }
     const met = order.steps?.limiter.endedSince(progress.startedAt)
-    return explainBuildFailure(error.message, progress.log.failed(), words, met)
+    const isOutOfMemory = ((await order.steps?.limiter.memoryKills()) ?? 0) > progress.killsBefore
+    const facts = { met, isOutOfMemory, isDiskFull: progress.isDiskFull }
+    return explainBuildFailure(error.message, progress.log.failed(), words, facts)
   }
   return engineFault(error, { midWork: progress.hasStarted })
 }
@@ -146,7 +159,11 @@ async function readBuild(
         throw new BuildError(event.errorDetail?.message ?? event.error)
       }
       imageId = imageIdOf(event) ?? imageId
-      for (const line of linesOf(event, decode, progress, order)) await callBack(() => order.onLine(line))
+      for (const line of linesOf(event, decode, progress, order)) {
+        // Now, while what filled it is there.
+        if (isDiskFull(line.text)) progress.isDiskFull ||= await isEngineDiskFull(engine)
+        await callBack(() => order.onLine(line))
+      }
     }
   } finally {
     answer.destroy()

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { lastWords } from '@taxiway/domain/reason.ts'
 
 /** What BuildKit tells about a build, a part at a time (moby/buildkit api/services/control/control.proto). */
 export interface BuildStatus {
@@ -35,12 +36,16 @@ export interface BuildStep {
   error: string
   lastLine: string
 }
-interface Step extends BuildStep {
+interface Step extends Omit<BuildStep, 'lastLine'> {
+  /** Its last lines that are not empty. */
+  recent: string[]
   told: boolean
   ended: boolean
   held: { out: Buffer; err: Buffer }
 }
 
+const mostWords = 1000
+const mostRecent = 9
 const maxHeldBytes = 64 * 1024
 
 /** Turns statuses into lines: each step is named once, its output follows line by line, unfinished lines are held back. */
@@ -56,7 +61,7 @@ export function makeBuildLog(): {
     const known = steps.get(digest)
     if (known) return known
     const held = { out: Buffer.alloc(0), err: Buffer.alloc(0) }
-    const step = { number: steps.size + 1, name: '', error: '', lastLine: '', told: false, ended: false, held }
+    const step = { number: steps.size + 1, name: '', error: '', recent: [], told: false, ended: false, held }
     steps.set(digest, step)
     return step
   }
@@ -71,7 +76,8 @@ export function makeBuildLog(): {
   // The first to fail is the cause: what ran beside it ends as cancelled.
   const failed = () => {
     const all = [...steps.values()].filter((step) => step.error !== '')
-    return all.find((step) => !/context canceled|CANCELED/i.test(step.error)) ?? all[0]
+    const first = all.find((step) => !/context canceled|CANCELED/i.test(step.error)) ?? all[0]
+    return first && { ...first, lastLine: lastWords(first.recent, mostWords) }
   }
   return { add, end, failed }
 }
@@ -113,6 +119,6 @@ function toLines(step: Step, stream: 'out' | 'err', bytes: Buffer): BuildLine[] 
     .toString('utf8')
     .replace(/\r?\n$/, '')
     .split(/\r?\n/)
-  for (const text of texts) if (text.trim() !== '') step.lastLine = text.trim()
+  step.recent = [...step.recent, ...texts.filter((text) => text.trim() !== '').slice(-mostRecent)].slice(-mostRecent)
   return texts.map((text) => ({ stream, text: `#${step.number} ${text}` }))
 }

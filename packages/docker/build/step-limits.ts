@@ -20,6 +20,8 @@ export interface StepLimitsOptions extends StepLimits {
 export interface StepLimiter {
   /** The limit for which a step was ended since then, if one was. */
   endedSince(atMs: number): MetLimit | undefined
+  /** How many processes the kernel has killed for want of memory so far: of steps, or of all where it counts no closer. */
+  memoryKills(): Promise<number>
   stop(): void
 }
 
@@ -72,6 +74,7 @@ export async function limitBuildSteps(options: StepLimitsOptions): Promise<StepL
   repeat(lookEveryMs, stopped.signal, lookAtPids)
   repeat(diskEveryMs, stopped.signal, lookAtDisk)
   return {
+    memoryKills: () => memoryKills(folders, options.root),
     endedSince: (sinceMs) => ended.findLast(({ atMs }) => atMs >= sinceMs),
     stop() {
       stopped.abort()
@@ -108,6 +111,17 @@ async function foldersOf({ cgroup, root = '/sys/fs/cgroup', ...limits }: StepLim
   for (const { path } of folders) await mkdir(path, { recursive: true })
   for (const { path } of folders) await stat(join(path, 'cgroup.procs'))
   return folders
+}
+
+/**
+ * Version 2 counts what happens below a folder in the folder (memory.events, cgroup-v2.rst). With version 1 a step's count goes with the step, and
+ * what is left is the count of the whole machine (vmstat).
+ */
+async function memoryKills(folders: Folder[], root = '/sys/fs/cgroup'): Promise<number> {
+  const unified = folders.find(({ files }) => 'memory.max' in files)
+  const file = unified ? join(unified.path, 'memory.events') : join(root, '../../../proc/vmstat')
+  const text = await readFile(file, 'utf8').catch(() => '')
+  return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0)
 }
 
 const stepsIn = async (folder: string): Promise<string[]> =>

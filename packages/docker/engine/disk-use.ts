@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Engine } from './engine.ts'
+import { dataRoot } from './engine-info.ts'
 import type { MetLimit } from './limit-watch.ts'
 
 export interface DiskUse {
@@ -18,6 +20,20 @@ export interface Writable {
   layer: string
   /** Volumes and caches that are mounted for it. */
   mounts: string[]
+}
+
+/** What is left when something large did not fit. */
+const fullShare = 0.02
+
+/** Has the disk of the engine next to no room, or no files, left? Of an engine on another machine that can't be said. */
+export async function isEngineDiskFull(engine: Engine): Promise<boolean> {
+  if (!engine.where.startsWith('unix:')) return false
+  try {
+    const { bfree, blocks, ffree, files } = await statfs(await dataRoot(engine))
+    return bfree < blocks * fullShare || ffree < files * fullShare
+  } catch {
+    return false
+  }
 }
 
 const countMs = 20_000

@@ -32,6 +32,12 @@ test('a step that takes all memory is ended and named', async () => {
   expect(outcome.ok ? '' : outcome.reason.message).toContain('64 MB')
 })
 
+test('a step that only says that the disk is full has failed by itself', async () => {
+  const { outcome } = await build(`${base}RUN echo "cp: No space left on device"; exit 5\n`)
+  expect(outcome).toMatchObject({ ok: false, reason: { code: 'build_failed' } })
+  expect(outcome.ok ? '' : outcome.reason.message).toContain('exit code 5: cp: No space left on device')
+})
+
 test.each([
   ['its own files', 'dd if=/dev/zero of=/big bs=1M count=200; sleep 50', '50 MB (disk)'],
   ['a cache', '--mount=type=cache,target=/kept dd if=/dev/zero of=/kept/big bs=1M count=200; sleep 50', '50 MB (disk)'],

@@ -1,0 +1,33 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { limitBuildSteps } from './step-limits.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'taxiway-steps-'))
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A tree as the kernel shows one, with these files. */
+async function kills(files: Record<string, string>): Promise<number> {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(folder, path, '..'), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  const limits = { memoryMb: 64, pids: 40, cpus: 1 }
+  const limiter = await limitBuildSteps({ ...limits, cgroup: 'docker/buildkit', root: join(folder, 'sys/fs/cgroup') })
+  try {
+    return await limiter.memoryKills()
+  } finally {
+    limiter.stop()
+  }
+}
+
+test('kills for want of memory are those that the kernel counts: below the folder, or on the machine', async () => {
+  const procs = ['pids', 'memory', 'cpu'].map((kind) => `sys/fs/cgroup/${kind}/docker/buildkit/cgroup.procs`)
+  const version1 = Object.fromEntries(procs.map((path) => [path, '']))
+  expect(await kills({ ...version1, 'proc/vmstat': 'oom_kill_all 9\noom_kill 3\n' })).toBe(3)
+  const unified = 'sys/fs/cgroup/docker/buildkit'
+  const version2 = { 'sys/fs/cgroup/cgroup.controllers': '', [`${unified}/cgroup.procs`]: '' }
+  const events = 'oom 2\noom_kill 1\noom_group_kill 0\n'
+  expect(await kills({ ...version2, [`${unified}/memory.events`]: events })).toBe(1)
+})
