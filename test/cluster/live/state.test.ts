@@ -22,7 +22,12 @@ const release = async (name: string, objects = [deployment({}, { replicas: 2 }),
 }
 
 test('the state of an environment is told for as long as it lives: replicas, version, pods, and since when', async () => {
-  const { repo, place, order } = await release('state')
+  // A pod needs its time to become ready, so that one that is missing is seen on a busy machine too.
+  const slowly = { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1, initialDelaySeconds: 5 }
+  const { repo, place, order } = await release('state', [
+    deployment({ readinessProbe: slowly }, { replicas: 2 }),
+    service(),
+  ])
   const healthy = await live.until(repo, ({ condition }) => condition === 'healthy')
   expect(healthy).toMatchObject({
     generation: 1,
