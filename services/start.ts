@@ -26,6 +26,7 @@ interface Context {
 const usage = `Usage: npm start -- [role...]
 
 Roles: ${Object.keys(roles).join(', ')}. Without one, all run in this process.
+A process of its own is guard: as root beside an engine, it holds the network and limits of what builders without rights run there.
 Configuration comes from the environment; the README lists every variable.
 `
 
@@ -38,8 +39,9 @@ async function main(): Promise<void> {
     options: { help: { type: 'boolean', short: 'h' } },
   })
   if (values.help) return void process.stdout.write(usage)
-  const unknown = positionals.filter((name) => !(name in roles))
+  const unknown = positionals.filter((name) => !(name in roles) && name !== 'guard')
   if (unknown.length > 0) throw new Error(`There is no role ${unknown.join(', ')}.\n\n${usage}`)
+  if (positionals.includes('guard')) return guard(positionals)
   const wanted = (positionals.length > 0 ? positionals : Object.keys(roles)) as Role[]
   const config = readConfig(process.env)
   const logger = makeLogger(config.logLevel, wanted.length === 1 ? (wanted[0] as string) : 'all')
@@ -54,7 +56,9 @@ async function main(): Promise<void> {
   const metrics = makeMetrics()
   const ready: ReadinessCheck = async () => {
     const answer = await store.redis.ping().then(() => undefined, redisFault)
-    return answer && !answer.ok ? answer.reason.message : undefined
+    const all = parts.flatMap((part) => part.readiness?.() ?? [])
+    const problem = answer && !answer.ok ? answer.reason.message : all.find((one) => one.problem)?.problem
+    return { problem, notes: all.flatMap(({ notes = [] }) => notes) }
   }
   const token = wanted.includes('api') ? await store.tokens.ensureAdmin(config.adminToken) : undefined
   if (token) process.stdout.write(`First admin token, shown this once: ${token}\n`)
@@ -62,6 +66,15 @@ async function main(): Promise<void> {
     parts.push(await roles[role]({ config, store, logger: logger.child({ role }), metrics, ready }))
   if (config.healthPort > 0 && !wanted.includes('api')) parts.push(await serveHealth(config.healthPort, metrics, ready))
   logger.info({ roles: wanted }, 'ready')
+}
+
+/** Has no store, no key and no engine: it takes orders from nobody. */
+async function guard(roles: string[]): Promise<void> {
+  if (roles.length > 1) throw new Error('The role guard runs alone, in a process of its own.')
+  const config = readConfig(process.env, { keyless: true })
+  const logger = makeLogger(config.logLevel, 'guard')
+  stopOnSignals([await (await import('./guard/main.ts')).startGuard({ config, logger })], logger, graceMs)
+  logger.info({ roles }, 'ready')
 }
 
 async function refuseUnsafeRedis(store: Store, logger: Logger): Promise<void> {

@@ -17,6 +17,7 @@ const walls: Record<string, string[]> = {
   'services/api': ['domain', 'chassis', 'store', 'git-host', 'yaml'],
   'services/builder': ['domain', 'chassis', 'store', 'worker', 'git', 'registry', 'docker', 'yaml'],
   'services/deployer': ['domain', 'chassis', 'store', 'worker', 'git', 'git-host', 'docker', 'kubernetes', 'yaml'],
+  'services/guard': ['chassis', 'docker'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
   'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }

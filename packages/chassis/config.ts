@@ -26,9 +26,13 @@ export const variables = {
     help: 'kubernetes, docker, or auto: the cluster if KUBECONFIG names one, else docker.',
   },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
+  TAXIWAY_CONTAINMENT: {
+    default: 'required',
+    help: "required: a builder that can't hold the code of runs within its network and limits refuses runs. off: an admin's word that it may run them all the same.",
+  },
   TAXIWAY_EGRESS: {
     default: 'internet',
-    help: 'What tests and build steps may connect to: internet (nothing private, not this machine), none, or open (no rules).',
+    help: 'What tests, and build steps on a dedicated engine, may connect to: internet (nothing private, not this machine), none, or open (no rules).',
   },
   TAXIWAY_EGRESS_ALLOW: {
     default: '',
@@ -36,8 +40,16 @@ export const variables = {
   },
   TAXIWAY_WORK_SUBNET: { default: '10.213.0.0/16', help: 'Pool of addresses for the networks of tests.' },
   TAXIWAY_ENGINE: {
-    default: 'shared',
-    help: 'dedicated: nothing but builds uses the default bridge of the engine, so the rules may cover it too.',
+    default: 'dedicated',
+    help: 'dedicated: the rules cover the default bridge of the engine, which build steps use. shared: others need that bridge as it is; steps of trusted builds then reach what the machine reaches, and untrusted builds are refused.',
+  },
+  TAXIWAY_ENGINE_BRIDGE: {
+    default: '',
+    help: "Interface of the engine's default bridge. Without it a builder asks the engine, and a guard takes docker0.",
+  },
+  TAXIWAY_GUARD: {
+    default: '/run/taxiway',
+    help: 'Folder in which a guard tells builders which build steps it ended.',
   },
   TAXIWAY_BUILD_MEMORY_MB: { default: '4096', help: 'Memory of one build step.' },
   TAXIWAY_BUILD_PIDS: { default: '4096', help: 'Processes of one build step.' },
@@ -110,7 +122,10 @@ export interface Config {
   allowedOrigins: string[]
   target: 'auto' | 'kubernetes' | 'docker'
   concurrency: number
-  egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean }
+  /** Must the code of runs be contained? */
+  isContained: boolean
+  egress: { mode: 'internet' | 'none' | 'open'; allow: string[]; subnet: string; isDedicated: boolean; bridge: string }
+  guardFolder: string
   limits: {
     testDiskMb: number
     workFiles: number
@@ -137,10 +152,11 @@ export interface Config {
 }
 
 /**
- * Reads the configuration from the environment; makes the data folder and, when none is given, the key file (mode 0600).
+ * Reads the configuration from the environment; makes the data folder and, when none is given, the key file (mode 0600), but
+ * not for a process that is `keyless`.
  * @throws Error with every bad variable named, one a line
  */
-export function readConfig(environment: Record<string, string | undefined>): Config {
+export function readConfig(environment: Record<string, string | undefined>, { keyless } = { keyless: false }): Config {
   const problems: string[] = []
   const { text, list, integer, oneOf, url } = makeReader(environment, problems)
   const dataFolder = resolve(text('TAXIWAY_DATA'))
@@ -159,11 +175,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     allowedOrigins: list('TAXIWAY_ALLOWED_ORIGINS'),
     target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
+    isContained: oneOf('TAXIWAY_CONTAINMENT', ['required', 'off'] as const) === 'required',
+    guardFolder: text('TAXIWAY_GUARD'),
     egress: {
       mode: oneOf('TAXIWAY_EGRESS', ['internet', 'none', 'open'] as const),
       allow: list('TAXIWAY_EGRESS_ALLOW'),
       subnet: text('TAXIWAY_WORK_SUBNET'),
-      isDedicated: oneOf('TAXIWAY_ENGINE', ['shared', 'dedicated'] as const) === 'dedicated',
+      isDedicated: oneOf('TAXIWAY_ENGINE', ['dedicated', 'shared'] as const) === 'dedicated',
+      bridge: text('TAXIWAY_ENGINE_BRIDGE'),
     },
     limits: {
       testDiskMb: integer('TAXIWAY_TEST_DISK_MB', 1, 2 ** 20),
@@ -199,7 +218,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     worker: `${hostname()}-${process.pid}`,
   }
   problems.push(...wrongForms(config))
-  const secretKey = problems.length === 0 ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
+  const needsKey = problems.length === 0 && !keyless
+  const secretKey = needsKey ? readKey(text('TAXIWAY_SECRET_KEY'), dataFolder, problems) : new Uint8Array()
   if (problems.length > 0) throw new Error(`The configuration is not valid:\n  ${problems.join('\n  ')}`)
   return { ...config, secretKey, installation: installationOf(secretKey) }
 }

@@ -1,9 +1,13 @@
 import { createServer } from 'node:http'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import type { Part } from './lifecycle.ts'
+import type { Part, Readiness } from './lifecycle.ts'
 
-/** Why a role is not ready, or undefined when it is. */
-export type ReadinessCheck = () => Promise<string | undefined>
+/** Whether a process can do its work; undefined says yes. */
+export type ReadinessCheck = () => Promise<Readiness | undefined>
+
+/** What /readyz answers. */
+export const readyText = ({ problem, notes = [] }: Readiness = {}): string =>
+  `${[problem ?? 'ok', ...notes].join('\n')}\n`
 
 /** Counters and gauges of this process, in the Prometheus text format. */
 export function makeMetrics(): Registry {
@@ -20,8 +24,8 @@ export async function serveHealth(port: number, metrics: Registry, check: Readin
     if (request.url === '/livez') return answer(200, 'ok\n')
     if (request.url === '/metrics') return answer(200, await metrics.metrics())
     if (request.url !== '/readyz') return answer(404, 'not found\n')
-    const problem = await check()
-    return problem ? answer(503, `${problem}\n`) : answer(200, 'ok\n')
+    const readiness = await check()
+    return answer(readiness?.problem ? 503 : 200, readyText(readiness))
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve))
   return {

@@ -1,8 +1,16 @@
 import type { Logger } from './logger.ts'
 
+/** What keeps a part from its work, if anything does, and what else people should know of it. */
+export interface Readiness {
+  problem?: string | undefined
+  notes?: string[]
+}
+
 /** What a role starts and, in reverse order, stops. */
 export interface Part {
   name: string
+  /** Whether it can do its work. */
+  readiness?(): Readiness
   stop(): Promise<void>
 }
 

@@ -4,6 +4,7 @@ import type { ReasonCode } from './reason.ts'
 const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'worker_lost',
   'machine_busy',
+  'not_contained',
   'poisoned',
   'git_unavailable',
   'git_auth_failed',
@@ -25,6 +26,7 @@ const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 /** Infrastructure faults that the same try will meet again: they are not retried. */
 const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'poisoned',
+  'not_contained',
   'git_auth_failed',
   'registry_auth_failed',
   'cluster_forbidden',

@@ -118,6 +118,8 @@ const sentences = {
     `${p.path} is not in the data folder of this api. Give api and builders the same folder artifacts in TAXIWAY_DATA.`,
   disk_full: (p: { where: string }) => `The disk of ${p.where} is full.`,
   docker_unavailable: (p: { detail: string }) => `The Docker engine does not answer: ${p.detail}.`,
+  not_contained: (p: { detail: string }) =>
+    `No code is run here that would not be contained: ${p.detail}. See "Containment" in SECURITY.md, or set TAXIWAY_CONTAINMENT=off.`,
   docker_daemon_restarted: () => 'The Docker engine went away in the middle of the work.',
   // Publish
   registry_auth_failed: (p: { registry: string; image?: string }) =>

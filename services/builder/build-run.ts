@@ -9,6 +9,7 @@ import type { Attempt } from '@taxiway/worker/attempts.ts'
 import type { End } from '@taxiway/worker/end.ts'
 import { type HoldDeps, holdRun } from '@taxiway/worker/hold-run.ts'
 import { type AttemptContext, record, runStage } from '@taxiway/worker/stage.ts'
+import type { Containment } from './containment.ts'
 import { giveWay } from './give-way.ts'
 import { limitTime } from './limit-time.ts'
 import { build } from './stages/build.ts'
@@ -25,6 +26,7 @@ export interface BuilderDeps extends HoldDeps {
   limiter?: StepLimiter | undefined
   /** Room for containers of tests. */
   slots: Slots
+  containment: Pick<Containment, 'lacking'>
   workspaces: Workspaces
 }
 
@@ -56,9 +58,10 @@ async function inWorkspace(deps: BuilderDeps, context: AttemptContext): Promise<
 }
 
 async function throughStages(deps: BuilderDeps, context: AttemptContext, workspace: Promise<Workspace>): Promise<End> {
-  const tree = await runStage(context, 'checkout', async (stage) =>
-    checkout(stage, { ...deps, workspace: await workspace }),
-  )
+  const tree = await runStage(context, 'checkout', async (stage) => {
+    const lacking = deps.containment.lacking()
+    return lacking ? { ok: false, reason: lacking } : checkout(stage, { ...deps, workspace: await workspace })
+  })
   if (tree.end !== 'done') return tree
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)

@@ -3,14 +3,15 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
+import { guardedSteps } from '@taxiway/docker/build/guarded-steps.ts'
 import { limitBuildSteps, type StepLimiter } from '@taxiway/docker/build/step-limits.ts'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { work } from '@taxiway/store/runs/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { type Attempt, drain } from '@taxiway/worker/attempts.ts'
 import { makeRedispatch } from '@taxiway/worker/redispatch.ts'
+import { makeContainment } from './containment.ts'
 import { makeDiskGuard } from './disk-guard.ts'
-import { makeEgressKeeper } from './egress.ts'
 import { makePrune } from './prune/prune.ts'
 import { makeSweep } from './sweep.ts'
 import { takeTurns } from './take-turns.ts'
@@ -23,8 +24,8 @@ const redispatchMs = 2000
 const announceMs = 5000
 /** How often it is seen whether pruning is due. */
 const pruneMs = 60_000
-/** How often the firewall is looked over, and how long the first look may take. */
-const egressMs = 20_000
+/** How often the containment is looked over, and how long the first look may take. */
+const containmentMs = 20_000
 
 /** Starts the builder role. */
 export async function startBuilder({
@@ -42,24 +43,25 @@ export async function startBuilder({
     work: { egress: mode, subnet },
     installation: config.installation,
   }
-  const keepEgress = makeEgressKeeper({ config, engine, logger })
-  // The rules stand before any run is taken; a failure is told, and the loop tries again.
-  await keepEgress(AbortSignal.timeout(egressMs), { probe: false }).catch((error) =>
-    logger.warn({ err: error }, 'egress: not checked yet'),
-  )
   const active = new Set<Attempt>()
-  const limiter = await limitSteps(config, logger)
+  const own = await limitSteps(config, logger)
+  const limiter = own ?? (config.dockerHost.startsWith('unix:') ? guardedSteps(config.guardFolder) : undefined)
+  const containment = makeContainment({ config, engine, logger, limitsSteps: own !== undefined })
+  // The rules stand before any run is taken; a failure is told, and the loop tries again.
+  await containment
+    .look(AbortSignal.timeout(containmentMs), { probe: false })
+    .catch((error) => logger.warn({ err: error }, 'containment: not looked at yet'))
   const slots = makeSlots(config.limits.testContainers)
   const workspaces = makeWorkspaces(config.dataFolder)
   const disk = makeDiskGuard({ config, engine, logger })
   await disk.look()
-  const deps = { config, store, logger, engine, active, limiter, workspaces, slots }
+  const deps = { config, store, logger, engine, active, limiter, workspaces, slots, containment }
   const stopping = new AbortController()
   const worker = work(config.redisUrl, 'build', config.concurrency, () =>
-    takeTurns(deps, stopping.signal, () => disk.paused() !== undefined),
+    takeTurns(deps, stopping.signal, () => disk.paused() !== undefined || !containment.isKnown()),
   )
   const loops = [
-    startReconciler((signal) => keepEgress(signal), { name: 'egress', everyMs: egressMs, logger }),
+    startReconciler((signal) => containment.look(signal), { name: 'containment', everyMs: containmentMs, logger }),
     startReconciler(
       makeRedispatch(store.runs, store.queue, () => performance.now()),
       { name: 'redispatch', everyMs: redispatchMs, logger },
@@ -81,6 +83,7 @@ export async function startBuilder({
   ]
   return {
     name: 'builder',
+    readiness: containment.readiness,
     async stop() {
       stopping.abort()
       await drain(worker, active, config.drainMs)
@@ -91,16 +94,13 @@ export async function startBuilder({
   }
 }
 
-/** Undefined, and told, where it can't be done: without the right, or with the engine on another machine. */
+/** Undefined where it can't be done here: without the right, or with the engine on another machine. Then a guard does it, or nobody. */
 async function limitSteps({ limits, dockerHost }: Config, logger: Logger): Promise<StepLimiter | undefined> {
   try {
     if (!dockerHost.startsWith('unix:')) throw new Error('the engine is on another machine')
     return await limitBuildSteps(limits.step)
   } catch (error) {
-    logger.warn(
-      { detail: (error as Error).message },
-      'build steps are NOT limited: give the engine a cgroup with limits',
-    )
+    logger.info({ detail: (error as Error).message }, 'build steps are not limited by this process')
     return undefined
   }
 }

@@ -11,10 +11,14 @@ export interface StepLimits extends DiskLimits {
   cpus: number
 }
 export interface StepLimitsOptions extends StepLimits {
-  /** BuildKit's cgroup, from the root of the hierarchy: `docker/buildkit`. */
+  /** BuildKit's cgroup, from the root of the hierarchy: `docker/buildkit`. Where systemd drives the engine's cgroups, its own place is known. */
   cgroup: string
   /** Where the kernel shows cgroups. */
   root?: string
+}
+/** A step that was ended for a limit, and when. */
+export interface EndedStep extends MetLimit {
+  atMs: number
 }
 /** Keeps every build step of the engine on this machine within limits. */
 export interface StepLimiter {
@@ -34,31 +38,35 @@ const diskEveryMs = 3000
  * or has written more than it may.
  * @throws when this process may not, or the engine is not on this machine
  */
-export async function limitBuildSteps(options: StepLimitsOptions): Promise<StepLimiter> {
+export async function limitBuildSteps(
+  options: StepLimitsOptions,
+  onEnd: (step: EndedStep) => void = () => {},
+): Promise<StepLimiter> {
   const folders = await foldersOf(options)
-  const ended: (MetLimit & { atMs: number })[] = []
+  const ended: EndedStep[] = []
   const full = new Map<string, number>()
   const limit = async () => {
-    for (const folder of folders)
-      for (const step of await stepsIn(folder.path)) await write(join(folder.path, step), folder)
+    for (const folder of folders) for (const step of await stepsIn(folder)) await write(step, folder)
   }
-  const pidsFolder = folders.find(({ files }) => 'pids.max' in files)?.path ?? ''
+  const steps = async () => (await Promise.all(folders.filter(({ files }) => 'pids.max' in files).map(stepsIn))).flat()
   const end = async (step: string, met: MetLimit) => {
-    ended.push({ ...met, atMs: Date.now() })
-    if (await endAll(join(pidsFolder, step))) full.delete(step)
+    const one = { ...met, atMs: Date.now() }
+    ended.push(one)
+    onEnd(one)
+    if (await endAll(step)) full.delete(step)
   }
   const lookAtPids = async () => {
     await limit()
-    for (const step of await stepsIn(pidsFolder)) {
-      const used = Number(await readFile(join(pidsFolder, step, 'pids.current'), 'utf8').catch(() => '0'))
+    for (const step of await steps()) {
+      const used = Number(await readFile(join(step, 'pids.current'), 'utf8').catch(() => '0'))
       const times = used >= nearly(options.pids) ? (full.get(step) ?? 0) + 1 : 0
       full.set(step, times)
       if (times >= 2) await end(step, { what: 'processes', limit: `${options.pids}` })
     }
   }
   const lookAtDisk = async () => {
-    for (const step of await stepsIn(pidsFolder)) {
-      const [pid] = await processesOf(join(pidsFolder, step))
+    for (const step of await steps()) {
+      const [pid] = await processesOf(step)
       const writable = pid === undefined ? undefined : await writableOf(pid)
       if (!writable) continue
       const met = passedLimit(await diskUse([writable.layer, ...writable.mounts]), options)
@@ -67,7 +75,10 @@ export async function limitBuildSteps(options: StepLimitsOptions): Promise<StepL
   }
   await limit()
   const watches: FSWatcher[] = folders.map((folder) =>
-    watch(folder.path, (_event, step) => void (step && write(join(folder.path, step), folder))),
+    watch(
+      folder.path,
+      (_event, step) => void (step?.startsWith(folder.prefix) && write(join(folder.path, step), folder)),
+    ),
   )
   // What the watch missed is found by the next look.
   const stopped = new AbortController()
@@ -85,6 +96,8 @@ export async function limitBuildSteps(options: StepLimitsOptions): Promise<StepL
 
 interface Folder {
   path: string
+  /** What the names of steps begin with, where others are beside them. */
+  prefix: string
   files: Record<string, string>
 }
 
@@ -107,10 +120,14 @@ async function foldersOf({ cgroup, root = '/sys/fs/cgroup', ...limits }: StepLim
         memory: { 'memory.limit_in_bytes': bytes, 'memory.memsw.limit_in_bytes': bytes },
         cpu: { 'cpu.cfs_quota_us': String(quota) },
       }
-  const folders = Object.entries(wanted).map(([kind, files]) => ({ path: join(root, kind, cgroup), files }))
+  const folders = Object.entries(wanted).map(([kind, files]) => ({ path: join(root, kind, cgroup), prefix: '', files }))
   for (const { path } of folders) await mkdir(path, { recursive: true })
   for (const { path } of folders) await stat(join(path, 'cgroup.procs'))
-  return folders
+  const slice = join(root, systemdSlice)
+  const isDriven = isUnified && (await stat(slice).catch(() => undefined))
+  return isDriven
+    ? [...folders, { path: slice, prefix: `${systemdSlice}:docker:`, files: wanted['.'] as Folder['files'] }]
+    : folders
 }
 
 /**
@@ -118,14 +135,25 @@ async function foldersOf({ cgroup, root = '/sys/fs/cgroup', ...limits }: StepLim
  * what is left is the count of the whole machine (vmstat).
  */
 async function memoryKills(folders: Folder[], root = '/sys/fs/cgroup'): Promise<number> {
-  const unified = folders.find(({ files }) => 'memory.max' in files)
-  const file = unified ? join(unified.path, 'memory.events') : join(root, '../../../proc/vmstat')
+  const unified = folders.filter(({ files }) => 'memory.max' in files).map(({ path }) => join(path, 'memory.events'))
+  const counts = (unified.length > 0 ? unified : [join(root, '../../../proc/vmstat')]).map(killsIn)
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+}
+
+/** What such a file of the kernel's says. */
+export async function killsIn(file: string): Promise<number> {
   const text = await readFile(file, 'utf8').catch(() => '')
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0)
 }
 
-const stepsIn = async (folder: string): Promise<string[]> =>
-  (await readdir(folder, { withFileTypes: true }).catch(() => [])).filter((e) => e.isDirectory()).map((e) => e.name)
+/** Steps of an engine whose cgroups systemd drives (moby daemon/daemon_unix.go, newCgroupParent; runc makes them beside the engine's service). */
+const systemdSlice = 'system.slice'
+
+/** The folders of the steps that there are. */
+const stepsIn = async ({ path, prefix }: Pick<Folder, 'path' | 'prefix'>): Promise<string[]> =>
+  (await readdir(path, { withFileTypes: true }).catch(() => []))
+    .filter((entry) => entry.isDirectory() && entry.name.startsWith(prefix))
+    .map((entry) => join(path, entry.name))
 
 /** A step that has gone by now needs no limits. */
 async function write(step: string, { files }: Folder): Promise<void> {

@@ -6,16 +6,26 @@ import type { Engine } from './engine.ts'
 import { objectName, workLabels } from './labels.ts'
 import { createRunNetwork, removeNetwork } from './network.ts'
 
-const probeImage = 'busybox:stable'
+/** What containment is tried with. */
+export const probeImage = 'busybox:stable'
+
+/** Has the image of the probes in the engine. @returns false where it is not there and can't be pulled */
+export async function ensureProbeImage(engine: Engine, signal: AbortSignal): Promise<boolean> {
+  if (await imageExists(engine, probeImage, signal)) return true
+  return (await pullImage(engine, probeImage, { signal, deadlineMs: 60_000 })).ok
+}
+
+/** What a try to connect to an address of the machine printed: whether it was kept from that, or undefined where that is not clear. */
+export function isKeptAway(output: string): boolean | undefined {
+  if (/refused|open/i.test(output)) return false
+  return /no route|unreachable|timed out|prohibited/i.test(output) || undefined
+}
+
 /**
  * Tries, from a container on a network like those of tests, to reach the machine's own address. @returns whether it is kept
- * from that; undefined when there is no image to try it with
+ * from that; undefined when that is not clear
  */
 export async function probeEgress(engine: Engine, signal: AbortSignal): Promise<Outcome<boolean | undefined>> {
-  if (!(await imageExists(engine, probeImage, signal))) {
-    const pulled = await pullImage(engine, probeImage, { signal, deadlineMs: 60_000 })
-    if (!pulled.ok) return done(undefined)
-  }
   const owner = { run: `probe-${randomBytes(6).toString('hex')}`, attempt: 1, step: 'egress', repository: '' }
   const name = objectName(owner)
   const network = await createRunNetwork(engine, { name, labels: workLabels(owner) }, signal)
@@ -41,8 +51,7 @@ export async function probeEgress(engine: Engine, signal: AbortSignal): Promise<
       },
     })
     if (!ran.ok) return ran
-    if (ran.value.exitCode === 0 || /refused/i.test(output)) return done(false)
-    return done(/no route|unreachable|timed out|prohibited/i.test(output) || undefined)
+    return done(ran.value.exitCode === 0 ? false : isKeptAway(output))
   } finally {
     await removeNetwork(engine, name).catch(() => undefined)
   }

@@ -113,16 +113,25 @@ export async function installEgress(rules: EgressRules): Promise<void> {
   await install('ip6tables', egressChains6(), inner).catch(() => undefined)
 }
 
-async function install(program: string, chains: string, leads: ReturnType<typeof jumps>): Promise<void> {
+async function install(family: string, chains: string, leads: ReturnType<typeof jumps>): Promise<void> {
+  const program = `${family}${await kindOfTables(family)}`
   await iptables(`${program}-restore`, ['--noflush'], chains)
-  for (const { from, rule } of leads) {
-    const isThere = await iptables(program, ['-C', from, ...rule]).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere) await iptables(program, ['-I', from, '1', ...rule])
-  }
+  for (const { from, rule } of leads)
+    if (!(await succeeds(program, ['-C', from, ...rule]))) await iptables(program, ['-I', from, '1', ...rule])
 }
+
+/** Kernels hold two kinds of tables; rules belong where the engine has put its own. */
+async function kindOfTables(family: string): Promise<'' | '-legacy' | '-nft'> {
+  for (const kind of ['', '-legacy', '-nft'] as const)
+    if (await succeeds(`${family}${kind}`, ['-S', 'DOCKER-USER'])) return kind
+  return ''
+}
+
+const succeeds = (program: string, args: string[]): Promise<boolean> =>
+  iptables(program, args).then(
+    () => true,
+    () => false,
+  )
 
 /** The resolvers that an engine on this machine gives to containers: not those that listen on the machine's loopback alone. */
 export function engineNameservers(): string[] {

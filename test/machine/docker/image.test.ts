@@ -1,83 +1,23 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { variables } from '@taxiway/chassis/config.ts'
-import { buildImage } from '@taxiway/docker/build/build.ts'
-import { packContext } from '@taxiway/docker/build/context.ts'
-import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { findProgram, freePort, runProgram } from '../../../deploy/local/process.ts'
+import { freePort } from '../../../deploy/local/process.ts'
 import { type StartedRedis, startRedis } from '../../../deploy/local/redis.ts'
-import { ensureDebianImage, isInEngine } from '../../world/debian-images.ts'
+import { buildShippedImage } from '../../world/shipped-image.ts'
 import { eventually } from '../../world/world.ts'
 
 const root = resolve(import.meta.dirname, '../..', '..')
-const officialBase = 'node:24-bookworm-slim'
 const dockerHost = process.env.DOCKER_HOST ?? ''
 const docker = new Docker({ socketPath: dockerHost.replace(/^unix:\/\//, '') })
 const tag = `taxiway-test/image:${process.pid}`
 let folder: string
 let redis: StartedRedis
-
-/** Is the image in the engine, or can it be pulled? */
-async function hasImage(name: string): Promise<boolean> {
-  if (await isInEngine(docker, name)) return true
-  const pulled = docker
-    .pull(name, { abortSignal: AbortSignal.timeout(120_000) })
-    .then((stream) => new Promise<void>((done) => docker.modem.followProgress(stream, () => done())))
-  await pulled.catch(() => undefined)
-  return isInEngine(docker, name)
-}
-
-/** The usual base; where no registry can be reached, one like it from Debian's packages, this very Node, and the machine's npm. */
-async function ensureBase(): Promise<string> {
-  if (await hasImage(officialBase)) return officialBase
-  const own = `taxiway-local/node:${process.version.slice(1)}`
-  await ensureDebianImage(docker, {
-    names: [own],
-    packages: ['git', 'ca-certificates'],
-    changes: ['ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'],
-    finish: { key: `node ${process.version}`, tree: addNode },
-  })
-  return own
-}
-
-async function addNode(tree: string): Promise<void> {
-  const npm = dirname(dirname((await runProgram('realpath', [findProgram('npm') ?? 'npm'])).trim()))
-  const [bin, modules] = [join(tree, 'usr/local/bin'), join(tree, 'usr/local/lib/node_modules')]
-  cpSync(process.execPath, join(bin, 'node'))
-  cpSync(npm, join(modules, 'npm'), { recursive: true })
-  await runProgram('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', join(bin, 'npm')])
-  // What this machine trusts, so that npm works from behind its proxy.
-  cpSync('/etc/ssl/certs/ca-certificates.crt', join(tree, 'etc/ssl/certs/ca-certificates.crt'))
-}
-
-async function buildFrom(base: string): Promise<void> {
-  const context = await packContext({
-    folder: root,
-    subfolder: '.',
-    dockerfile: 'deploy/image/Dockerfile',
-    maxMb: 50,
-    maxFiles: 5000,
-  })
-  if (!context.ok) throw new Error(context.reason.message)
-  const lines: string[] = []
-  const built = await buildImage(connectEngine({ dockerHost }), {
-    image: 'taxiway',
-    context: context.value,
-    tags: [tag],
-    cacheMounts: 'image.test',
-    args: { BASE: base },
-    signal: new AbortController().signal,
-    deadlineMs: 600_000,
-    onLine: ({ text }) => void lines.push(text),
-  })
-  if (!built.ok) throw new Error(`${built.reason.message}\n${lines.slice(-20).join('\n')}`)
-}
 
 /** Runs the image to its end. */
 async function run(command: string[], more: Docker.ContainerCreateOptions = {}) {
@@ -97,7 +37,7 @@ async function run(command: string[], more: Docker.ContainerCreateOptions = {}) 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'taxiway-image-'))
   redis = await startRedis({ folder, say: () => {} }, { fresh: true })
-  await buildFrom(await ensureBase())
+  await buildShippedImage(tag)
 }, 900_000)
 afterAll(async () => {
   await redis?.stop()
@@ -171,10 +111,10 @@ interface Service {
 const composeText = () => readFileSync(join(root, 'docker-compose.yml'), 'utf8')
 const services = () => (parse(composeText(), { merge: true }) as { services: Record<string, Service> }).services
 
-test('the compose file starts the four roles, a registry, and a Redis that keeps what it was told', () => {
+test('the compose file starts the four roles, a guard, a registry, and a Redis that keeps what it was told', () => {
   const all = services()
-  expect(Object.keys(all).sort()).toEqual(['api', 'builder', 'deployer', 'redis', 'registry', 'status'])
-  for (const role of ['api', 'builder', 'deployer', 'status'])
+  expect(Object.keys(all).sort()).toEqual(['api', 'builder', 'deployer', 'guard', 'redis', 'registry', 'status'])
+  for (const role of ['api', 'builder', 'deployer', 'guard', 'status'])
     expect(all[role]).toMatchObject({ command: [role], build: { dockerfile: 'deploy/image/Dockerfile' } })
   for (const one of Object.values(all)) expect(one).toMatchObject({ restart: 'unless-stopped', healthcheck: {} })
   const redisCommand = all.redis?.command.join(' ')
