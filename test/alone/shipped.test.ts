@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +7,11 @@ import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { makeWorld } from '../../world/make-world.ts'
-import { type OwnEngine, startOwnEngine } from '../../world/own-engine.ts'
-import { buildShippedImage } from '../../world/shipped-image.ts'
-import { freePort, isOver } from '../../world/taxiway.ts'
-import { eventually, type World } from '../../world/world.ts'
+import { makeWorld } from '../world/make-world.ts'
+import { type OwnEngine, startOwnEngine } from '../world/own-engine.ts'
+import { buildShippedImage } from '../world/shipped-image.ts'
+import { freePort, isOver } from '../world/taxiway.ts'
+import { eventually, type World } from '../world/world.ts'
 
 interface Service {
   command: string[]
@@ -39,8 +39,8 @@ let port = 0
 let environment: Record<string, string>
 
 /** Starts a service of the compose file with its user, rights, mounts and words, beside an engine of the test's own. */
-async function start(name: 'builder' | 'guard', socketGroup: string): Promise<Docker.Container> {
-  const file = readFileSync(join(import.meta.dirname, '../../../docker-compose.yml'), 'utf8')
+async function start(name: 'builder' | 'guard'): Promise<Docker.Container> {
+  const file = readFileSync(join(import.meta.dirname, '../../docker-compose.yml'), 'utf8')
   const service = (parse(file, { merge: true }) as { services: Record<string, Service> }).services[name] as Service
   const defaults = Object.entries(service.environment).map(([key, value]) => [
     key,
@@ -66,7 +66,7 @@ async function start(name: 'builder' | 'guard', socketGroup: string): Promise<Do
       SecurityOpt: service.security_opt,
       Tmpfs: Object.fromEntries((service.tmpfs ?? []).map((path) => [path, ''])),
       Binds: service.volumes.map(here).filter((mount) => !/^(builder|artifacts):/.test(mount)),
-      ...(name === 'builder' ? { GroupAdd: [socketGroup] } : {}),
+      ...(name === 'builder' ? { GroupAdd: [String(statSync(own.dockerHost.replace('unix://', '')).gid)] } : {}),
     },
   })
   containers.push(container)
@@ -77,11 +77,11 @@ const ready = async () => {
   const answer = await fetch(`http://127.0.0.1:${environment.TAXIWAY_HEALTH_PORT}/readyz`)
   return `${answer.status} ${await answer.text()}`
 }
-async function push(message: string) {
+async function push(message: string, more = 'true') {
   const { runId } = await world.push(
     {
       '.taxiway.yaml': `version: 1\nimages: { web: {} }\ntest: { unit: { image: web, run: ["true"] } }\n`,
-      Dockerfile: `FROM busybox:stable\nRUN echo ${message}; nc -w 2 ${own.gateway} ${port} </dev/null 2>&1 | head -c 60; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true\n`,
+      Dockerfile: `FROM busybox:stable\nRUN echo ${message}; nc -w 2 ${own.gateway} ${port} </dev/null 2>&1 | head -c 60; echo; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; ${more}\n`,
     },
     message,
   )
@@ -112,6 +112,7 @@ beforeAll(async () => {
     TAXIWAY_ENGINE_BRIDGE: own.bridge,
     TAXIWAY_BUILD_CGROUP: own.cgroup,
     TAXIWAY_BUILD_PIDS: '123',
+    TAXIWAY_BUILD_DISK_MB: '50',
   }
 }, 900_000)
 afterAll(async () => {
@@ -132,18 +133,22 @@ afterAll(async () => {
 })
 
 test('the builder as shipped refuses runs without its guard and says why; with it, what it runs is contained', async () => {
-  await start('builder', '0')
+  await start('builder')
   await eventually(async () => expect(await ready()).toMatch(/^503 .*build steps have no limits, /), 60_000)
   expect(await ready()).toMatch(/build steps can reach this machine's own addresses/)
   const refused = await push('first')
   expect(refused).toMatchObject({ state: 'errored', reason: { code: 'not_contained' } })
   expect(refused.images).toEqual([])
 
-  await start('guard', '0')
+  await start('guard')
   await eventually(async () => expect(await ready()).toBe('200 ok\n'), 120_000)
   const run = await push('second')
   const log = await world.taxiway.log(run.id)
   expect([run.state, log]).toEqual(['succeeded', expect.stringMatching(/^.*(can't connect|timed out).*$/m)])
   expect(log.replaceAll(/RUN .*/g, '')).not.toMatch(/reached|refused/)
   expect(log).toMatch(/#\d+ 123$/m)
+
+  const flood = await push('third', 'dd if=/dev/zero of=/big bs=1M count=200; sleep 50')
+  expect(flood).toMatchObject({ state: 'failed', reason: { code: 'resource_limit' } })
+  expect(flood.reason.message).toContain('at its limit of 50 MB (disk)')
 })
