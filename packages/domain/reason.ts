@@ -7,6 +7,7 @@ const sentences = {
   // Intake
   signature_invalid: () => 'The signature does not match. Check the webhook secret of this repository on the git host.',
   body_too_large: (p: { limitMb: number }) => `The body is larger than ${p.limitMb} MB.`,
+  bodies_full: () => 'Too many large bodies are on their way right now. Send it again in a moment.',
   body_invalid: (p: { detail: string }) => `The body is not what was expected: ${p.detail}.`,
   content_type_unsupported: (p: { type: string }) => `Content type ${p.type} is not supported. Send application/json.`,
   content_encoding_unsupported: () => 'A compressed body is not accepted. Send it as it is.',
@@ -82,6 +83,7 @@ const sentences = {
     p.beside === true
       ? `${p.found} stands beside .taxiway.yaml, and only that one is read. Remove one of them.`
       : `${p.found} is not read. Rename it to .taxiway.yaml, in the root of the repository.`,
+  image_not_allowed: (p: { image: string; detail: string }) => `Image ${p.image} may not be used here: ${p.detail}.`,
   option_not_allowed: (p: { option: string }) => `The option ${p.option} is not allowed.`,
   nothing_to_do: (p: { hasFile?: boolean } = {}) =>
     p.hasFile === true

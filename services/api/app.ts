@@ -8,6 +8,7 @@ import { redisFault } from '@taxiway/store/redis/connection.ts'
 import fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify'
 import { guardRoutes } from './access.ts'
 import type { Api, ApiDeps } from './api.ts'
+import { boundBodies } from './bodies.ts'
 import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
@@ -77,6 +78,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
     if (schema?.response) Object.assign(schema.response, { '4xx': ErrorBody, '5xx': ErrorBody })
   })
   guardRoutes(app, deps.store.tokens)
+  boundBodies(app)
   closeConnectionsWhenStopping(app, deps.stopping)
   webhookRoutes(app, deps)
   healthRoutes(app, deps)

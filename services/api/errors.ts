@@ -3,6 +3,7 @@ import { reason, reasonCodes } from '@taxiway/domain/reason.ts'
 import { Unreadable } from '@taxiway/store/access/secrets.ts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import { BodiesFull } from './bodies.ts'
 
 /** The body of every error. */
 export const ErrorBody = Type.Object(
@@ -43,6 +44,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   cluster_unchecked: 503,
   queue_full: 503,
   machine_busy: 503,
+  bodies_full: 503,
   shutting_down: 503,
 }
 
@@ -63,6 +65,7 @@ export function reasonOf(
   request: FastifyRequest,
   redisFault: (error: unknown) => Outcome<never>,
 ): Reason {
+  if (error instanceof BodiesFull) return reason('bodies_full')
   if (error instanceof Unreadable) return reason('secrets_unreadable')
   if (error.validation) return reason('input_invalid', { detail: error.message })
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')

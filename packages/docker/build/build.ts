@@ -25,6 +25,8 @@ export interface BuildOrder {
   target?: string
   /** Local names for the result, at least one: see workImage. What has no name is never swept. */
   tags: string[]
+  /** Why an image that the Dockerfile names may not be used, if it may not. */
+  refuse?(image: string): Reason | undefined
   /** Go into the image and to every container made from it, so none of our own labels may stand here. */
   labels?: Record<string, string>
   args?: Record<string, string>
@@ -108,13 +110,20 @@ interface Progress {
 }
 
 /** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
-class Forbidden extends Error {}
+class Forbidden extends Error {
+  readonly reason: Reason
+  constructor(why: Reason) {
+    super(why.message)
+    this.reason = why
+  }
+}
+const forbidden = (option: string) => new Forbidden(reason('option_not_allowed', { option }))
 
 /** The engine's own report that a build failed. */
 class BuildError extends Error {}
 
 async function explain(error: unknown, order: BuildOrder, progress: Progress): Promise<Reason | undefined> {
-  if (error instanceof Forbidden) return reason('option_not_allowed', { option: error.message })
+  if (error instanceof Forbidden) return error.reason
   if (error instanceof BuildError) {
     const words = { image: order.image, ...order.steps }
     const met = order.steps?.limiter.endedSince(progress.startedAt)
@@ -223,10 +232,12 @@ function linesOf(
 }
 
 /** Names are known here as the builder has resolved them, whatever build arguments the Dockerfile put them together from. */
-function refuseForeign(step: string, { tags }: BuildOrder): void {
-  if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw new Forbidden('ADD of a URL, use RUN to fetch it')
+function refuseForeign(step: string, { tags, refuse: refusal }: BuildOrder): void {
+  if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw forbidden('ADD of a URL, use RUN to fetch it')
   const image = /^(?:\[internal\] load metadata for|(?:\[[^\]]*\] )?FROM) (\S+)/.exec(step)?.[1]
   const run = image === undefined ? undefined : runOfImage(image)
   if (image !== undefined && run !== undefined && !tags.some((tag) => runOfImage(tag) === run))
-    throw new Forbidden(`image ${image}`)
+    throw forbidden(`image ${image}`)
+  const why = image === undefined || run !== undefined ? undefined : refusal?.(image)
+  if (why) throw new Forbidden(why)
 }

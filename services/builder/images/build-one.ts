@@ -14,11 +14,12 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { cacheOwner } from '../cache-owner.ts'
 import { secretValues } from '../secret-values.ts'
 import type { Tree } from '../tree.ts'
+import { imageRule } from './foreign-images.ts'
 import { baseArguments, labelsOf, localName } from './parts.ts'
 
 export interface BuildDeps {
   config: Config
-  store: Pick<Store, 'registries' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages'>
+  store: Pick<Store, 'registries' | 'repositories' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages'>
   engine: Engine
   /** Missing where build steps can't be limited. */
   limiter?: StepLimiter | undefined
@@ -42,6 +43,7 @@ export async function buildOne(
   const { run, signal } = stage
   // Code that nobody approved could build from any private image, and print it.
   const auths = run.trusted === false ? {} : await store.registries.credentials(config.registry)
+  const refuse = await imageRule({ engine, store, registry: config.registry, run, signal })
   const secrets = await secretValues(store, run, image.secrets ?? [])
   if (!secrets.ok) return secrets
   const platform = platforms.get(image.name)
@@ -68,6 +70,7 @@ export async function buildOne(
     ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
     ...(platform ? { platform } : {}),
     auths,
+    refuse,
     ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
     signal,
     deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),

@@ -6,11 +6,14 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ConfiguredRegistry } from '@taxiway/store/access/registries.ts'
 import { registryHost } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import { othersRule } from '../images/foreign-images.ts'
 
 export interface ImageDeps {
   engine: Engine
-  store: Pick<Store, 'registries' | 'pulledImages'>
+  store: Pick<Store, 'registries' | 'repositories' | 'pulledImages'>
   registry: ConfiguredRegistry
+  /** owner/name, whose run it is for. */
+  repository?: string
   isTrusted: boolean
   signal: AbortSignal
   say(line: string): void
@@ -28,6 +31,8 @@ export async function provideImage(deps: ImageDeps, reference: string): Promise<
   const host = registryHost(parsed.registry)
   if (host === 'docker.io' && /^(taxiway-(work|run)\/|library\/sha256$)/.test(parsed.repository))
     return refuse('option_not_allowed', { option: `image ${reference}` })
+  const refused = (await othersRule(deps, deps.repository ?? ''))(reference)
+  if (refused) return { ok: false, reason: refused }
   const full = parsed.tag || parsed.digest ? reference : `${reference}:latest`
   const name = await engineId(engine, signal)
   const local = await localImage(engine, full, signal)

@@ -71,8 +71,16 @@ interface Parts {
 /** All that must be there before anything runs. */
 async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Parts>> {
   const { engine, store, config, tree } = deps
-  const isTrusted = stage.run.trusted !== false
-  const images = { engine, store, registry: config.registry, isTrusted, signal: stage.signal, say: log.say }
+  const { repository, trusted } = stage.run
+  const images = {
+    engine,
+    store,
+    registry: config.registry,
+    repository,
+    isTrusted: trusted !== false,
+    signal: stage.signal,
+    say: log.say,
+  }
   const have = async (name: string): Promise<Outcome<string>> => {
     const built = deps.images.get(name)
     return built === undefined ? provideImage(images, name) : done(built)
