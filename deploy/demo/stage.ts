@@ -72,8 +72,7 @@ export async function openStage(order: StageOrder): Promise<Stage> {
       TAXIWAY_SECRET_KEY: secretKey.toString('hex'),
       // What others keep in the engine for their builds is not trimmed for a demo.
       TAXIWAY_CACHE_GB: '100000',
-      // Nothing but the demo's own sample is run, and the bridge of an engine that others use stays as it is.
-      TAXIWAY_ENGINE: 'shared',
+      // Nothing but the demo's own sample is run.
       TAXIWAY_CONTAINMENT: 'off',
     },
     target,

@@ -9,8 +9,6 @@ export interface LocalPart {
   stop(): Promise<void>
   /** Resolves when a program of it ends and nobody asked for that: see Daemon. Of what was found nothing is known. */
   died?: Promise<string>
-  /** Are its containers on the default bridge of the engine? */
-  isOnBridge?: boolean
 }
 
 /** Where state, logs and pid files go, and who hears about progress. */

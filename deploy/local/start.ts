@@ -78,8 +78,6 @@ export async function startLocal(order: LocalOptions & { parts: LocalPart['name'
     throw failed.reason
   }
   const env = Object.fromEntries(parts.map((part) => [variables[part.name], part.address]))
-  // What builds may not reach, pods must.
-  if (parts.some(({ isOnBridge }) => isOnBridge)) env.TAXIWAY_ENGINE = 'shared'
   const died = Promise.race(parts.flatMap((part) => part.died ?? []))
   return { env, parts: [...parts], stop, died }
 }

@@ -40,8 +40,8 @@ export const variables = {
   },
   TAXIWAY_WORK_SUBNET: { default: '10.213.0.0/16', help: 'Pool of addresses for the networks of tests.' },
   TAXIWAY_ENGINE: {
-    default: 'dedicated',
-    help: 'dedicated: the rules cover the default bridge of the engine, which build steps use. shared: others need that bridge as it is; steps of trusted builds then reach what the machine reaches, and untrusted builds are refused.',
+    default: 'shared',
+    help: 'dedicated: nothing but builds uses the default bridge of the engine, so the rules cover it and with it build steps. shared: steps of trusted builds reach what the machine reaches, those of untrusted builds have no network.',
   },
   TAXIWAY_ENGINE_BRIDGE: {
     default: '',
@@ -181,7 +181,7 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
       mode: oneOf('TAXIWAY_EGRESS', ['internet', 'none', 'open'] as const),
       allow: list('TAXIWAY_EGRESS_ALLOW'),
       subnet: text('TAXIWAY_WORK_SUBNET'),
-      isDedicated: oneOf('TAXIWAY_ENGINE', ['dedicated', 'shared'] as const) === 'dedicated',
+      isDedicated: oneOf('TAXIWAY_ENGINE', ['shared', 'dedicated'] as const) === 'dedicated',
       bridge: text('TAXIWAY_ENGINE_BRIDGE'),
     },
     limits: {

@@ -1,3 +1,4 @@
+import { inert } from '@taxiway/domain/inert.ts'
 import pino, { type Logger } from 'pino'
 
 export type { Logger } from 'pino'
@@ -17,7 +18,9 @@ export function makeLogger(level: string, role: string): Logger {
     ],
     censor: '***',
   }
-  const options = { level, redact, base: { role } }
+  // What strangers name is written down as well.
+  const hooks = { streamWrite: (line: string) => inert(line, '\\\\u') }
+  const options = { level, redact, base: { role }, hooks }
   if (!process.stdout.isTTY) return pino(options)
   return pino({
     ...options,

@@ -3,6 +3,8 @@
  * says what happened and what to do. `docs/reference/reasons.md` is held against this list by a test.
  */
 
+import { turning } from './inert.ts'
+
 const sentences = {
   // Intake
   signature_invalid: () => 'The signature does not match. Check the webhook secret of this repository on the git host.',
@@ -252,7 +254,8 @@ const escapes = (() => {
 export function oneLine(text: string, limit: number): string {
   const flat = text
     .replace(escapes, '')
-    .replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    .replace(turning, ' ')
+    .replace(/\p{Cc}+/gu, ' ')
     .replace(/ {2,}/g, ' ')
     .trim()
   return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`

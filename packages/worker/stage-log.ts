@@ -1,3 +1,4 @@
+import { inert } from '@taxiway/domain/inert.ts'
 import { makeMask } from '@taxiway/domain/secrets/mask.ts'
 import { makeLogTail } from './log-tail.ts'
 
@@ -114,14 +115,14 @@ function makePart(sink: Sink, secrets: readonly string[], prefix: string): Stage
   let ending = ''
 
   const line = (text: string) => {
-    const clean = text.replaceAll('\0', '')
+    const clean = inert(text.replaceAll('\0', ''))
     if (text.trim()) recent.push(text)
     if (recent.length > 20) recent.shift()
     return sink.line(`${prefix}${clean}\n`)
   }
   const takeBeyond = (text: string) => {
     // Beyond what is kept, output is not taken apart any more: a flood must cost little.
-    const clean = text.replaceAll('\0', '')
+    const clean = inert(text.replaceAll('\0', ''))
     partial = ''
     if (prefix === '') return sink.beyond(clean)
     const end = clean.lastIndexOf('\n')
@@ -164,7 +165,7 @@ function makePart(sink: Sink, secrets: readonly string[], prefix: string): Stage
       const lines = ending ? ending.split('\n') : [...recent, partial]
       return lines.filter((one) => one.trim()).slice(-count)
     },
-    part: (inner) => makePart(sink, secrets, prefix + inner),
+    part: (inner) => makePart(sink, secrets, prefix + inert(inner)),
     async end() {
       take(mask.push(decoder.decode()) + mask.end())
       if (partial) line(partial)

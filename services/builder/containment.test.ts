@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Evidence, judge, untrustedBuild } from './containment.ts'
+import { type Evidence, isolatesUntrusted, judge } from './containment.ts'
 
 const dedicated = { mode: 'internet', isDedicated: true } as const
 const nothing: Evidence = { limitsSteps: false }
@@ -24,15 +24,11 @@ test('what the configuration leaves open is not asked for, limits always are', (
   expect(judge({ mode: 'internet', isDedicated: false }, nothing).unknown).toHaveLength(2)
 })
 
-test('untrusted code is built only where its steps are held', () => {
+test('untrusted code has a network in its build steps only where that is held', () => {
   const egress = { allow: [], subnet: '', bridge: '' }
-  const refused = (mode: 'internet' | 'none' | 'open', isDedicated: boolean, isContained = true) =>
-    untrustedBuild({ egress: { ...egress, mode, isDedicated }, isContained })?.code
-  expect(refused('internet', false)).toBe('not_contained')
-  expect([refused('internet', true), refused('none', false), refused('open', false)]).toEqual([
-    undefined,
-    undefined,
-    undefined,
-  ])
-  expect(refused('internet', false, false)).toBeUndefined()
+  const isolates = (mode: 'internet' | 'none' | 'open', isDedicated: boolean, isContained = true) =>
+    isolatesUntrusted({ egress: { ...egress, mode, isDedicated }, isContained })
+  expect(isolates('internet', false)).toBe(true)
+  expect([isolates('internet', true), isolates('none', false), isolates('open', false)]).toEqual([false, false, false])
+  expect(isolates('internet', false, false)).toBe(false)
 })

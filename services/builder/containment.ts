@@ -54,13 +54,9 @@ export function judge(
   return { lacks: those(false), unknown: those(undefined) }
 }
 
-/** Why the steps of a run's build may not run on a bridge that the rules leave alone: that is for code that members have approved. */
-export const untrustedBuild = ({ egress, isContained }: Pick<Config, 'egress' | 'isContained'>): Reason | undefined =>
+/** On a bridge that the rules leave alone, only code that members have approved has a network in its build steps. */
+export const isolatesUntrusted = ({ egress, isContained }: Pick<Config, 'egress' | 'isContained'>): boolean =>
   isContained && egress.mode === 'internet' && !egress.isDedicated
-    ? reason('not_contained', {
-        detail: 'build steps of code that no member has approved could reach this machine (TAXIWAY_ENGINE=shared)',
-      })
-    : undefined
 
 /** Keeps the containment of this builder's engine, and knows whether it is held. */
 export function makeContainment({ config, engine, logger, limitsSteps }: ContainmentDeps): Containment {
@@ -129,8 +125,9 @@ export function makeContainment({ config, engine, logger, limitsSteps }: Contain
         }
       if (detail !== undefined) return { problem: reason('not_contained', { detail }).message }
       if (isOpen()) return { problem: 'Runs are not taken yet: it is being tried whether they are contained.' }
-      const untrusted = untrustedBuild(config)
-      return { notes: untrusted ? [`Untrusted builds are refused. ${untrusted.message}`] : [] }
+      const shared =
+        'Build steps of trusted runs reach what this machine reaches, those of untrusted runs have no network (TAXIWAY_ENGINE=shared).'
+      return { notes: isolatesUntrusted(config) ? [shared] : [] }
     },
   }
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { inert } from '@taxiway/domain/inert.ts'
 import { exitCodes } from './exit-codes.ts'
 
 const commands = {
@@ -51,6 +52,13 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
     process.stderr.write(`taxiway ${name}: ${error.message}\n`)
     return exitCodes.usage
   }
+}
+
+/** What is printed shows what it holds, whoever gave the names in it. */
+for (const stream of [process.stdout, process.stderr]) {
+  const write = stream.write.bind(stream) as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean
+  stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) =>
+    write(typeof chunk === 'string' ? inert(chunk) : chunk, ...rest)) as typeof stream.write
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -18,23 +18,14 @@ export interface OwnEngine {
   stop(): Promise<void>
 }
 
-/** Where installEgress leads to its rules. */
-const leads = [
-  ['iptables', 'INPUT', 'TAXIWAY-INPUT'],
-  ['iptables', 'DOCKER-USER', 'TAXIWAY-FORWARD'],
-  ['ip6tables', 'INPUT', 'TAXIWAY-INPUT'],
-  ['ip6tables', 'FORWARD', 'TAXIWAY-FORWARD'],
-]
-
-/** Do rules of installEgress hold for a bridge? */
-export const hasRules = (bridge: string): boolean =>
-  leads.some(
-    ([program = '', from = '', to = '']) =>
-      spawnSync(program, ['-w', '5', '-C', from, '-i', bridge, '-j', to]).status === 0,
-  )
-
-/** Takes out what installEgress has put there for a bridge. */
-export function forgetRules(bridge: string): void {
+/** Takes out what installEgress has put there for a bridge that is gone. */
+function forgetRules(bridge: string): void {
+  const leads = [
+    ['iptables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['iptables', 'DOCKER-USER', 'TAXIWAY-FORWARD'],
+    ['ip6tables', 'INPUT', 'TAXIWAY-INPUT'],
+    ['ip6tables', 'FORWARD', 'TAXIWAY-FORWARD'],
+  ]
   for (const [program = '', from = '', to = ''] of leads)
     spawnSync(program, ['-w', '5', '-D', from, '-i', bridge, '-j', to])
 }

@@ -5,7 +5,6 @@ import { styleText } from 'node:util'
 import type { TestProject } from 'vitest/node'
 import { ensureBaseImages } from '../../deploy/local/base-images.ts'
 import { startLocal } from '../../deploy/local/start.ts'
-import { forgetRules, hasRules } from './own-engine.ts'
 
 const machine = ['engine', 'registry'] as const
 /** What the files of a project share. Redis is not among it: each file has its own (own-redis.ts). */
@@ -19,7 +18,6 @@ export default async function setUp({ vitest }: TestProject): Promise<(() => Pro
   const folder = mkdtempSync(join(tmpdir(), 'taxiway-test-'))
   const local = await startLocal({ parts: [...wanted], folder, say })
   Object.assign(process.env, local.env)
-  const hadRules = hasRules('docker0')
   await ensureBaseImages({ dockerHost: local.env.DOCKER_HOST ?? '', say })
   let death: Error | undefined
   void local.died.then((words) => {
@@ -29,7 +27,6 @@ export default async function setUp({ vitest }: TestProject): Promise<(() => Pro
   })
   return async () => {
     await local.stop()
-    if (!hadRules) forgetRules('docker0')
     if (death) throw death
   }
 }

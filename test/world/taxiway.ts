@@ -65,7 +65,6 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
     TAXIWAY_BIND: '127.0.0.1',
     TAXIWAY_DATA: join(folder, 'data'),
     TAXIWAY_ADMIN_TOKEN: token,
-    TAXIWAY_ENGINE: process.env.TAXIWAY_ENGINE,
     // Leftovers are awaited, not the time until they are looked for.
     TAXIWAY_SWEEP_MS: '2000',
     // Enough for whoever ends when asked to; a shell as process 1 never does.

@@ -89,7 +89,7 @@ export async function startCluster(
     const address = join(logs, 'kubeconfig')
     writeKubeconfig(address, access)
     const died = Promise.race(daemons.map((daemon) => daemon.died))
-    return { name: 'kubernetes', how: 'started', address, stop, died, isOnBridge: version === '1.20' }
+    return { name: 'kubernetes', how: 'started', address, stop, died }
   } catch (error) {
     await stop()
     throw error

@@ -14,6 +14,7 @@ const assets = [
   'environments.js',
   'icon.svg',
   'log.js',
+  'inert.js',
   'log-text.js',
   'results.css',
   'run.css',

@@ -12,6 +12,7 @@ import type { RegistryCredentials } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { cacheOwner } from '../cache-owner.ts'
+import { isolatesUntrusted } from '../containment.ts'
 import { secretValues } from '../secret-values.ts'
 import type { Tree } from '../tree.ts'
 import { imageRule } from './foreign-images.ts'
@@ -57,8 +58,13 @@ export async function buildOne(
   })
   // Times are comparable within one workspace, so what is kept by them is its own.
   const owner = `${cacheOwner(run)} ${tree.times.lineage}`
+  const isIsolated = run.trusted === false && isolatesUntrusted(config)
+  if (isIsolated)
+    stage.log.say(
+      'its steps have no network: no member has approved this code, and the engine is shared (TAXIWAY_ENGINE)',
+    )
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
-  const built = await buildImage(engine, {
+  const built = await buildImage(isIsolated ? withoutNetwork(engine) : engine, {
     image: image.name,
     context: { dockerfile: posix.normalize(image.dockerfile), packed },
     sharedKey: `${owner} ${image.name}`,
@@ -80,6 +86,11 @@ export async function buildOne(
   const { imageId } = built.value
   return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
 }
+
+const withoutNetwork = (engine: Engine): Engine => ({
+  ...engine,
+  work: { subnet: '', ...engine.work, egress: 'none' },
+})
 
 /** What the image was made from; other images of the run by their names in the plan. */
 async function basesOf(

@@ -5,7 +5,7 @@ const repositories = [{ name: 'Shop/Web' }, { name: 'shop/web-admin' }, { name: 
 
 test.each([
   ['127.0.0.1:5000/shop/api/api:run-4', true],
-  ['127.0.0.1:5000/shop/api/api@sha256:' + 'a'.repeat(64), true],
+  [`127.0.0.1:5000/shop/api/api@sha256:${'a'.repeat(64)}`, true],
   ['localhost:5000/shop/api/api', true],
   ['127.1.2.3:5000/shop/web-admin/x/y:1', true],
   ['127.0.0.1:5000/shop/web/web:run-4', false],

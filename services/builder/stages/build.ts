@@ -2,7 +2,6 @@ import { imageExists, nameImage } from '@taxiway/docker/image/image.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
-import { untrustedBuild } from '../containment.ts'
 import { type BuildDeps, buildOne } from '../images/build-one.ts'
 import { localName } from '../images/parts.ts'
 import { choosePlatforms } from '../images/platforms.ts'
@@ -27,8 +26,6 @@ export interface BuiltImages {
  */
 export async function build(stage: StageContext, deps: Omit<BuildDeps, 'platforms'>): Promise<Outcome<BuiltImages>> {
   const { images } = deps.tree.plan
-  const refused = stage.run.trusted === false && images.length > 0 ? untrustedBuild(deps.config) : undefined
-  if (refused) return { ok: false, reason: refused }
   const platforms = await choosePlatforms(deps.engine, images, stage.signal)
   if (!platforms.ok) return platforms
   const keys = await reusableKeys(stage, deps)

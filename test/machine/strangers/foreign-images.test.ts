@@ -63,6 +63,12 @@ afterAll(async () => {
 })
 
 const over = (id: string) => world.taxiway.waitRun(id, isOver, 60_000)
+/** The run of a fork's pull request with that commit. */
+async function proposed(sha: string) {
+  await world.host.pullRequest(mine, { number: 7, sha, branch: 'proposal', from: 'mallory/mine' })
+  const { responseBody } = world.host.deliveries().at(-1) ?? { responseBody: '{}' }
+  return over(JSON.parse(responseBody ?? '{}').runId)
+}
 const pipeline = (text = '') => `version: 1\nimages: { web: {} }\n${text}\n`
 
 test('what another repository has published is no base and no image of a test, however its name is put together', async () => {
@@ -83,6 +89,22 @@ test('what another repository has published is no base and no image of a test, h
   }
 })
 
+test("a fork's build has no network in its steps, trusted ones have", async () => {
+  const { id } = world.repository
+  expect((await world.taxiway.call('PATCH', `/repos/${id}`, { pullRequests: 'all' })).status).toBe(200)
+  const on = 'on: { push: {}, pull_request: { branches: [main] } }'
+  const files = {
+    Dockerfile: `FROM busybox:stable\nRUN ip -o link | grep -c eth0; true\n`,
+    '.taxiway.yaml': pipeline(on),
+  }
+  const { sha, runId } = await world.push(files, 'Look at the network')
+  const links = async (run: string) => /^#\d+ (\d)$/m.exec(await world.taxiway.log(run))?.[1]
+  expect([(await over(runId)).state, await links(runId)]).toEqual(['succeeded', '1'])
+  const fork = await proposed(sha)
+  expect([fork.state, await links(fork.id)]).toEqual(['succeeded', '0'])
+  expect(await world.taxiway.log(fork.id)).toContain('its steps have no network')
+})
+
 test("a fork's build has nothing from the engine that the registry would not give to everybody; trusted code has", async () => {
   const { id } = world.repository
   expect((await world.taxiway.call('PATCH', `/repos/${id}`, { pullRequests: 'all' })).status).toBe(200)
@@ -91,9 +113,7 @@ test("a fork's build has nothing from the engine that the registry would not giv
     const files = { Dockerfile: `FROM ${name}\nRUN echo ${Date.now()}\n`, '.taxiway.yaml': pipeline(on) }
     const { sha, runId } = await world.push(files, 'Build from a private base')
     expect((await over(runId)).state).toBe('succeeded')
-    await world.host.pullRequest(mine, { number: 7, sha, branch: 'proposal', from: 'mallory/mine' })
-    const { responseBody } = world.host.deliveries().at(-1) ?? { responseBody: '{}' }
-    const fork = await over(JSON.parse(responseBody ?? '{}').runId)
+    const fork = await proposed(sha)
     expect([name, fork.state, fork.reason?.code]).toEqual([name, 'failed', 'image_not_allowed'])
     expect(fork.reason.message).toContain('asks for a password')
   }

@@ -1,3 +1,5 @@
+import { turning } from './inert.js'
+
 // Built from strings, as the sequences begin with control characters.
 const esc = String.fromCharCode(27)
 const bell = String.fromCharCode(7)
@@ -6,8 +8,8 @@ const sequences = new RegExp(
   `${esc}[\\]PX^_][^${esc}${bell}]*(?:${bell}|${esc}\\\\)?|${esc}\\[[0-?]*[ -/]*[@-~]?|${esc}[ -/]*[0-~]?`,
   'g',
 )
-/** Other control characters, and those that turn the direction of text. */
-const unprintable = /[^\P{Cc}\t]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+/** Control characters but the tab. */
+const unprintable = /[^\P{Cc}\t]/gu
 
 /** The lines of a piece of log as a terminal would leave them: escape sequences gone, overwritten progress folded. */
 export const cleanLines = (text) => text.replace(/\n$/, '').split('\n').map(cleanLine)
@@ -15,5 +17,5 @@ export const cleanLines = (text) => text.replace(/\n$/, '').split('\n').map(clea
 function cleanLine(line) {
   const plain = line.includes(esc) ? line.replace(sequences, '') : line
   const last = plain.includes('\r') ? (plain.split('\r').findLast((part) => part !== '') ?? '') : plain
-  return last.replace(unprintable, '')
+  return last.replace(unprintable, '').replace(turning, '')
 }

@@ -1,3 +1,5 @@
+import { inert } from './inert.js'
+
 const marks = {
   queued: '○',
   pending: '○',
@@ -28,10 +30,14 @@ export const byId = (id) => document.getElementById(id)
 /** An element with attributes and children; text goes in as text only. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name)
-  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(key, value)
-  made.append(...children.filter((child) => child !== undefined && child !== ''))
+  for (const [key, value] of Object.entries(attributes))
+    if (value !== undefined) made.setAttribute(key, isShown(key) ? inert(value) : value)
+  made.append(...children.filter((child) => child !== undefined && child !== '').map(shown))
   return made
 }
+
+const isShown = (attribute) => attribute === 'title' || attribute.startsWith('aria-')
+const shown = (child) => (typeof child === 'string' ? inert(child) : child)
 
 /** A state as a word with a mark, so that it doesn't rest on colour alone. */
 export const badge = (state) =>
@@ -60,7 +66,8 @@ export function tick() {
 }
 
 export function setText(target, text) {
-  if (target.textContent !== text) target.textContent = text
+  const now = inert(text)
+  if (target.textContent !== now) target.textContent = now
 }
 
 function ageText(iso, now) {
