@@ -22,10 +22,7 @@ const sentences = {
   redis_eviction_enabled: (p: { policy: string }) =>
     `Redis has maxmemory-policy ${p.policy}, which may throw away accepted work. Set it to noeviction.`,
   redis_not_durable: () => 'Redis does not write an append-only file. Set appendonly yes and appendfsync always.',
-  shutting_down: () => 'This server is shutting down. Try again shortly.',
   // Events that start nothing
-  ignored_ping: () => 'A ping needs no run.',
-  ignored_event: (p: { event: string }) => `Event ${p.event} starts nothing.`,
   ignored_branch: (p: { branch: string }) => `Branch ${p.branch} is not among the branches of this repository.`,
   ignored_branch_deleted: () => 'The branch was deleted.',
   ignored_tag: (p: { tag: string }) =>
@@ -170,6 +167,8 @@ const sentences = {
     `Run ${p.number} has no tested and published images any more, or never had. Run its commit again.`,
   release_not_found: (p: { environment: string; generation: number }) =>
     `Environment ${p.environment} has no release ${p.generation}, or not any more. See its list of releases.`,
+  release_unreadable: (p: { generation: number; detail: string }) =>
+    `What is stored of release ${p.generation} can not be read: ${p.detail}. It can't be given again; deploy its run instead.`,
   release_not_healthy: (p: { environment: string; generation: number; state: string }) =>
     `Release ${p.generation} of ${p.environment} was never healthy: it is ${p.state}. Choose one that was live.`,
   no_earlier_release: (p: { environment: string }) =>
@@ -203,7 +202,6 @@ const sentences = {
     `Environment ${p.environment} is not deployed from branch ${p.branch}.`,
   // Status
   status_undeliverable: (p: { detail: string }) => `The git host does not take the status: ${p.detail}.`,
-  host_unavailable: (p: { host: string; detail: string }) => `${p.host} did not take the status yet: ${p.detail}.`,
 } as const satisfies Record<string, (p: never) => string>
 
 /** One of the closed list of codes. */

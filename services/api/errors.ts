@@ -30,6 +30,7 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   run_not_waiting: 409,
   run_not_published: 409,
   release_not_healthy: 409,
+  release_unreadable: 409,
   no_earlier_release: 409,
   nothing_live: 409,
   after_not_live: 409,
@@ -45,7 +46,6 @@ const statuses: Partial<Record<ReasonCode, number>> = {
   queue_full: 503,
   machine_busy: 503,
   bodies_full: 503,
-  shutting_down: 503,
 }
 
 /** Answers a refusal: the status of its code (400 when it has none of its own), and when to come back where that helps. */

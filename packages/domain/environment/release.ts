@@ -139,6 +139,9 @@ export const chosen = ({ order, byHand }: LiveRelease): ReleaseOrder => ({
 export const objectOf = ({ order }: LiveRelease, name: string): RenderedObject | undefined =>
   order.objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === name)
 
+/** A release as it is listed: without an order if what was stored can't be read, which its reason says. */
+export type ListedRelease = Omit<Release, 'order'> & { order?: ReleaseOrder }
+
 /** What an environment was given: enough to give it again. */
 export interface Release {
   runId: RunId

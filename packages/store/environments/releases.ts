@@ -1,5 +1,6 @@
-import { fromStored, type Release, toStored } from '@taxiway/domain/environment/release.ts'
+import { fromStored, type ListedRelease, type Release, toStored } from '@taxiway/domain/environment/release.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
+import { reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { Redis } from '../redis/connection.ts'
@@ -12,6 +13,26 @@ const keptReleases = 50
 function parse(text: string): Release {
   const release = JSON.parse(text)
   return { ...release, order: fromStored(release.order) }
+}
+
+/** One that can't be read is listed as far as it is known, and says so. */
+function parseListed(generation: number, text: string): ListedRelease {
+  try {
+    return parse(text)
+  } catch (error) {
+    const why = reason('release_unreadable', { generation, detail: (error as Error).message })
+    const unknown = { runId: '' as RunId, sequence: 0, sha: '', state: 'superseded' as const, target: '' }
+    return { ...unknown, ...partsOf(text), generation, reason: why }
+  }
+}
+
+function partsOf(text: string): Partial<Omit<Release, 'order'>> {
+  try {
+    const { order: _, ...parts } = Object(JSON.parse(text))
+    return parts
+  } catch {
+    return {}
+  }
 }
 
 /** Releases and generations of environments. */
@@ -92,10 +113,19 @@ export function makeReleases(redis: Redis) {
       return generation ? read(repo, environment, generation) : undefined
     },
 
+    /** The same for people: also if it can't be read. */
+    async liveListed(repo: RepositoryId, environment: string): Promise<ListedRelease | undefined> {
+      const generation = await redis.hget(keys.environment(repo, environment), 'live')
+      const text = generation && (await redis.hget(keys.releases(repo, environment), generation))
+      return text ? parseListed(Number(generation), text) : undefined
+    },
+
     /** All kept releases of an environment, newest first. */
-    async list(repo: RepositoryId, environment: string): Promise<Release[]> {
-      const all = Object.values(await redis.hgetall(keys.releases(repo, environment))).map(parse)
-      return all.sort((a, b) => b.generation - a.generation)
+    async list(repo: RepositoryId, environment: string): Promise<ListedRelease[]> {
+      const all = Object.entries(await redis.hgetall(keys.releases(repo, environment)))
+      return all
+        .map(([generation, text]) => parseListed(Number(generation), text))
+        .sort((a, b) => b.generation - a.generation)
     },
   }
 }

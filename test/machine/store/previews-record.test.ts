@@ -3,6 +3,7 @@ import { newId, type RepositoryId, type RunId } from '@taxiway/domain/ids.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import type { Preview } from '@taxiway/store/environments/previews.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
+import { keys } from '@taxiway/store/redis/keys.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { exampleOrder } from '../../world/order.ts'
@@ -103,6 +104,33 @@ test('what is forgotten is no environment any more, and its next release has a h
   expect(await due()).toEqual([])
   expect(await keep(one)).toBe('kept')
   expect(await store.releases.claimGeneration(repo, one.environment, 'me', 0)).toBe(2)
+})
+
+test('a release that can not be read is listed as that, and the others as they are', async () => {
+  const environment = 'production'
+  const kept = (generation: number) => ({
+    runId: 'run_1' as RunId,
+    sequence: 1,
+    sha: 'a'.repeat(40),
+    generation,
+    state: 'live' as const,
+    target: 'docker',
+    order: exampleOrder(),
+  })
+  for (const generation of [1, 2, 3]) await store.releases.save(repo, environment, kept(generation))
+  const stored = (generation: number, text: string) =>
+    store.redis.hset(keys.releases(repo, environment), String(generation), text)
+  await stored(2, JSON.stringify({ ...kept(2), order: { version: 99 } }))
+  await stored(3, 'not JSON')
+  const listed = await store.releases.list(repo, environment)
+  expect(listed.map(({ generation, sha, order }) => [generation, sha !== '', order !== undefined])).toEqual([
+    [3, false, false],
+    [2, true, false],
+    [1, true, true],
+  ])
+  expect(listed.map((one) => one.reason?.code)).toEqual(['release_unreadable', 'release_unreadable', undefined])
+  expect(listed[1]?.reason?.message).toContain('version 99')
+  expect((await store.releases.liveListed(repo, environment))?.reason?.code).toBe('release_unreadable')
 })
 
 test('a namespace is given back by its owner only', async () => {

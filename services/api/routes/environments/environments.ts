@@ -6,7 +6,7 @@ import {
   ReleaseView,
 } from '@taxiway/domain/environment/environment.ts'
 import { ruleObjection } from '@taxiway/domain/environment/place.ts'
-import type { Release } from '@taxiway/domain/environment/release.ts'
+import type { ListedRelease } from '@taxiway/domain/environment/release.ts'
 import { stateAt } from '@taxiway/domain/environment/state.ts'
 import { isTimeZone } from '@taxiway/domain/environment/windows.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
@@ -29,13 +29,13 @@ export function environmentRoutes(app: Api, deps: ApiDeps): void {
 }
 
 /** A release as the API answers it. */
-export const viewRelease = (url: string, environment: string, release: Release) => {
-  const { namespace, digests } = release.order
+export const viewRelease = (url: string, environment: string, release: ListedRelease) => {
+  const { order, ...known } = release
   return {
     environment,
-    ...release,
-    namespace,
-    images: digests,
+    ...known,
+    namespace: order?.namespace ?? '',
+    images: order?.digests ?? [],
     runUrl: runUrl(url, release.runId as RunId),
   }
 }
@@ -45,7 +45,7 @@ export async function viewEnvironment({ store, url }: ApiDeps, repo: RepositoryI
   const preview = await store.previews.read(repo, name)
   const [rules, live, hold, seen, trouble] = await Promise.all([
     store.environments.rules(repo, ruledAs({ name, preview })),
-    store.releases.live(repo, name),
+    store.releases.liveListed(repo, name),
     store.environments.hold(repo, name),
     store.environmentStates.read({ repo, name }),
     preview && store.previews.trouble(repo, name),
@@ -123,9 +123,9 @@ function readRoutes(app: Api, deps: ApiDeps): void {
       const { name } = request.params
       const [releases, live] = await Promise.all([
         store.releases.list(repo.value.id, name),
-        store.releases.live(repo.value.id, name),
+        store.releases.liveListed(repo.value.id, name),
       ])
-      const view = (release: Release) => ({
+      const view = (release: ListedRelease) => ({
         ...viewRelease(url, name, release),
         ...(release.generation === live?.generation ? { current: true } : {}),
       })

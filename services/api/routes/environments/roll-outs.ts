@@ -79,8 +79,9 @@ export function rollOutRoutes(app: Api, deps: ApiDeps): void {
 async function promotion(store: Store, id: string, environment: string, to: string): Promise<Outcome<Wanted>> {
   const repo = await findEnvironment(store, id, environment)
   if (!repo.ok) return repo
-  const live = await store.releases.live(repo.value.id, environment)
+  const live = await store.releases.liveListed(repo.value.id, environment)
   if (!live) return refuse('nothing_live', { environment })
+  if (!live.order && live.reason) return { ok: false, reason: live.reason }
   const { runId, generation } = live
   const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
@@ -111,11 +112,12 @@ async function rollback(
   if (!repo.ok) return repo
   const [releases, live] = await Promise.all([
     store.releases.list(repo.value.id, environment),
-    store.releases.live(repo.value.id, environment),
+    store.releases.liveListed(repo.value.id, environment),
   ])
   const chosen = chooseRollback(releases, environment, live, wanted)
   if (!chosen.ok) return chosen
-  const { runId, generation } = chosen.value
+  const { runId, generation, order, reason } = chosen.value
+  if (!order && reason) return { ok: false, reason }
   const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
   const asked = { runId, number: source.value.number, generation }
@@ -133,7 +135,7 @@ async function mayReceive(store: Store, source: Run, environment: string): Promi
   const releases = await store.releases.list(source.repo, after)
   const references = source.images.map(({ reference }) => reference)
   const wasLive = releases.some(({ sha, state, order }) => {
-    const { digests } = order
+    const digests = order?.digests ?? ['']
     return state === 'live' && sha === source.sha && digests.every((digest) => references.includes(digest))
   })
   return wasLive ? done(undefined) : refuse('after_not_live', { environment, after })
