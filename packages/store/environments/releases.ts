@@ -35,12 +35,8 @@ function partsOf(text: string): Partial<Omit<Release, 'order'>> {
   }
 }
 
-/** Releases and generations of environments. */
-export function makeReleases(redis: Redis) {
-  const want = loadScript(redis, new URL('./want-release.lua', import.meta.url))
-  const reach = loadScript(redis, new URL('./reach-gate.lua', import.meta.url))
-  const hold = loadScript(redis, new URL('./hold-lane.lua', import.meta.url))
-  const claim = loadScript(redis, new URL('./claim-generation.lua', import.meta.url))
+/** What is read of releases. */
+function readers(redis: Redis) {
   const read = async (
     repo: RepositoryId,
     environment: string,
@@ -49,6 +45,39 @@ export function makeReleases(redis: Redis) {
     const text = await redis.hget(keys.releases(repo, environment), String(generation))
     return text ? parse(text) : undefined
   }
+  return {
+    /** The release of that generation, as long as it is kept. */
+    read,
+
+    /** The last release that was healthy, if there is one. */
+    async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {
+      const generation = await redis.hget(keys.environment(repo, environment), 'live')
+      return generation ? read(repo, environment, generation) : undefined
+    },
+
+    /** The same for people: also if it can't be read. */
+    async liveListed(repo: RepositoryId, environment: string): Promise<ListedRelease | undefined> {
+      const generation = await redis.hget(keys.environment(repo, environment), 'live')
+      const text = generation && (await redis.hget(keys.releases(repo, environment), generation))
+      return text ? parseListed(Number(generation), text) : undefined
+    },
+
+    /** All kept releases of an environment, newest first. */
+    async list(repo: RepositoryId, environment: string): Promise<ListedRelease[]> {
+      const all = Object.entries(await redis.hgetall(keys.releases(repo, environment)))
+      return all
+        .map(([generation, text]) => parseListed(Number(generation), text))
+        .sort((a, b) => b.generation - a.generation)
+    },
+  }
+}
+
+/** Releases and generations of environments. */
+export function makeReleases(redis: Redis) {
+  const want = loadScript(redis, new URL('./want-release.lua', import.meta.url))
+  const reach = loadScript(redis, new URL('./reach-gate.lua', import.meta.url))
+  const hold = loadScript(redis, new URL('./hold-lane.lua', import.meta.url))
+  const claim = loadScript(redis, new URL('./claim-generation.lua', import.meta.url))
   return {
     /**
      * Makes the run the wanted one, unless a newer one is. @param place of the run among all: its sequence of intake, unless it
@@ -104,29 +133,7 @@ export function makeReleases(redis: Redis) {
       if (release.state === 'applying') await leaveBehind(redis, key, release.generation)
     },
 
-    /** The release of that generation, as long as it is kept. */
-    read,
-
-    /** The last release that was healthy, if there is one. */
-    async live(repo: RepositoryId, environment: string): Promise<Release | undefined> {
-      const generation = await redis.hget(keys.environment(repo, environment), 'live')
-      return generation ? read(repo, environment, generation) : undefined
-    },
-
-    /** The same for people: also if it can't be read. */
-    async liveListed(repo: RepositoryId, environment: string): Promise<ListedRelease | undefined> {
-      const generation = await redis.hget(keys.environment(repo, environment), 'live')
-      const text = generation && (await redis.hget(keys.releases(repo, environment), generation))
-      return text ? parseListed(Number(generation), text) : undefined
-    },
-
-    /** All kept releases of an environment, newest first. */
-    async list(repo: RepositoryId, environment: string): Promise<ListedRelease[]> {
-      const all = Object.entries(await redis.hgetall(keys.releases(repo, environment)))
-      return all
-        .map(([generation, text]) => parseListed(Number(generation), text))
-        .sort((a, b) => b.generation - a.generation)
-    },
+    ...readers(redis),
   }
 }
 
