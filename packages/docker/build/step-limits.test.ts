@@ -38,8 +38,8 @@ test('steps are found where systemd drives the cgroups, and what is beside them 
     mkdirSync(join(folder, ...path), { recursive: true })
     return join(folder, ...path, 'pids.max')
   }
-  writeFileSync(join(folder, 'cgroup.controllers'), '')
   make('docker/buildkit')
+  writeFileSync(join(folder, 'cgroup.controllers'), '')
   writeFileSync(join(folder, 'docker/buildkit/cgroup.procs'), '')
   const files = [make('docker/buildkit/abc'), make('system.slice/system.slice:docker:abc')]
   const other = make('system.slice/ssh.service')
