@@ -33,7 +33,7 @@ export interface Evidence {
   stepNetwork?: boolean | undefined
   stepLimits?: boolean | undefined
 }
-/** Passes between two probes: five minutes. While something lacks, every pass asks. */
+/** Passes between two probes: five minutes. The first is for the second pass, unless somebody waits for it; while something lacks, every pass asks. */
 const probeEvery = 15
 
 /** What is not held; undefined is what nobody knows yet. A probe's word goes over what this process believes to have done. */
@@ -97,7 +97,7 @@ export function makeContainment({ config, engine, logger, limitsSteps }: Contain
       const failure = rules && (await install(config, rules))
       evidence.rules = rules && failure === undefined
       if (!mayProbe) return
-      if (passes++ % probeEvery === 0 || lack() !== undefined || isOpen()) await probe(signal)
+      if (passes++ % probeEvery === 1 || lack() !== undefined || isOpen()) await probe(signal)
       const detail = lack()
       if (mode === 'open') tell('warn', {}, 'egress: open, tests reach whatever this machine reaches')
       if (detail !== undefined)
