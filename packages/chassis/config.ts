@@ -89,6 +89,10 @@ export const variables = {
     help: 'What a container on an engine has to end, in milliseconds, before it is killed.',
   },
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
+  TAXIWAY_RETRY_PAUSES_MS: {
+    default: '1000,3000,10000,30000,90000',
+    help: 'Pauses, in milliseconds (comma-separated), after which a run whose git host, registry, engine or cluster was away is tried again; other faults of the infrastructure after the first only.',
+  },
   TAXIWAY_SWEEP_MS: {
     default: '30000',
     help: 'How often, in milliseconds, a builder removes from its engine and disk what ended runs left.',
@@ -140,6 +144,7 @@ export interface Config {
   previews: { lookMs: number; removeMs: number }
   stopMs: number
   retryBaseMs: number
+  retryPausesMs: number[]
   sweepMs: number
   leastFreePercent: number
   cacheGb: number
@@ -158,7 +163,7 @@ export interface Config {
  */
 export function readConfig(environment: Record<string, string | undefined>, { keyless } = { keyless: false }): Config {
   const problems: string[] = []
-  const { text, list, integer, oneOf, url } = makeReader(environment, problems)
+  const { text, list, integer, integers, oneOf, url } = makeReader(environment, problems)
   const dataFolder = resolve(text('TAXIWAY_DATA'))
   const home = join(homedir(), '.kube', 'config')
   const config = {
@@ -208,6 +213,7 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
     },
     stopMs: integer('TAXIWAY_STOP_MS', 0, 600_000),
     retryBaseMs: integer('TAXIWAY_RETRY_BASE_MS', 1, 600_000),
+    retryPausesMs: integers('TAXIWAY_RETRY_PAUSES_MS', 0, 3_600_000),
     sweepMs: integer('TAXIWAY_SWEEP_MS', 100, 3_600_000),
     leastFreePercent: integer('TAXIWAY_LEAST_FREE', 0, 99),
     cacheGb: integer('TAXIWAY_CACHE_GB', 0, 100_000),
@@ -236,12 +242,15 @@ function makeReader(environment: Record<string, string | undefined>, problems: s
       .split(',')
       .map((item) => item.trim())
       .filter(Boolean)
-  const integer = (name: Variable, least: number, most: number): number => {
-    const value = Number(text(name))
+  const whole = (name: Variable, word: string, least: number, most: number): number => {
+    const value = Number(word)
     if (!Number.isInteger(value) || value < least || value > most)
       problems.push(`${name} must be a whole number from ${least} to ${most}`)
     return value
   }
+  const integer = (name: Variable, least: number, most: number): number => whole(name, text(name), least, most)
+  const integers = (name: Variable, least: number, most: number): number[] =>
+    list(name).map((word) => whole(name, word, least, most))
   const oneOf = <Word extends string>(name: Variable, words: readonly Word[]): Word => {
     const value = words.find((word) => word === text(name))
     if (!value) problems.push(`${name} must be one of ${words.join(', ')}`)
@@ -251,7 +260,7 @@ function makeReader(environment: Record<string, string | undefined>, problems: s
     if (!URL.canParse(text(name))) problems.push(`${name} must be a URL`)
     return text(name).replace(/\/+$/, '')
   }
-  return { text, list, integer, oneOf, url }
+  return { text, list, integer, integers, oneOf, url }
 }
 
 /** What is wrong with the origins and ranges. */

@@ -1,6 +1,6 @@
 import type { ReasonCode } from './reason.ts'
 
-/** Codes that name the infrastructure's fault: the run ends `errored`, after one automatic retry. All others are the code's fault. */
+/** Codes that name the infrastructure's fault: the run ends `errored`, unless another try helps. All others are the code's fault. */
 const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'worker_lost',
   'machine_busy',
@@ -23,7 +23,7 @@ const infrastructure: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'unknown_error',
   'stale_generation',
 ])
-/** Infrastructure faults that the same try will meet again: they are not retried. */
+/** Infrastructure faults that the same try will meet again: they are final. */
 const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'poisoned',
   'not_contained',
@@ -34,6 +34,16 @@ const permanent: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
   'program_missing',
   'stale_generation',
   'target_unavailable',
+])
+
+/** Faults of a neighbour that may be back in a moment: they are tried again for minutes. */
+const outages: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'git_unavailable',
+  'docker_unavailable',
+  'docker_daemon_restarted',
+  'registry_unavailable',
+  'cluster_unavailable',
+  'redis_unavailable',
 ])
 
 /** Codes by which a release is refused before anything of its environment is switched. */
@@ -47,7 +57,9 @@ const refusals: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 
 /** Whose fault is it: the infrastructure's (`errored`) or the code's (`failed`)? */
 export const isInfrastructure = (code: ReasonCode): boolean => infrastructure.has(code)
-/** May one automatic retry help? */
+/** Is a neighbour away, maybe for minutes? */
+export const isOutage = (code: ReasonCode): boolean => outages.has(code)
+/** May another try help? */
 export const isRetryable = (code: ReasonCode): boolean => infrastructure.has(code) && !permanent.has(code)
 
 /** Does it say something about the release itself, once that was tried in its environment? */

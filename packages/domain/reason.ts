@@ -210,6 +210,8 @@ export type ReasonCode = keyof typeof sentences
 export interface Reason {
   code: ReasonCode
   message: string
+  /** How long the other side asks not to be asked again (Retry-After). Not kept with the run. */
+  retryAfterMs?: number
 }
 /** Done with a value, or refused with a reason. What nobody expects is thrown instead. */
 export type Outcome<T> = { ok: true; value: T } | { ok: false; reason: Reason }

@@ -1,6 +1,7 @@
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { FetchOrder } from './fetch-order.ts'
 import type { GitResult } from './git.ts'
+import { retryAfterMs } from './retry-after.ts'
 import type { CloneUrl } from './url.ts'
 
 export interface FetchFailure {
@@ -20,9 +21,9 @@ const isInvalid = /^error: object [0-9a-f]+: (.+)$/m
 const isOtherSide =
   /unable to access|returned error|RPC failed|early EOF|hung up|disconnect|repository .*not found|protocol error|expected flush|bad line length|not valid: is this a git repository|transport '.*' not allowed|curl|dumb http/i
 
-/** What git's words mean: those of git 2.39's own messages (LANG=C), and of the usual servers. */
+/** What git's words mean: those of git 2.39's own messages (LANG=C), and of the usual servers. `answers` are the headers that git traced. */
 export function whyFetchFailed(
-  { stderr: said, timedOut }: Pick<GitResult, 'stderr' | 'timedOut'>,
+  { stderr: said, timedOut, answers = '' }: Pick<GitResult, 'stderr' | 'timedOut'> & { answers?: string },
   { sha, limits }: Pick<FetchOrder, 'sha' | 'limits'>,
   { url }: Pick<CloneUrl, 'url'>,
 ): FetchFailure {
@@ -30,8 +31,14 @@ export function whyFetchFailed(
   // The other side writes into it too, as much as it likes.
   const stderr = said.slice(-mostWords)
   const is = (why: Reason, mirrorBroken = false) => ({ reason: why, mirrorBroken })
-  const unavailable = (detail: string) =>
-    reason('git_unavailable', { host, detail: oneLine(detail, 200).replace(/\.$/, '') || 'git failed without a word' })
+  const afterMs = retryAfterMs(answers, Date.now())
+  const unavailable = (detail: string): Reason => ({
+    ...reason('git_unavailable', {
+      host,
+      detail: oneLine(detail, 200).replace(/\.$/, '') || 'git failed without a word',
+    }),
+    ...(afterMs === undefined ? {} : { retryAfterMs: afterMs }),
+  })
   // The URL is left out: a repository may be called "returned error: 403".
   const words = stderr.replaceAll(url, '').replace(/'https?:[^']*'/g, "''")
   if (timedOut) return is(reason('timeout', { step: 'Checkout', seconds: Math.round(limits.deadlineMs / 1000) }))

@@ -1,3 +1,5 @@
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { done, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { type FetchFailure, whyFetchFailed } from './fetch-failure.ts'
 import type { FetchOrder } from './fetch-order.ts'
@@ -7,6 +9,7 @@ import type { CloneUrl } from './url.ts'
 
 const sizeCheckMs = 250
 const localMs = 30_000
+const mostTraceBytes = 64 * 1024
 /** How far back a branch is looked through on servers that give no commit by its name. */
 const branchDepth = 200
 const fetchArgs = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--no-recurse-submodules']
@@ -41,20 +44,27 @@ async function fetchRef(
   const tooLarge = new AbortController()
   const watch = setInterval(async () => (await isTooLarge()) && tooLarge.abort(), sizeCheckMs)
   let isWhole = false
+  const trace = join(folder, 'trace')
   try {
     const fetched = await git(['fetch', ...fetchArgs, `--depth=${depth}`, '--', url.url, what], {
       folder,
       remote: remoteOf(order, url),
       deadlineMs,
+      // Of headers only, and without those that say who we are (GIT_TRACE_REDACT).
+      environment: { GIT_TRACE_CURL: trace, GIT_TRACE_CURL_NO_DATA: '1' },
       signal: AbortSignal.any([order.signal, tooLarge.signal]),
     })
-    if (fetched.exitCode !== 0) return { ok: false, ...whyFetchFailed(fetched, order, url) }
+    if (fetched.exitCode !== 0) {
+      const answers = await tailOf(trace)
+      return { ok: false, ...whyFetchFailed({ ...fetched, answers }, order, url) }
+    }
     isWhole = !(await isTooLarge())
     if (isWhole) return done(undefined)
   } catch (error) {
     if (!tooLarge.signal.aborted || order.signal.aborted) throw error
   } finally {
     clearInterval(watch)
+    await rm(trace, { force: true })
     // A fetch that was cut off, or found no room, gives back what it has taken.
     if (!isWhole) await removeLeftovers(folder, { loose: true })
   }
@@ -67,3 +77,17 @@ const remoteOf = ({ token }: FetchOrder, { origin, pin }: CloneUrl) => ({
   ...(token ? { token } : {}),
   ...(pin ? { pin } : {}),
 })
+
+/** The end of a file that the other side had a part in writing; nothing, if it is not there. */
+async function tailOf(path: string): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined)
+  if (!file) return ''
+  try {
+    const { size } = await file.stat()
+    const bytes = Buffer.alloc(Math.min(size, mostTraceBytes))
+    await file.read(bytes, 0, bytes.length, size - bytes.length)
+    return bytes.toString()
+  } finally {
+    await file.close()
+  }
+}

@@ -11,11 +11,11 @@ import type { Store } from '@taxiway/store/store.ts'
 import { type Attempt, beginAttempt } from './attempts.ts'
 import { type End, endOf } from './end.ts'
 import { hiddenValues } from './hidden-values.ts'
-import { type AttemptContext, faultReason } from './stage.ts'
+import { type AttemptContext, faultReason, finishedBy } from './stage.ts'
 
 /** What a worker holds runs with. */
 export interface HoldDeps {
-  config: Pick<Config, 'worker' | 'registry'>
+  config: Pick<Config, 'worker' | 'registry' | 'retryPausesMs'>
   store: Store
   logger: Logger
   /** What this process works on now, to be given back at a shutdown. */
@@ -43,7 +43,8 @@ export async function holdRun(
   const secrets = hiddenValues(store, attempt.run.repo, config.registry)
   secrets.catch(() => {})
   const log = logger.child({ run: id, attempt: attempt.fence.attempt })
-  const context: AttemptContext = { store, logger: log, attempt, secrets }
+  const { retryPausesMs } = config
+  const context: AttemptContext = { store, logger: log, attempt, secrets, retryPausesMs }
   active.add(attempt)
   try {
     await writeEnd(context, await workToEnd(context, work), config.worker)
@@ -69,7 +70,7 @@ async function workToEnd(context: AttemptContext, work: (context: AttemptContext
     logger.error({ err: hideError(secrets, error), run: attempt.run.id }, 'attempt met a fault')
     const reason = faultReason(error)
     const stage = attempt.run.stages.find(({ state }) => state === 'running' || state === 'pending')
-    if (stage) await write(context, { type: 'stage_finished', stage: stageKey(stage), state: 'errored', reason })
+    if (stage) await write(context, finishedBy(context, stageKey(stage), reason))
     return { end: 'refused', reason }
   }
 }

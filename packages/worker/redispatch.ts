@@ -20,9 +20,10 @@ export function makeRedispatch(runs: Runs, queue: JobQueue, clock: () => number)
     const open = await runs.open()
     const ids = new Set(open.map(({ id }) => id))
     for (const known of [silentSince, added]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
-    for (const { id, version, isHeld, isLeased } of open) {
+    for (const { id, version, isHeld, isLeased, retryAtMs } of open) {
       if (isLeased || !isHeld) silentSince.delete(id)
       if (!isHeld) {
+        if (retryAtMs > Date.now()) continue
         const last = added.get(id)
         if (last?.version === version && clock() - last.atMs < againMs) continue
         const run = await runs.read(id)

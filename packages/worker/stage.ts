@@ -2,9 +2,11 @@ import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import { type Outcome, type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/run/hide-event.ts'
+import { retryPauseMs } from '@taxiway/domain/run/retry.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'
 import { hideError, hideSecrets } from '@taxiway/domain/secrets/mask.ts'
 import { Unreadable } from '@taxiway/store/access/secrets.ts'
+import { isOfRedis } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Attempt } from './attempts.ts'
 import { type End, endOf, Left } from './end.ts'
@@ -28,6 +30,8 @@ export interface AttemptContext {
   store: Store
   logger: { error(details: object, message: string): void; info(message: string): void }
   attempt: Attempt
+  /** Pauses before what the infrastructure did is tried again, in ms. */
+  retryPausesMs: readonly number[]
   /** Values that no log may show; on their way while the first stage starts. */
   secrets: Promise<readonly string[]>
 }
@@ -50,7 +54,7 @@ export async function record(context: AttemptContext, event: RunEvent): Promise<
 
 /**
  * Runs one stage: tells that it began, streams its log, tells how it ended. What the work refuses has a reason, and so has a
- * fault, which ends as `unknown_error` or by its own name, and is tried once more. A stage that an earlier attempt finished may
+ * fault, which ends as `unknown_error` or by its own name. What the infrastructure did is tried again (`retryPauseMs`). A stage that an earlier attempt finished may
  * run again for what it leaves on this machine; its verdict stands.
  */
 export async function runStage<T>(
@@ -67,16 +71,27 @@ export async function runStage<T>(
     const outcome = await withLog(context, key, isRepeated, work)
     attempt.signal.throwIfAborted()
     if (!outcome.ok) {
-      const { reason } = outcome
-      const state = isInfrastructure(reason.code) ? 'errored' : 'failed'
-      await record(context, { type: 'stage_finished', stage: key, state, reason })
-      return { end: 'refused', reason }
+      await record(context, finishedBy(context, key, outcome.reason))
+      return { end: 'refused', reason: outcome.reason }
     }
     if (!isRepeated) await record(context, { type: 'stage_finished', stage: key, state: 'succeeded' })
     return { end: 'done', value: outcome.value }
   } catch (error) {
     return endOf(error, attempt.signal)
   }
+}
+
+/** How a stage ends that was refused or met a fault: for good, or to be tried again. */
+export function finishedBy(
+  { attempt, store, retryPausesMs }: Pick<AttemptContext, 'attempt' | 'store' | 'retryPausesMs'>,
+  key: string,
+  { code, message, retryAfterMs }: Reason,
+): RunEvent {
+  const state = isInfrastructure(code) ? 'errored' : 'failed'
+  const retries = findStage(attempt.run, key)?.retries ?? 0
+  const pauseMs = retryPauseMs({ code, message, ...(retryAfterMs ? { retryAfterMs } : {}) }, retries, retryPausesMs)
+  const retryAt = pauseMs === undefined ? {} : { retryAt: new Date(store.now().getTime() + pauseMs).toISOString() }
+  return { type: 'stage_finished', stage: key, state, reason: { code, message }, ...retryAt }
 }
 
 /** Does the work with a log of its own, which ends with what came of it. */
@@ -106,8 +121,12 @@ async function withLog<T>(
   })
   // What a reason quotes from a log or an answer shows no secret either.
   const outcome: Outcome<T> = found.ok ? found : { ok: false, reason: hideReason(secrets, found.reason) }
-  if (!outcome.ok) log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
-  else if (!isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
+  if (!outcome.ok) {
+    log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
+    const end = finishedBy(context, key, outcome.reason)
+    if (end.type === 'stage_finished' && end.retryAt) log.say(`tried again at ${end.retryAt}`)
+  }
+  if (outcome.ok && !isRepeated) log.say(`✓ ${key} took ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
   await log.end()
   return outcome
 }
@@ -124,6 +143,7 @@ function openLog({ store, attempt }: AttemptContext, key: string, secrets: reado
 /** What a fault on our side is told as: what people can do something about, by its name. */
 export function faultReason(error: unknown): Reason {
   if (error instanceof Unreadable) return reason('secrets_unreadable')
+  if (isOfRedis(error)) return reason('redis_unavailable')
   if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return reason('disk_full', { where: 'the worker' })
   return reason('unknown_error')
 }

@@ -1,14 +1,14 @@
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
-import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { type Engine, engineFault } from '@taxiway/docker/engine/engine.ts'
 import { removeRun } from '@taxiway/docker/engine/labels.ts'
-import { reason } from '@taxiway/domain/reason.ts'
+import { type Outcome, reason } from '@taxiway/domain/reason.ts'
 import { buildStages } from '@taxiway/domain/run/parts.ts'
 import { findStage, isPassed, isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 import type { Attempt } from '@taxiway/worker/attempts.ts'
 import type { End } from '@taxiway/worker/end.ts'
 import { type HoldDeps, holdRun } from '@taxiway/worker/hold-run.ts'
-import { type AttemptContext, record, runStage } from '@taxiway/worker/stage.ts'
+import { type AttemptContext, record, runStage, type StageContext } from '@taxiway/worker/stage.ts'
 import type { Containment } from './containment.ts'
 import { giveWay } from './give-way.ts'
 import { limitTime } from './limit-time.ts'
@@ -66,7 +66,9 @@ async function throughStages(deps: BuilderDeps, context: AttemptContext, workspa
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)
   if (by !== undefined) return { end: 'superseded', by }
-  const built = await runStage(context, 'build', (stage) => build(stage, { ...deps, tree: tree.value }))
+  const built = await runStage(context, 'build', (stage) =>
+    onEngine(stage, build(stage, { ...deps, tree: tree.value })),
+  )
   if (built.end !== 'done') return built
   // Untrusted code leaves nothing behind that others might take for ours.
   if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
@@ -74,11 +76,24 @@ async function throughStages(deps: BuilderDeps, context: AttemptContext, workspa
   const made = { ...deps, tree: tree.value, ...built.value }
   // Publish overlaps test: what failed its test is in the registry under its run's tag, and deployed by nobody.
   const end = await together(context.attempt, [
-    ...(isDone(context, 'test') ? [] : [runStage(context, 'test', (stage) => test(stage, made))]),
-    ...(isDone(context, 'publish') ? [] : [runStage(context, 'publish', (stage) => publish(stage, made))]),
+    ...(isDone(context, 'test') ? [] : [runStage(context, 'test', (stage) => onEngine(stage, test(stage, made)))]),
+    ...(isDone(context, 'publish')
+      ? []
+      : [runStage(context, 'publish', (stage) => onEngine(stage, publish(stage, made)))]),
   ])
   if (end.end === 'done' && !isTerminal(context.attempt.run.state)) await record(context, { type: 'handed_over' })
   return end
+}
+
+/** Names the engine where it went away from under a stage. */
+async function onEngine<T>({ signal }: StageContext, work: Promise<Outcome<T>>): Promise<Outcome<T>> {
+  return work.catch((error: NodeJS.ErrnoException) => {
+    const isConnection =
+      ['connect', 'read', 'write'].includes(error.syscall ?? '') || error.message === 'socket hang up'
+    const gone = isConnection && !signal.aborted ? engineFault(error, { midWork: true }) : undefined
+    if (gone) return { ok: false, reason: gone }
+    throw error
+  })
 }
 
 /** The end of stages that run side by side: what one refuses ends the others, and is the end of all. */

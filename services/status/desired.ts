@@ -1,5 +1,6 @@
 import { oneLine } from '@taxiway/domain/reason.ts'
 import type { Stage } from '@taxiway/domain/run/parts.ts'
+import { waitsToRetry } from '@taxiway/domain/run/retry.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
 
 /** What the git host shall say of a commit in one context. */
@@ -47,7 +48,10 @@ function describe(run: Run, context: string, stage: Stage, done: string): Desire
   switch (stage.state) {
     case 'pending':
       if (run.gate && run.gate.environment === stage.environment) return status('pending', run.gate.message)
-      return status('pending', stage.reason ? `Trying again: ${stage.reason.message}` : 'In progress')
+      return status(
+        'pending',
+        stage.reason ? (waitsToRetry(run)?.message ?? `Trying again: ${stage.reason.message}`) : 'In progress',
+      )
     case 'running':
       return status('pending', progressOf(run, stage) ?? 'In progress')
     case 'succeeded':

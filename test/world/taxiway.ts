@@ -67,6 +67,8 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
     TAXIWAY_ADMIN_TOKEN: token,
     // Leftovers are awaited, not the time until they are looked for.
     TAXIWAY_SWEEP_MS: '2000',
+    // One more try, and at once: what is retried for minutes has tests of its own.
+    TAXIWAY_RETRY_PAUSES_MS: '100',
     // Enough for whoever ends when asked to; a shell as process 1 never does.
     TAXIWAY_STOP_MS: '3000',
   }

@@ -2,6 +2,7 @@ import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { engineFault } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
 import { parseImageReference } from '../image/image.ts'
+import { registryFailure } from '../image/registry-failure.ts'
 import type { BuildStep } from './buildkit.ts'
 
 /** What is known beside the builder's words. */
@@ -28,8 +29,8 @@ export function explainBuildFailure(
   if (exit === undefined) {
     const base = baseImage(message, failed)
     const registry = base && parseImageReference(base)?.registry
-    if (registry && isRefusal.test(message)) return reason('registry_auth_failed', { registry, image: base })
-    if (base) return reason('image_not_found', registry ? { image: base, registry } : { image: base })
+    const ofRegistry = registry ? registryFailure(plain(message), base, registry) : undefined
+    if (ofRegistry) return ofRegistry
     const infrastructure = engineFault(new Error(withoutNames(message)), { midWork: true })
     return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
   }
@@ -45,9 +46,6 @@ export function explainBuildFailure(
   const said = failed?.lastLine ? `: ${oneLine(failed.lastLine, 300).replace(/[.:]+$/, '')}` : ''
   return reason('build_failed', { image: order.image, step, detail: `exit code ${exit}${killed}${said}` })
 }
-
-/** Docker Hub says "insufficient_scope" of what does not exist as well, so that is no refusal. */
-const isRefusal = /401 unauthorized|403 forbidden|no basic auth credentials|failed to authorize|incorrect username/i
 
 /** The builder's words without names of files and commands, which may be any words. */
 const withoutNames = (message: string): string => message.replaceAll(/"[^"\n]*"/g, '""')

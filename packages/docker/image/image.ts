@@ -8,10 +8,12 @@ import {
   engineFault,
   engineMessage,
   hasStatus,
+  isDiskFull,
   stream,
   within,
 } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
+import { registryFailure } from './registry-failure.ts'
 
 /** A parsed image reference; without a registry in it, Docker Hub is meant. */
 export interface ImageReference {
@@ -89,13 +91,9 @@ export async function pullImage(
 }
 
 function explainPull(message: string, image: string, registry: string): Outcome<never> {
-  if (/not found|manifest unknown|does not exist|no such image/i.test(message))
-    return refuse('image_not_found', { image, registry })
-  if (isAuthFailure(message)) return refuse('registry_auth_failed', { registry, image })
-  const reason = engineFault(new Error(message), { midWork: true })
-  return reason?.code === 'disk_full'
-    ? { ok: false, reason }
-    : refuse('registry_unavailable', { registry, detail: message })
+  if (isDiskFull(message)) return refuse('disk_full', { where: 'the Docker engine' })
+  const known = registryFailure(message, image, registry)
+  return known ? { ok: false, reason: known } : refuse('registry_unavailable', { registry, detail: message })
 }
 
 /** Is the image in the engine, under this name or id? */

@@ -2,7 +2,8 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'
-import { authHeader, imageExists, isAuthFailure, parseImageReference, pullImage } from '../image/image.ts'
+import { authHeader, imageExists, parseImageReference, pullImage } from '../image/image.ts'
+import { registryFailure } from '../image/registry-failure.ts'
 import type { Workload } from './pod.ts'
 
 /** The engine, and who it is to its registries. */
@@ -23,17 +24,17 @@ export async function checkImage(
   const registry = parseImageReference(image)?.registry
   if (registry === undefined) return refuse('image_not_found', { image })
   if (await imageExists(engine, image, signal)) return done(undefined)
+  const options = authHeader((await registryAuths?.())?.[registry], registry)
   try {
-    const options = authHeader((await registryAuths?.())?.[registry], registry)
     await within(callDeadlineMs, signal, () => engine.docker.getImage(image).distribution(options))
     return done(undefined)
   } catch (error) {
     signal.throwIfAborted()
     if (engineFault(error, { midWork: false })) throw error
     const detail = engineMessage(error)
-    if (/not found|manifest unknown|no such manifest|name unknown/i.test(detail))
-      return refuse('image_not_found', { image, registry })
-    if (hasStatus(error, 401, 403) || isAuthFailure(detail)) return refuse('registry_auth_failed', { registry, image })
+    const known = registryFailure(detail, image, registry)
+    if (known) return { ok: false, reason: known }
+    if (hasStatus(error, 401, 403)) return refuse('registry_auth_failed', { registry, image })
     return refuse('registry_unavailable', { registry, detail: oneLine(detail, 300).replace(/\.$/, '') })
   }
 }

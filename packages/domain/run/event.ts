@@ -17,7 +17,14 @@ export type RunEvent =
   | { type: 'worker_lost'; worker: string; since: string }
   | { type: 'planned'; plan: Plan }
   | { type: 'stage_started'; stage: string }
-  | { type: 'stage_finished'; stage: string; state: 'succeeded' | 'failed' | 'errored' | 'skipped'; reason?: Reason }
+  | {
+      type: 'stage_finished'
+      stage: string
+      state: 'succeeded' | 'failed' | 'errored' | 'skipped'
+      reason?: Reason
+      /** The run goes back to the queue, and this stage is tried again from then on. */
+      retryAt?: string
+    }
   | { type: 'image_built'; image: string; imageId: string; reusedFrom?: Digest; reusedRun?: number; bases?: RunBase[] }
   | { type: 'image_published'; image: string; digest: Digest; reference: string; provenance?: Digest; user?: string }
   /** A test began, ended, or was tried again; the latest of its name counts. */

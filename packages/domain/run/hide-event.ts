@@ -4,9 +4,9 @@ import { hideSecrets } from '../secrets/mask.ts'
 import type { RunEvent } from './event.ts'
 
 /** A reason without what its sentence quotes of secrets. */
-export const hideReason = (secrets: readonly string[], { code, message }: Reason): Reason => ({
-  code,
-  message: hideSecrets(secrets, message),
+export const hideReason = (secrets: readonly string[], reason: Reason): Reason => ({
+  ...reason,
+  message: hideSecrets(secrets, reason.message),
 })
 
 /** An event with what it quotes from logs, reports and answers rid of secrets. Names that the pipeline gives are left as they are. */

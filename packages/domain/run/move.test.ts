@@ -128,7 +128,7 @@ test('a run without environments succeeds with its last stage, one with them goe
   expect(play([started, finished('deploy:production')], run).state).toBe('succeeded')
 })
 
-test('the code’s fault fails at once, the infrastructure’s is tried once more', () => {
+test('a fault ends the run at once, unless it is to be tried again: then nobody takes it before its time', () => {
   const red: RunEvent = {
     type: 'stage_finished',
     stage: 'test',
@@ -142,9 +142,13 @@ test('the code’s fault fails at once, the infrastructure’s is tried once mor
     state: 'errored',
     reason: reason('disk_full', { where: 'builder' }),
   }
-  const again = play([started, finished('checkout'), full])
-  expect(again).toMatchObject({ state: 'queued', attempt: 2, retries: 1 })
+  const again = play([started, finished('checkout'), { ...full, retryAt: now }])
+  expect(again).toMatchObject({ state: 'queued', attempt: 2, retries: 1, retryAt: now })
   expect(again.stages[0]?.state).toBe('succeeded')
+  expect(again.stages[1]).toMatchObject({ state: 'pending', retries: 1, reason: { code: 'disk_full' } })
+  const early = moveRun({ ...again, retryAt: '2999-01-01T00:00:00.000Z' }, started, now)
+  expect(early).toMatchObject({ ok: false, reason: { code: 'fenced' } })
+  expect(play([started], again).retryAt).toBeUndefined()
   expect(play([started, full], again)).toMatchObject({ state: 'errored', attempt: 2, reason: { code: 'disk_full' } })
 })
 

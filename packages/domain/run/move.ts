@@ -1,5 +1,5 @@
 import type { Gate } from '../environment/gate.ts'
-import { isInfrastructure, isRetryable } from '../fault.ts'
+import { isInfrastructure } from '../fault.ts'
 import type { Plan } from '../plan/plan.ts'
 import { done, type Outcome, type Reason, reason, refuse } from '../reason.ts'
 import { isWork, type RunEvent } from './event.ts'
@@ -25,7 +25,9 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
     return refuse('fenced', { attempt: run.attempt, current: run.attempt })
   switch (event.type) {
     case 'attempt_started':
-      if (run.gate) return refuse('fenced', { attempt: run.attempt, current: run.attempt })
+      if (run.gate || (run.retryAt !== undefined && run.retryAt > now))
+        return refuse('fenced', { attempt: run.attempt, current: run.attempt })
+      delete next.retryAt
       next.state = 'running'
       next.holder = event.holder
       next.worker = event.worker
@@ -190,10 +192,13 @@ function beginStage(stage: Stage, now: string): void {
 }
 
 function finishStage(run: Run, event: Extract<RunEvent, { type: 'stage_finished' }>, now: string): Outcome<Run> {
-  if (event.reason && isRetryable(event.reason.code) && run.retries < 1) {
+  const { reason: why, retryAt } = event
+  if (why && retryAt !== undefined) {
     run.retries += 1
+    run.retryAt = retryAt
     return withStage(requeue(run), event.stage, (stage) => {
-      if (event.reason) stage.reason = event.reason
+      stage.reason = why
+      stage.retries = (stage.retries ?? 0) + 1
     })
   }
   const moved = withStage(run, event.stage, (stage) => {
@@ -216,6 +221,7 @@ function close(run: Run, state: Exclude<RunState, 'queued' | 'running'>, why: Re
   run.state = state
   run.finishedAt = now
   delete run.gate
+  delete run.retryAt
   if (why) run.reason = why
   const isVerdict = state === 'succeeded' || state === 'failed' || state === 'errored'
   for (const stage of run.stages) {

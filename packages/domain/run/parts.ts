@@ -77,6 +77,8 @@ export interface Stage {
   startedAt?: string
   finishedAt?: string
   reason?: Reason
+  /** Tries again after faults of the infrastructure. */
+  retries?: number
 }
 export interface RunImage {
   name: string

@@ -90,6 +90,8 @@ export interface Run {
   crashes: number
   /** Automatic retries after a fault of the infrastructure. */
   retries: number
+  /** Nobody takes it before: its last try met such a fault. */
+  retryAt?: string
   cancelRequestedBy?: string
   /** The newer run that wants its place. */
   supersededBy?: string

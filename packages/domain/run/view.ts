@@ -31,7 +31,7 @@ export const RunView = Type.Object(
     reason: Type.Optional(ReasonView),
     waiting: Type.Optional(
       Type.Object({
-        for: words(['slot', 'concurrency', 'worker', ...gateKinds] as const),
+        for: words(['slot', 'concurrency', 'worker', 'retry', ...gateKinds] as const),
         place: Type.Optional(Type.Integer({ description: 'How many are taken up to and with this run.' })),
         estimateSeconds: Type.Optional(Type.Integer()),
         environment: Type.Optional(Type.String({ description: 'Before which it waits at a gate.' })),

@@ -64,6 +64,12 @@ export function redisFault(error: unknown): Outcome<never> {
   throw error
 }
 
+/** Is it the client's own word for a Redis that is away? Of other errors, nothing says that they came from it. */
+export const isOfRedis = (error: unknown): boolean =>
+  error instanceof Error &&
+  (/^(Command timed out|Connection is closed\.?|Stream isn't writeable.*)$/.test(error.message) ||
+    ['MaxRetriesPerRequestError', 'ClusterAllFailedError'].includes(error.name))
+
 /** A write that outlives an outage of Redis is tried again this often. */
 const patienceStepMs = 250
 

@@ -41,6 +41,8 @@ export interface OpenRun {
   sequence: number
   /** Which worker it needs; none while it waits at a gate. */
   work: 'build' | 'deploy' | undefined
+  /** Nobody takes it before (ms); 0 when it has not to wait. */
+  retryAtMs: number
 }
 export type Accepted =
   | { kind: 'accepted'; run: Run }
@@ -224,6 +226,7 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
           next.holder ?? '',
           leaseMs,
           neededWork(next) ?? '',
+          next.retryAt === undefined ? '' : Date.parse(next.retryAt),
           ...events.map((one) => JSON.stringify(one)),
         ],
       )
@@ -255,13 +258,13 @@ async function readOpen(redis: Redis): Promise<OpenRun[]> {
     const page = ids.slice(at, at + openPage)
     const pipeline = redis.pipeline()
     for (const id of page)
-      pipeline.hmget(keys.run(id), 'version', 'fence', 'repo', 'sequence', 'work').exists(keys.lease(id))
+      pipeline.hmget(keys.run(id), 'version', 'fence', 'repo', 'sequence', 'work', 'retryAt').exists(keys.lease(id))
     const answers = ((await pipeline.exec()) ?? []).map(([error, value]) => {
       if (error) throw error
       return value
     })
     page.forEach((id, index) => {
-      const [version, fence, repo, sequence, work] = answers[index * 2] as (string | null)[]
+      const [version, fence, repo, sequence, work, retryAt] = answers[index * 2] as (string | null)[]
       if (version == null) return
       open.push({
         id,
@@ -271,6 +274,7 @@ async function readOpen(redis: Redis): Promise<OpenRun[]> {
         repo: repo as RepositoryId,
         sequence: Number(sequence),
         work: work === '' ? undefined : work === 'deploy' ? work : 'build',
+        retryAtMs: Number(retryAt ?? 0),
       })
     })
   }

@@ -8,9 +8,10 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local inHand, oldest = {}, {}
 local waiting = 0
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local run = redis.call('HMGET', ARGV[1] .. id, 'version', 'fence', 'repo', 'sequence', 'work', 'turn')
+  local run = redis.call('HMGET', ARGV[1] .. id, 'version', 'fence', 'repo', 'sequence', 'work', 'turn', 'retryAt')
   local version, fence, repo, work, turn = run[1], run[2], run[3], run[5], run[6]
-  if version and repo and work == 'build' then
+  local isEarly = (tonumber(run[7] or '') or 0) > now
+  if version and repo and work == 'build' and not isEarly then
     -- A choice is '<version>:<until>': it is void once the run has moved.
     local chosen, til = string.match(turn or '', '^(%d+):(%d+)$')
     if fence ~= '' or (chosen == version and tonumber(til) > now) then

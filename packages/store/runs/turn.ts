@@ -46,7 +46,7 @@ export function makeTurns(redis: Redis, runs: Runs, repositories: Repositories) 
 
     /** Why the run waits to be built, as of the last second; undefined when it is in hand, over, or about to be taken. */
     async waiting(run: Run): Promise<Waiting | undefined> {
-      if (run.holder || neededWork(run) !== 'build') return undefined
+      if (run.holder || run.retryAt || neededWork(run) !== 'build') return undefined
       let line = await readLine('all')
       // It came in since.
       if (!line.runs.some(({ id }) => id === run.id)) line = await readLine('all', { anew: true })
@@ -63,7 +63,8 @@ async function lineOf(redis: Redis, runs: Runs, repositories: Repositories): Pro
     redis.hgetall(keys.builders),
     timeOf(redis),
   ])
-  const building = open.filter(({ work }) => work === 'build')
+  const nowIs = Date.now()
+  const building = open.filter(({ work, retryAtMs }) => work === 'build' && retryAtMs <= nowIs)
   const repos = [...new Set(building.map(({ repo }) => repo))]
   const limits = await Promise.all(repos.map(async (repo) => (await repositories.read(repo))?.maxRuns ?? 0))
   const alive = Object.values(builders).filter((text) => isAlive(text, nowMs))

@@ -30,7 +30,7 @@ test('a stage that fails is told with step, exit code and last line', async () =
 test.each([
   ['FROM busybox:stable\nFOO bar\n', 'build_failed', 'unknown instruction'],
   ['FROM busybox:stable\nCOPY nowhere /x\n', 'build_failed', '/nowhere'],
-  ['FROM 127.0.0.1:1/nope:latest\n', 'image_not_found', '127.0.0.1:1/nope:latest'],
+  ['FROM 127.0.0.1:1/nope:latest\n', 'registry_unavailable', 'connection refused'],
 ])('what is wrong with %j is named', async (dockerfile, code, words) => {
   const { built } = await build(dockerfile)
   expect(built).toMatchObject({ ok: false, reason: { code, message: expect.stringContaining(words) } })
