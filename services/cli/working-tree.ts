@@ -6,6 +6,7 @@ import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
+import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { PlanEvent } from '@taxiway/domain/run/cause.ts'
 import { git } from '@taxiway/git/git.ts'
@@ -48,17 +49,21 @@ export async function findTree(from: string, file?: string): Promise<WorkingTree
   }
 }
 
+/** What the tree is, as the commit of a run would be. */
+export const contextOf = (tree: WorkingTree, wanted: PlanFor = {}): PlanContext => ({
+  ...lintContext({
+    repository: `local/${basename(tree.root)}`,
+    branch: wanted.branch ?? (wanted.event === 'tag' ? undefined : tree.branch),
+    event: wanted.event,
+  }),
+  ...(tree.sha ? { sha: tree.sha } : {}),
+  ...(tree.defaultBranch ? { defaultBranch: tree.defaultBranch } : {}),
+})
+
 /** Reads the pipeline, or what the tree implies without one. A refusal names the line of the file where it is known. */
 export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outcome<TreePlan>> {
-  const context: PlanContext = {
-    ...lintContext({
-      repository: `local/${basename(tree.root)}`,
-      branch: wanted.branch ?? (wanted.event === 'tag' ? undefined : tree.branch),
-      event: wanted.event,
-    }),
-    ...(tree.sha ? { sha: tree.sha } : {}),
-    ...(tree.defaultBranch ? { defaultBranch: tree.defaultBranch } : {}),
-  }
+  const known = contextOf(tree, wanted)
+  const context = { ...known, variables: variablesOf(known) }
   const misnamed = await misnamedIn(tree)
   if (misnamed !== undefined) return refuse('config_misnamed', misnamed)
   if (tree.file === undefined) return planImplied(tree, context)

@@ -13,7 +13,11 @@ const Image = Type.Object(
         description: 'The name of a build stage of the Dockerfile. Default: its last.',
       }),
     ),
-    args: Type.Optional(variables('Build arguments.')),
+    args: Type.Optional(
+      variables(
+        'Build arguments; {sha}, {tag}, {branch} and the other words that tests know as TAXIWAY_SHA and so on are filled in.',
+      ),
+    ),
     from: Type.Optional(
       Type.Record(Type.String({ pattern: variable }), Name, {
         additionalProperties: false,

@@ -20,6 +20,8 @@ export interface PlanContext {
   trusted?: boolean
   /** Values of a manual run. */
   inputs?: Record<string, string>
+  /** What is filled into build arguments: see variablesOf. */
+  variables?: Readonly<Record<string, string>>
   /** Files that changed, if that is known. */
   changed?: string[]
 }

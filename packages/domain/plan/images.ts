@@ -1,5 +1,6 @@
 import type { ImageOf } from '../pipeline/pipeline.ts'
 import type { PlanContext } from './context.ts'
+import { fillIn, shortSha } from './variables.ts'
 
 export interface PlannedImage {
   name: string
@@ -21,10 +22,11 @@ export interface PlannedImage {
 
 export function planImage(name: string, image: ImageOf, context: PlanContext): PlannedImage {
   const { target, from, labels, platforms, paths } = image
+  const { variables = {} } = context
   const words = {
     branch: context.branch,
     tag: context.tag ?? '',
-    sha: context.sha?.slice(0, 12) ?? '',
+    sha: shortSha(context.sha ?? ''),
     number: String(context.number ?? ''),
   }
   const tags = image.tags
@@ -41,7 +43,7 @@ export function planImage(name: string, image: ImageOf, context: PlanContext): P
     name,
     context: image.context ?? '.',
     dockerfile: image.dockerfile ?? 'Dockerfile',
-    args: image.args ?? {},
+    args: Object.fromEntries(Object.entries(image.args ?? {}).map(([key, text]) => [key, fillIn(text, variables)])),
     ...(target && { target }),
     ...(from && { from }),
     ...(labels && { labels }),

@@ -7,9 +7,11 @@ import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-na
 import { checkInputs } from '@taxiway/domain/pipeline/inputs.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
+import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { eventOf, refOf } from '@taxiway/domain/run/origin.ts'
+import { toldOf } from '@taxiway/domain/run/told.ts'
 import type { Mirror } from '@taxiway/git/fetch-order.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
@@ -61,7 +63,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   deps.workspace.isWhole()
   const plan = run.plan
     ? done(run.plan)
-    : await readPlan({ mirror: mirror.value, files: files.value, file }, stage, repository)
+    : await readPlan({ mirror: mirror.value, files: files.value, file }, stage, repository, deps.config.url)
   if (!plan.ok) return plan
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
@@ -92,6 +94,7 @@ async function readPlan(
   { mirror, files, file }: Commit,
   { run, signal }: StageContext,
   repository: Repository,
+  url: string,
 ): Promise<Outcome<Plan>> {
   const context: PlanContext = {
     repository: run.repository,
@@ -99,6 +102,7 @@ async function readPlan(
     branch: run.branch,
     sha: run.sha,
     number: run.number,
+    variables: variablesOf(toldOf(run, { url, repositoryUrl: repository.url })),
     ...(run.tag ? { tag: run.tag } : {}),
     ...(run.pullRequest ? { base: run.pullRequest.base, pull: run.pullRequest.number } : {}),
     ...(run.trusted === undefined ? {} : { trusted: run.trusted }),

@@ -6,7 +6,9 @@ import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
+import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { toldOf } from '@taxiway/domain/run/told.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { secretValues } from '../secret-values.ts'
@@ -158,10 +160,7 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
     image: parts.image,
     entrypoint: script.entrypoint,
     env: {
-      CI: 'true',
-      TAXIWAY: 'true',
-      TAXIWAY_SHA: stage.run.sha,
-      TAXIWAY_BRANCH: stage.run.branch,
+      ...variablesOf(toldOf(stage.run, { url: deps.config.url, repositoryUrl: deps.tree.url })),
       ...planned.env,
       ...parts.secrets,
     },

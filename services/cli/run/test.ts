@@ -3,6 +3,8 @@ import { causeOf, judge } from '@taxiway/docker/container/judge.ts'
 import { makeScript } from '@taxiway/docker/container/script.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
+import { variablesOf } from '@taxiway/domain/plan/variables.ts'
+import { contextOf } from '../working-tree.ts'
 import { buildHere } from './build.ts'
 import { provide, startHere } from './services.ts'
 import { builtOr, type Session, secretsOf } from './session.ts'
@@ -75,10 +77,7 @@ async function runCommands(
     image,
     entrypoint: script.entrypoint,
     env: {
-      CI: 'true',
-      TAXIWAY: 'true',
-      ...(session.tree.sha ? { TAXIWAY_SHA: session.tree.sha } : {}),
-      ...(session.tree.branch ? { TAXIWAY_BRANCH: session.tree.branch } : {}),
+      ...variablesOf(contextOf(session.tree)),
       ...planned.env,
       ...secrets,
     },

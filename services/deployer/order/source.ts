@@ -3,7 +3,9 @@ import type { ReleaseJob, SecretSet } from '@taxiway/domain/environment/release.
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
+import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { toldOf } from '@taxiway/domain/run/told.ts'
 import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
@@ -49,12 +51,15 @@ export async function readSource(
     : await readManifests(stage, deps, target, work)
   if (!documents.ok) return documents
   const users = usersOf(stage)
+  const repository = await patiently(() => deps.store.repositories.read(stage.run.repo))
+  const told = variablesOf(toldOf(stage.run, { url: deps.config.url, repositoryUrl: repository?.url ?? '' }))
   return done({
     documents: documents.value,
     secrets,
     jobs: jobs.map(({ job, when }) => {
       const objectName = nameOf(stage, deps, when, job.name)
-      return { name: job.name, when, timeoutMs: job.timeoutMs, object: jobObject(job, { objectName, users }) }
+      const object = jobObject({ ...job, env: { ...told, ...job.env } }, { objectName, users })
+      return { name: job.name, when, timeoutMs: job.timeoutMs, object }
     }),
   })
 }

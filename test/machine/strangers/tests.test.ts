@@ -92,6 +92,31 @@ test('the cause of a failure is what its own command said, in words and in the o
   expect(numbered).toEqual([1, 2, 3, 4, 5, 6, 7, 8].flatMap((i) => [`collected ${i}`, `ERROR ${i}`]))
 })
 
+test('tests and builds know what was pushed, and what it is called runs nowhere', async () => {
+  const dockerfile = 'FROM busybox:stable\nARG REVISION\nARG BRANCH\nRUN echo "$REVISION $BRANCH" > /built\n'
+  const { run: ended, log } = await images.run(
+    {
+      images: { web: { args: { REVISION: '{sha}', BRANCH: '{branch} {no_word}' } } },
+      test: { unit: { run: ['cat /built', 'env | sort'], env: { TAXIWAY_AUTHOR: 'ours' } } },
+    },
+    { Dockerfile: dockerfile },
+  )
+  expect(ended.state, log).toBe('succeeded')
+  expect(log).toContain(`\n${ended.sha} main {no_word}\n`)
+  for (const line of [
+    'TAXIWAY_EVENT=push',
+    `TAXIWAY_SHA=${ended.sha}`,
+    'TAXIWAY_BRANCH=main',
+    'TAXIWAY_TAG=',
+    `TAXIWAY_RUN_NUMBER=${ended.number}`,
+    `TAXIWAY_RUN_URL=${ended.url}`,
+    `TAXIWAY_REPOSITORY=${images.world.repository.name}`,
+    'TAXIWAY_AUTHOR=ours',
+    `BUILD_NUMBER=${ended.number}`,
+  ])
+    expect(log.split('\n')).toContain(line)
+})
+
 test('what images do as root works: a database steps down from it, apt-get drops its rights, files are handed over', async () => {
   const entry = `#!/bin/sh
 set -e
