@@ -6,17 +6,19 @@
  */
 
 /** What takes a character: its code, or one of these. */
-const notSlash = -1
-const anything = -2
-/** Of classes, the first is -3, the next -4. */
-const firstClass = -3
+const nothing = -1
+const notSlash = -2
+const anything = -3
+/** Of classes, the first is -4, the next -5. */
+const firstClass = -4
 const slash = 47
 
 type Part = { takes: number } | { loops: number } | 'folders' | { either: Part[][] }
 
-/** A state of the automaton: it takes a character to get to `to`, or is `also` in others. */
+/** A state of the automaton: it takes a character to get to `to`, stays by those that it `loops` over, and is `also` in others. */
 interface State {
-  takes?: number
+  takes: number
+  loops: number
   to: number
   also: number[]
   /** The fewest characters from here to the end. */
@@ -68,39 +70,54 @@ export function compileGlob(
   { plainBraces = false, below = false }: GlobOptions = {},
 ): (codes: readonly number[], steps: { left: number }) => boolean {
   const classes: Class[] = []
-  const states: State[] = [{ to: 0, also: [], needs: 0 }]
+  const states: State[] = [{ takes: nothing, loops: nothing, to: 0, also: [], needs: 0 }]
   const start = build(parse(glob, classes, plainBraces), 0, states)
-  const seenAt = new Int32Array(states.length).fill(-1)
+  // Plain columns of numbers are what makes it fast.
+  const column = (of: (state: State) => number) => Int32Array.from(states, of)
+  const takes = column((state) => state.takes)
+  const loops = column((state) => state.loops)
+  const to = column((state) => state.to)
+  const needs = column((state) => state.needs)
+  const also = states.map((state) => (state.also.length > 0 ? state.also : undefined))
+  const seenAt = new Int32Array(states.length)
+  let active = new Int32Array(states.length)
+  let next = new Int32Array(states.length)
+  let count = 0
+  const enter = (index: number, at: number, left: number): void => {
+    if (seenAt[index] === at || (needs[index] as number) > left) return
+    seenAt[index] = at
+    next[count++] = index
+    const others = also[index]
+    if (others) for (const other of others) enter(other, at, left)
+  }
   return (codes, steps) => {
-    if (codes.length === 0) return false
+    const { length } = codes
+    if (length === 0) return false
     seenAt.fill(-1)
-    let active: number[] = []
-    const enter = (index: number, at: number, into: number[]) => {
-      const state = states[index] as State
-      if (seenAt[index] === at || state.needs > codes.length - at) return
-      seenAt[index] = at
-      into.push(index)
-      for (const other of state.also) enter(other, at, into)
-    }
-    enter(start, 0, active)
-    for (let at = 0; at < codes.length && active.length > 0; at++) {
+    count = 0
+    enter(start, 0, length)
+    for (let at = 0; at < length && count > 0; at++) {
       const code = codes[at] as number
       if (below && code === slash && seenAt[0] === at) return true
-      const next: number[] = []
-      steps.left -= active.length
-      for (const index of active) {
-        const { takes, to } = states[index] as State
-        if (takes !== undefined && isTaken(takes, code, classes)) enter(to, at + 1, next)
+      const most = count
+      steps.left -= most
+      count = 0
+      ;[active, next] = [next, active]
+      for (let one = 0; one < most; one++) {
+        const index = active[one] as number
+        const loop = loops[index] as number
+        if (loop === anything || (loop === notSlash && code !== slash)) enter(index, at + 1, length - at - 1)
+        const take = takes[index] as number
+        if (take === code || (take < nothing && isTaken(take, code, classes)))
+          enter(to[index] as number, at + 1, length - at - 1)
       }
-      active = next
     }
-    return seenAt[0] === codes.length
+    return seenAt[0] === length
   }
 }
 
+/** Of `?` and classes: neither takes a slash. */
 function isTaken(takes: number, code: number, classes: readonly Class[]): boolean {
-  if (takes >= 0) return takes === code
-  if (takes === anything) return true
   if (code === slash) return false
   if (takes === notSlash) return true
   const { isOut, ranges } = classes[firstClass - takes] as Class
@@ -109,20 +126,23 @@ function isTaken(takes: number, code: number, classes: readonly Class[]): boolea
 
 /** Adds the states of the parts, from the last to the first, in front of the state `after`. @returns the first of them */
 function build(parts: readonly Part[], after: number, states: State[]): number {
-  const add = (state: State) => states.push(state) - 1
+  const add = (state: Partial<State>) =>
+    states.push({ takes: nothing, loops: nothing, to: 0, also: [], needs: 0, ...state }) - 1
   const needs = (index: number) => states[index]?.needs ?? 0
   return parts.reduceRight((next, part) => {
     if (part === 'folders') {
-      const end = add({ takes: slash, to: next, also: [], needs: needs(next) + 1 })
-      const loop = add({ takes: anything, to: states.length, also: [end], needs: needs(end) })
-      return add({ to: 0, also: [loop, next], needs: needs(next) })
+      const loop = add({ loops: anything, takes: slash, to: next, needs: needs(next) + 1 })
+      return add({ also: [loop, next], needs: needs(next) })
     }
     if ('either' in part) {
       const also = part.either.map((option) => build(option, next, states))
-      return add({ to: 0, also, needs: Math.min(...also.map(needs)) })
+      return add({ also, needs: Math.min(...also.map(needs)) })
     }
-    if ('loops' in part) return add({ takes: part.loops, to: states.length, also: [next], needs: needs(next) })
-    return add({ takes: part.takes, to: next, also: [], needs: needs(next) + 1 })
+    if ('takes' in part) return add({ takes: part.takes, to: next, needs: needs(next) + 1 })
+    const { loops } = part
+    const before = states[next]
+    const isPlain = before && before.takes !== nothing && before.loops === nothing && before.also.length === 0
+    return isPlain ? add({ ...before, loops }) : add({ loops, also: [next], needs: needs(next) })
   }, after)
 }
 

@@ -30,14 +30,22 @@ export const parseRepositoryId = (text: string): RepositoryId | undefined =>
 
 /**
  * Is this a ref name that git itself would accept (git-check-ref-format(1)), and no option?
- * Length is capped at 255 characters.
+ * Length is capped at 1,024 characters.
  */
 export function isRefName(ref: string): boolean {
-  if (ref.length === 0 || ref.length > 255 || ref.startsWith('-') || ref.startsWith('/')) return false
+  if (ref.length === 0 || ref.length > longestRef || ref.startsWith('-') || ref.startsWith('/')) return false
   if (ref.endsWith('/') || ref.endsWith('.') || ref === '@') return false
-  if (/[\p{Cc} ~^:?*[\\]|\.\.|@\{|\/\//u.test(ref)) return false
-  return ref.split('/').every((part) => !part.startsWith('.') && !part.endsWith('.lock') && !part.startsWith('-'))
+  if (/^refs\/(heads|tags)\/-/.test(ref)) return false
+  if (isControl.test(ref) || /[ ~^:?*[\\]|\.\.|@\{|\/\//.test(ref)) return false
+  return ref.split('/').every((part) => !part.startsWith('.') && !part.endsWith('.lock'))
 }
+
+/** May a branch or a tag be called so, without `refs/heads/` before it? Git takes none then that could be an option. */
+export const isShortRefName = (name: string): boolean => isRefName(`refs/heads/${name}`)
+
+const longestRef = 1024
+/** ASCII's: git takes those of Unicode. */
+const isControl = /[^\P{Cc}\u0080-\u009f]/u
 
 /** Makes an id of 20 base-36 characters (103 bits) with the given prefix from random bytes. */
 export function newId<Id extends RunId | RepositoryId | string>(

@@ -25,6 +25,9 @@ const sentences = {
   // Events that start nothing
   ignored_branch: (p: { branch: string }) => `Branch ${p.branch} is not among the branches of this repository.`,
   ignored_branch_deleted: () => 'The branch was deleted.',
+  ignored_tag_deleted: () => 'The tag was deleted.',
+  repository_followed: (p: { from: string; to: string }) =>
+    `The repository is called ${p.to} now, and is followed there; it was ${p.from}.`,
   ignored_tag: (p: { tag: string }) =>
     `Tag ${p.tag} is not among the tags of this repository. Change them to the tags that shall start runs, like ["v*"].`,
   ignored_pull_request: () =>

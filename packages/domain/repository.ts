@@ -79,7 +79,7 @@ export const Registration = Type.Object(
 export type Registration = Type.Static<typeof Registration>
 
 /** What an admin may change later. */
-export const RepositoryChange = Type.Partial(Type.Omit(Registration, ['host', 'url']), {
+export const RepositoryChange = Type.Partial(Type.Omit(Registration, ['host']), {
   additionalProperties: false,
   minProperties: 1,
 })
@@ -91,6 +91,10 @@ export interface Repository {
   host: 'github'
   /** owner/name */
   name: string
+  /** The name that it was registered by, when it has another now: what is called after the repository keeps that. */
+  registeredAs?: string
+  /** The git host's own number of it, once a delivery told. */
+  hostId?: number
   url: string
   apiUrl: string
   branches?: string[]
@@ -108,6 +112,8 @@ export const RepositoryView = Type.Object(
     id: Type.String(),
     host: Type.Literal('github'),
     name: Type.String({ description: 'owner/name' }),
+    registeredAs: Type.Optional(Type.String({ description: 'The name before it was renamed.' })),
+    hostId: Type.Optional(Type.Integer({ description: "The git host's own number of it." })),
     url: Type.String(),
     apiUrl: Type.String(),
     branches: Type.Optional(Type.Array(Type.String())),

@@ -15,7 +15,11 @@ test('tags start runs by their own globs, not by those of branches', () => {
   const rules = { branches: ['**'], tags: ['v*'] }
   expect(tag('v1.2.3', rules)).toBeUndefined()
   expect(tag('nightly', rules)?.code).toBe('ignored_tag')
-  expect(push({ tag: true, tagName: 'v1', deleted: true }, rules)?.code).toBe('ignored_branch_deleted')
+  expect(push({ tag: true, tagName: 'v1', deleted: true }, rules)).toEqual({
+    code: 'ignored_tag_deleted',
+    message: 'The tag was deleted.',
+  })
+  expect(push({ branch: 'main', deleted: true }, rules)?.code).toBe('ignored_branch_deleted')
   expect(push({ tag: true, tagName: 'v1', message: 'No [skip ci]' }, rules)?.code).toBe('ignored_skip_ci')
 })
 
@@ -31,5 +35,28 @@ test.each([
   ['all', true, undefined],
 ] as const)('with pullRequests %s, one of a fork (%s: fork) is %s', (pullRequests, fork, code) => {
   const rules: TriggerRules = pullRequests ? { pullRequests } : {}
-  expect(ignoredPullRequest({ number: 3, fork: pullRequests === 'none' || fork, message: '' }, rules)?.code).toBe(code)
+  expect(ignoredPullRequest({ number: 3, fork: pullRequests === 'none' || fork }, rules)?.code).toBe(code)
+})
+
+test.each([
+  ['[skip ci]', true],
+  ['[CI skip] at the start', true],
+  ['Change [no ci]', true],
+  ['Change [skip actions]', true],
+  ['Change [actions skip]', true],
+  ['Change\n\n\nskip-checks: true', true],
+  ['Change\n\n\nskip-checks:true\n', true],
+  ['no ci', false],
+  ['skip-checks: false', false],
+  ['about skip-checks: true', false],
+])('%j asks to skip CI: %s', (message, isSkipped) => {
+  expect(push({ branch: 'main', message })?.code).toBe(isSkipped ? 'ignored_skip_ci' : undefined)
+})
+
+const queue = `gh-readonly-queue/release/2/pr-17-${'a'.repeat(40)}`
+test('a branch of a merge queue starts runs as the one that it is for, and is never skipped', () => {
+  expect(push({ branch: queue })?.code).toBe('ignored_branch')
+  expect(push({ branch: queue }, { branches: ['release/**'] })).toBeUndefined()
+  expect(push({ branch: queue, message: 'Merge [skip ci]' }, { branches: ['release/**'] })).toBeUndefined()
+  expect(push({ branch: 'gh-readonly-queue/x' }, { branches: ['x'] })?.code).toBe('ignored_branch')
 })

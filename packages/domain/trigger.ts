@@ -20,28 +20,46 @@ export interface TriggerRules {
 
 /**
  * Why this push starts nothing, or undefined when it starts a run. Without rules only the default branch does.
- * `[skip ci]` and `[ci skip]` in the commit's message are honoured, as on other CI services.
+ * A message that asks to skip CI is honoured, as on other CI services. A branch of a merge queue is as good as the one it is for.
  */
 export function ignoredReason(push: Push, { branches, tags = [] }: TriggerRules): Reason | undefined {
-  if (push.deleted) return reason('ignored_branch_deleted')
+  if (push.deleted) return push.tag ? reason('ignored_tag_deleted') : reason('ignored_branch_deleted')
   const tag = push.tagName ?? ''
   if (push.branch === undefined && !(push.tag && matchesName(tag, tags))) return reason('ignored_tag', { tag })
-  if (asksToSkip(push.message)) return reason('ignored_skip_ci')
+  const queued = push.branch === undefined ? undefined : queuedFor(push.branch)
+  // A queue waits for an answer, whatever the messages of its commits say.
+  if (queued === undefined && asksToSkip(push.message)) return reason('ignored_skip_ci')
   if (push.branch === undefined) return undefined
-  const isWanted = branches ? matchesName(push.branch, branches) : isDefaultBranch(push.branch, push.defaultBranch)
+  const name = queued ?? push.branch
+  const isWanted = branches ? matchesName(name, branches) : isDefaultBranch(name, push.defaultBranch)
   return isWanted ? undefined : reason('ignored_branch', { branch: push.branch })
 }
 
-const asksToSkip = (message: string) => /\[(skip ci|ci skip)\]/i.test(message)
+/**
+ * Does a commit's message ask to skip CI? GitHub's own marks
+ * (docs.github.com/actions/how-tos/manage-workflow-runs/skip-workflow-runs): five words in brackets, or a trailer.
+ */
+export const asksToSkip = (message: string): boolean =>
+  /\[(skip ci|ci skip|no ci|skip actions|actions skip)\]/i.test(message) ||
+  message
+    .slice(-longestTrailers)
+    .split(/\r?\n/)
+    .some((line) => /^skip-checks: ?true$/i.test(line.trimEnd()))
+
+/** Trailers stand at the end of a message: so many characters of it are looked at. */
+const longestTrailers = 1000
+
+/** The branch that a merge queue's own branch is to become, as GitHub names them: `gh-readonly-queue/main/pr-1-<sha>`. */
+export const queuedFor = (branch: string): string | undefined =>
+  /^gh-readonly-queue\/(.+)\/pr-\d+-[0-9a-f]{40,64}$/.exec(branch)?.[1]
 
 /** Why this pull request starts nothing, or undefined when it starts a run. */
 export function ignoredPullRequest(
-  pull: { number: number; fork: boolean; message: string },
+  pull: { number: number; fork: boolean },
   { pullRequests = 'none' }: TriggerRules,
 ): Reason | undefined {
   if (pullRequests === 'none') return reason('ignored_pull_request')
-  if (pull.fork && pullRequests !== 'all') return reason('fork_needs_approval', { number: pull.number })
-  return asksToSkip(pull.message) ? reason('ignored_skip_ci') : undefined
+  return pull.fork && pullRequests !== 'all' ? reason('fork_needs_approval', { number: pull.number }) : undefined
 }
 
 /** Is a branch or tag among the globs? The last that matches decides; one that begins with `!` leaves out. */

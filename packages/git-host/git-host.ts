@@ -6,6 +6,8 @@ export interface PushDelivery {
   kind: 'push'
   /** owner/name */
   repository: string
+  /** The host's own number of it. */
+  repositoryId?: number
   defaultBranch?: string
   ref: string
   branch?: string
@@ -32,6 +34,7 @@ export interface PullRequestDelivery {
   kind: 'pull_request'
   /** owner/name of the repository that it wants into. */
   repository: string
+  repositoryId?: number
   defaultBranch?: string
   number: number
   /** Branch that it wants into. */
@@ -50,14 +53,25 @@ interface PullRequestEnd {
   kind: 'pull_request_closed'
   /** owner/name of the repository that it wanted into. */
   repository: string
+  repositoryId?: number
   number: number
+}
+/** A repository that was renamed, or given to another owner. */
+interface RepositoryMove {
+  kind: 'repository_moved'
+  /** owner/name that it has now, */
+  repository: string
+  repositoryId?: number
+  /** and the one that it had, as far as the host tells. */
+  from?: string
 }
 /** What a webhook call is about. */
 export type HostDelivery =
   | PushDelivery
   | PullRequestDelivery
   | PullRequestEnd
-  | { kind: 'ping' }
+  | RepositoryMove
+  | { kind: 'ping'; repository?: string; repositoryId?: number }
   | { kind: 'other'; event: string }
 
 /** Where statuses go and with what right. */
@@ -84,8 +98,9 @@ export type StatusResult =
 /** A commit as the git host names it. */
 export interface FoundCommit {
   sha: Sha
-  /** Of a branch, its name. */
+  /** Of a branch, its name; of a tag, its name. */
   branch?: string
+  tag?: string
   defaultBranch: string
   message: string
   author: string
@@ -100,11 +115,11 @@ export interface GitHost {
   verify(raw: Buffer, signature: string | undefined, secrets: readonly string[]): boolean
   /** Reads verified bytes. Only what is used is looked at; anything else may be whatever it is. */
   parse(event: string, raw: Buffer): Outcome<HostDelivery>
-  /** The commit that a branch or a commit's name stands for; without either, that of the default branch. */
+  /** The commit that a branch, a tag or a commit's name stands for; without any, that of the default branch. */
   findCommit(
     account: Account,
     repository: string,
-    wanted: { branch?: string; sha?: string },
+    wanted: { branch?: string; tag?: string; sha?: string },
     options: { signal: AbortSignal },
   ): Promise<Outcome<FoundCommit>>
   /** Is the pull request open? Refuses when the host can't be asked, or does not say. */

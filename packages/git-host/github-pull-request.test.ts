@@ -19,6 +19,7 @@ test('a pull request, as GitHub tells it', () => {
     value: {
       kind: 'pull_request',
       repository: 'Codertocat/Hello-World',
+      repositoryId: opened.repository.id,
       defaultBranch: 'master',
       number: 2,
       base: 'master',
@@ -41,7 +42,12 @@ test('what is from another repository, or from none that can be read, is a fork'
 test('one that was closed is told as such, by repository and number', () => {
   expect(parse((p) => Object.assign(p, { action: 'closed' }))).toEqual({
     ok: true,
-    value: { kind: 'pull_request_closed', repository: 'Codertocat/Hello-World', number: 2 },
+    value: {
+      kind: 'pull_request_closed',
+      repository: 'Codertocat/Hello-World',
+      repositoryId: opened.repository.id,
+      number: 2,
+    },
   })
   expect(parse((p) => Object.assign(p, { action: 'closed', pull_request: { number: '2' } }))).toMatchObject({
     reason: { code: 'body_invalid' },

@@ -1,8 +1,9 @@
 import type { EmitterWebhookEvent } from '@octokit/webhooks'
-import { isRefName, parseSha } from '@taxiway/domain/ids.ts'
+import { parseSha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { invalid, isText, longestMessage } from './field.ts'
 import type { HostDelivery } from './git-host.ts'
+import { isBranch, parseRepository } from './github-repository.ts'
 
 /** As GitHub describes it; as with pushes, no field is believed to be there or to be what the type says. */
 type PullRequestPayload = Partial<EmitterWebhookEvent<'pull_request'>['payload']>
@@ -12,13 +13,15 @@ const actions: readonly unknown[] = ['opened', 'synchronize', 'reopened']
 
 /** Reads GitHub's `pull_request` event: new code, or the end. What comes from another repository, or one that is gone, is a fork's. */
 export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDelivery> {
-  const { action, repository, pull_request: pull } = payload
+  const { action, pull_request: pull } = payload
   if (action !== 'closed' && !actions.includes(action)) return done({ kind: 'other', event: 'pull_request' })
-  const name = repository?.full_name
-  if (!isText(name, 200) || !/^[\w.-]+\/[\w.-]+$/.test(name)) return invalid('repository.full_name')
+  const told = parseRepository(payload)
+  if (!told.ok) return told
+  const { repository: name, repositoryId } = told.value
   const number: unknown = pull?.number
   if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 1) return invalid('pull_request.number')
-  if (action === 'closed') return done({ kind: 'pull_request_closed', repository: name, number })
+  if (action === 'closed')
+    return done({ kind: 'pull_request_closed', repository: name, ...(repositoryId ? { repositoryId } : {}), number })
   const base = pull?.base?.ref
   if (!isBranch(base)) return invalid('pull_request.base.ref')
   const branch = pull?.head?.ref
@@ -28,13 +31,11 @@ export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDeliv
   if (!sha) return refuse('sha_invalid')
   const title: unknown = pull?.title ?? ''
   if (typeof title !== 'string') return invalid('pull_request.title')
-  const defaultBranch = repository?.default_branch ?? undefined
-  if (defaultBranch !== undefined && !isBranch(defaultBranch)) return invalid('repository.default_branch')
   const from: unknown = pull?.head?.repo?.full_name
   const login: unknown = pull?.user?.login
   return done({
     kind: 'pull_request',
-    repository: name,
+    ...told.value,
     number,
     base,
     branch,
@@ -42,8 +43,5 @@ export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDeliv
     fork: !isText(from, 200) || from.toLowerCase() !== name.toLowerCase(),
     message: title.slice(0, longestMessage).toWellFormed(),
     author: isText(login, 200) ? login.toWellFormed() : '',
-    ...(defaultBranch === undefined ? {} : { defaultBranch }),
   })
 }
-
-const isBranch = (value: unknown): value is string => isText(value, 255) && isRefName(value)

@@ -3,6 +3,7 @@ import { isRefName, parseSha } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { invalid, isText, longestMessage } from './field.ts'
 import type { PushDelivery } from './git-host.ts'
+import { parseRepository } from './github-repository.ts'
 
 /**
  * The push payload as GitHub describes it. The library's types keep the names of the fields right; none of them is believed
@@ -19,9 +20,9 @@ const longestPath = 500
 
 /** Reads GitHub's `push` event. Fields that decide something must be what they should; those only shown may be missing. */
 export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
-  const { repository, head_commit: commit, after } = payload
-  const name = repository?.full_name
-  if (!isText(name, 200) || !/^[\w.-]+\/[\w.-]+$/.test(name)) return invalid('repository.full_name')
+  const { head_commit: commit, after } = payload
+  const told = parseRepository(payload)
+  if (!told.ok) return told
   const { ref } = payload
   if (typeof ref !== 'string' || !ref.startsWith('refs/') || !isRefName(ref))
     return refuse('ref_invalid', { ref: typeof ref === 'string' ? ref.slice(0, 80) : 'What was pushed' })
@@ -29,24 +30,21 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
   const { deleted = false } = payload
   if (typeof deleted !== 'boolean') return invalid('deleted')
   const isDeleted = deleted || (isText(after, 64) && /^(0{40}|0{64})$/.test(after))
-  // What a tag with a message of its own points at is no commit.
+  // What a tag with a message of its own points at is no commit: where the payload does not tell that, the checkout finds it.
   const isTag = ref.startsWith('refs/tags/')
   const tagged = isTag && isText(commit?.id, 64) ? parseSha(commit.id) : undefined
   const sha = tagged ?? (isText(after, 64) ? parseSha(after) : undefined)
   if (!sha && !isDeleted) return refuse('sha_invalid')
 
-  // A message that can't be read could have asked to skip CI, and a default branch decides what is built.
+  // A message that can't be read could have asked to skip CI.
   const message = commit?.message ?? ''
   if (typeof message !== 'string') return invalid('head_commit.message')
-  const defaultBranch = repository?.default_branch ?? undefined
-  if (defaultBranch !== undefined && !(isText(defaultBranch, 255) && isRefName(defaultBranch)))
-    return invalid('repository.default_branch')
 
   const branch = ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : undefined
   const changed = branch && !isDeleted ? changedFiles(payload) : undefined
   return done({
     kind: 'push',
-    repository: name,
+    ...told.value,
     ref,
     deleted: isDeleted,
     tag: isTag,
@@ -57,7 +55,6 @@ export function parsePush(payload: PushPayload): Outcome<PushDelivery> {
     ...shown(payload),
     ...(branch ? { branch } : {}),
     ...(sha && !isDeleted ? { sha } : {}),
-    ...(defaultBranch === undefined ? {} : { defaultBranch }),
   })
 }
 

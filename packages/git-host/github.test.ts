@@ -24,6 +24,7 @@ test('a new branch, as GitHub tells it', () => {
     value: {
       kind: 'push',
       repository: 'Codertocat/Hello-World',
+      repositoryId: branchPush.repository.id,
       defaultBranch: 'master',
       ref: 'refs/heads/master',
       branch: 'master',
@@ -53,19 +54,22 @@ test('a tag that is made has a commit, one that is deleted has what it was', () 
   }
 })
 
+/** What becomes of a recorded event. */
+function expectedOf(name: string, action: string | undefined): object {
+  if (name === 'push' || name === 'ping') return { kind: name }
+  if (name === 'pull_request' && action === 'closed') return { kind: 'pull_request_closed' }
+  if (name === 'pull_request' && ['opened', 'synchronize', 'reopened'].includes(action ?? '')) return { kind: name }
+  if (name === 'merge_group' && action === 'checks_requested') return { kind: 'push' }
+  if (name === 'repository' && ['renamed', 'transferred'].includes(action ?? '')) return { kind: 'repository_moved' }
+  return { kind: 'other', event: name }
+}
+
 test('every recorded payload of every event is read, and only pushes and pull requests are more than a name', () => {
   for (const { name, examples: payloads } of recorded)
     for (const payload of payloads)
       expect(github.parse(name, bytes(payload)), name).toMatchObject({
         ok: true,
-        value:
-          name === 'push' || name === 'ping'
-            ? { kind: name }
-            : name === 'pull_request' && ['opened', 'synchronize', 'reopened'].includes(payload.action)
-              ? { kind: name }
-              : name === 'pull_request' && payload.action === 'closed'
-                ? { kind: 'pull_request_closed' }
-                : { kind: 'other', event: name },
+        value: expectedOf(name, payload.action),
       })
 })
 
@@ -82,7 +86,7 @@ test.each([
   ['a bare branch', 'ref_invalid', (p) => Object.assign(p, { ref: 'main' })],
   ['a ref that climbs', 'ref_invalid', (p) => Object.assign(p, { ref: 'refs/heads/../x' })],
   ['a ref with a space', 'ref_invalid', (p) => Object.assign(p, { ref: 'refs/heads/a b' })],
-  ['a ref of 256 characters', 'ref_invalid', (p) => Object.assign(p, { ref: `refs/heads/${'x'.repeat(245)}` })],
+  ['a ref of 1,025 characters', 'ref_invalid', (p) => Object.assign(p, { ref: `refs/heads/${'x'.repeat(1014)}` })],
   ['no commit', 'sha_invalid', (p) => delete p.after],
   ['a commit by name', 'sha_invalid', (p) => Object.assign(p, { after: 'HEAD' })],
   ['an abbreviated commit', 'sha_invalid', (p) => Object.assign(p, { after: '6113728' })],

@@ -4,6 +4,7 @@ import { findCommit } from './github-commit.ts'
 import { isPullRequestOpen } from './github-open-pull-request.ts'
 import { parsePullRequest } from './github-pull-request.ts'
 import { parsePush } from './github-push.ts'
+import { parseMergeGroup, parsePing, parseRepositoryEvent } from './github-repository.ts'
 import { parsePayload } from './payload.ts'
 import { postJson } from './request.ts'
 import { verifySignature } from './signature.ts'
@@ -16,7 +17,9 @@ export const github: GitHost = {
   parse(event, raw) {
     const payload = parsePayload(raw)
     if (!payload.ok) return payload
-    if (event === 'ping') return done({ kind: 'ping' })
+    if (event === 'ping') return parsePing(payload.value)
+    if (event === 'repository') return parseRepositoryEvent(payload.value)
+    if (event === 'merge_group') return parseMergeGroup(payload.value)
     if (event === 'pull_request') return parsePullRequest(payload.value)
     return event === 'push' ? parsePush(payload.value) : done({ kind: 'other', event })
   },
@@ -43,4 +46,17 @@ export function guessRepositories(raw: Buffer): string[] {
     if (names.size === 8) break
   }
   return [...names]
+}
+
+/** As with names, the host's own numbers of the repositories that the bytes seem to be about, eight at most. */
+export function guessRepositoryIds(raw: Buffer): number[] {
+  const ids = new Set<number>()
+  const told = raw
+    .toString('latin1')
+    .matchAll(/"repo(?:sitory)?"\s{0,8}:\s{0,8}\{\s{0,8}"id"\s{0,8}:\s{0,8}(\d{1,15})\b/g)
+  for (const match of told) {
+    ids.add(Number(match[1]))
+    if (ids.size === 8) break
+  }
+  return [...ids]
 }

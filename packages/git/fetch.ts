@@ -31,7 +31,8 @@ export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl
   return done(undefined)
 }
 
-async function fetchRef(
+/** Fetches one refspec, so many commits of it, within the order's limits. */
+export async function fetchRef(
   folder: string,
   order: FetchOrder,
   url: CloneUrl,

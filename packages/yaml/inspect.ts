@@ -1,23 +1,29 @@
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, type Node } from 'yaml'
 
-/** Paths beyond these have no line: a path repeats the keys above it, so long keys could multiply. */
+/** Paths beyond these have no place: a path repeats the keys above it, so long keys could multiply. */
 const mostLines = 20_000
 const mostLineCharacters = 2 ** 20
 
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype'])
 
+/** Where something stands, from 1; of what is no text, as it is written there. */
+export interface Place {
+  line: number
+  column: number
+  source?: string
+}
 interface Inspected {
-  lines: [string, number][]
+  places: [string, Place][]
   firstAlias: number | undefined
 }
 
-/** Goes through a composed document: notes the line of every path; finds keys and aliases that are not allowed. */
+/** Goes through a composed document: notes the place of every path; finds keys and aliases that are not allowed. */
 export function inspect(
   contents: unknown,
   maxAliases: number,
-  lineAt: (offset: number) => number,
+  placeAt: (offset: number) => Place,
 ): Inspected | Problem {
-  const lines: [string, number][] = []
+  const places: [string, Place][] = []
   const aliases: (number | undefined)[] = []
   // An anchor counts once what it names is complete, so nothing can hold itself.
   const anchors = new Set<string>()
@@ -26,12 +32,13 @@ export function inspect(
   if (problem) return problem
   if (aliases.length > maxAliases)
     return { problem: `it has ${aliases.length} aliases, more than ${maxAliases}`, offset: aliases[maxAliases] }
-  return { lines, firstAlias: aliases[0] }
+  return { places, firstAlias: aliases[0] }
 
-  function note(path: string, offset: number | undefined): void {
+  function note(path: string, offset: number | undefined, value: unknown): void {
     characters += path.length
-    if (offset !== undefined && lines.length < mostLines && characters <= mostLineCharacters)
-      lines.push([path, lineAt(offset)])
+    if (offset === undefined || places.length >= mostLines || characters > mostLineCharacters) return
+    const source = isScalar(value) && typeof value.value !== 'string' ? value.source?.slice(0, 100) : undefined
+    places.push([path, { ...placeAt(offset), ...(source ? { source } : {}) }])
   }
   function walk(node: unknown, path: string): Problem | undefined {
     const problem = isAlias(node) ? follow(node) : walkBelow(node, path)
@@ -49,7 +56,7 @@ export function inspect(
     if (isSeq(node))
       for (const [index, item] of node.items.entries()) {
         const inner = join(path, String(index))
-        note(inner, startOf(item))
+        note(inner, startOf(item), item)
         const problem = walk(item, inner)
         if (problem) return problem
       }
@@ -62,7 +69,7 @@ export function inspect(
         const name = nameOf(key)
         seen.add(name)
         const inner = join(path, name)
-        note(inner, offset)
+        note(inner, offset, value)
         const below = walk(key, inner) ?? walk(value, inner)
         if (below) return below
       }

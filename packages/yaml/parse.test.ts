@@ -100,12 +100,13 @@ test('a few aliases are filled in, each as a copy of its own', async () => {
 })
 test('every path has its line, and a missing one the line of what is nearest above', async () => {
   const { documents } = await read('version: 1\ntest:\n  unit:\n    run:\n      - a\n      - b\n    timout: 1m\n')
-  const lineOf = documents?.[0]?.lineOf as (path: (string | number)[]) => number | undefined
+  const lineOf = (path: (string | number)[]) => documents?.[0]?.placeOf(path)?.line
   expect(lineOf(['version'])).toBe(1)
   expect(lineOf(['test', 'unit', 'timout'])).toBe(7)
   expect(lineOf(['test', 'unit', 'run', 1])).toBe(6)
   expect(lineOf(['test', 'unit', 'image'])).toBe(3)
   expect(lineOf(['deploy'])).toBeUndefined()
+  expect(documents?.[0]?.placeOf(['test', 'unit', 'timout'])).toMatchObject({ line: 7, column: 5 })
 })
 test('256 KB of distinct keys are read in time', async () => {
   const { values, tookMs } = await read(Array.from({ length: 24_000 }, (_, i) => `k${i}: 1`).join('\n'))

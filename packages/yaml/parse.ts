@@ -1,10 +1,10 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { ReadLimits } from './inspect.ts'
+import type { Place, ReadLimits } from './inspect.ts'
 import { readInThread } from './thread.ts'
 
 export interface ParseOptions {
-  /** Makes the refusal from what is wrong: `line 3: …`. */
-  refusal(detail: string): Outcome<never>
+  /** Makes the refusal from what is wrong: `line 3: …`; and again the two apart, where the place is known. */
+  refusal(detail: string, problem: { detail: string; place?: Place }): Outcome<never>
   /** Empty documents do not count. */
   documents: 'one' | 'many'
   maxBytes?: number
@@ -18,8 +18,8 @@ export interface ParseOptions {
 export interface ParsedDocument {
   /** What JSON could say too: a tree of plain objects, arrays, strings, finite numbers, booleans and null. */
   value: unknown
-  /** The line of a path in the file, from 1; of what is nearest above it, if the path is not there. */
-  lineOf(path: (string | number)[]): number | undefined
+  /** The place of a path in the file; of what is nearest above it, if the path is not there. */
+  placeOf(path: (string | number)[]): Place | undefined
 }
 const limits: ReadLimits = { maxDepth: 50, maxAliases: 50, maxValues: 200_000 }
 
@@ -35,17 +35,19 @@ export async function parseYaml(
   options: ParseOptions,
 ): Promise<Outcome<{ documents: ParsedDocument[] }>> {
   const maxBytes = options.maxBytes ?? 256 * 1024
-  if (Buffer.byteLength(text) > maxBytes) return options.refusal(`it is larger than ${maxBytes / 1024} KB`)
+  const refusal = (detail: string, place?: Place) =>
+    options.refusal(place ? `line ${place.line}: ${detail}` : detail, { detail, ...(place ? { place } : {}) })
+  if (Buffer.byteLength(text) > maxBytes) return refusal(`it is larger than ${maxBytes / 1024} KB`)
   const decoded = decode(text)
-  if (decoded === undefined) return options.refusal('it is not UTF-8 text')
+  if (decoded === undefined) return refusal('it is not UTF-8 text')
   const time = { cpuMs: options.cpuMs ?? 1000, patienceMs: options.patienceMs ?? patienceOf({ retries: 0 }) }
   const answer = await readInThread(decoded, { ...limits, maxDepth: options.maxDepth ?? limits.maxDepth }, time)
   if (answer === 'busy') return refuse('machine_busy', { what: 'read a YAML file', seconds: time.patienceMs / 1000 })
-  if ('error' in answer) return options.refusal(answer.error.replace(/\.$/, ''))
+  if ('error' in answer) return refusal(answer.error.replace(/\.$/, ''), answer.place)
   if (options.documents === 'one' && answer.documents.length !== 1)
-    return options.refusal(`it has ${answer.documents.length === 0 ? 'no content' : 'more than one document'}`)
+    return refusal(`it has ${answer.documents.length === 0 ? 'no content' : 'more than one document'}`)
   return done({
-    documents: answer.documents.map(({ value, lines }) => ({ value, lineOf: makeLineOf(new Map(lines)) })),
+    documents: answer.documents.map(({ value, places }) => ({ value, placeOf: makePlaceOf(new Map(places)) })),
   })
 }
 
@@ -59,12 +61,12 @@ function decode(text: Buffer | string): string | undefined {
   }
 }
 
-const makeLineOf =
-  (known: ReadonlyMap<string, number>): ParsedDocument['lineOf'] =>
+const makePlaceOf =
+  (known: ReadonlyMap<string, Place>): ParsedDocument['placeOf'] =>
   (path) => {
     for (let length = path.length; length > 0; length--) {
-      const line = known.get(path.slice(0, length).join('\0'))
-      if (line !== undefined) return line
+      const place = known.get(path.slice(0, length).join('\0'))
+      if (place !== undefined) return place
     }
     return undefined
   }

@@ -1,11 +1,11 @@
 import { Composer, type CST, type Document, isScalar, LineCounter, Parser } from 'yaml'
-import { copyPlain, inspect, type Problem, type ReadLimits } from './inspect.ts'
-/** One document: its plain value, and the line of every path in it (`test`, `unit`, `run` joined by U+0000). */
+import { copyPlain, inspect, type Place, type Problem, type ReadLimits } from './inspect.ts'
+/** One document: its plain value, and the place of every path in it (`test`, `unit`, `run` joined by U+0000). */
 export interface ReadDocument {
   value: unknown
-  lines: [string, number][]
+  places: [string, Place][]
 }
-export type ReadAnswer = { documents: ReadDocument[] } | { error: string }
+export type ReadAnswer = { documents: ReadDocument[] } | { error: string; place?: Place }
 
 /**
  * Reads YAML 1.2 (core schema: `yes` and `NO` stay strings, https://yaml.org/spec/1.2.2/#103-core-schema) from untrusted text.
@@ -14,8 +14,13 @@ export type ReadAnswer = { documents: ReadDocument[] } | { error: string }
  */
 export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
   const lineCounter = new LineCounter()
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lineCounter.linePos(offset)
+    return { line, column: col }
+  }
   const tell = ({ problem, offset }: Problem) => ({
-    error: `${offset === undefined ? '' : `line ${lineCounter.linePos(offset).line}: `}${problem}`,
+    error: problem,
+    ...(offset === undefined ? {} : { place: placeAt(offset) }),
   })
   // Nesting is measured on the flat parser's tokens: composing them recurses, and would overflow the stack.
   const tokens = [...new Parser(lineCounter.addNewLine).parse(text)]
@@ -34,7 +39,7 @@ export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
   })
   const documents: ReadDocument[] = []
   for (const document of composer.compose(tokens, false, text.length)) {
-    const read = readDocument(document, limits, (offset) => lineCounter.linePos(offset).line)
+    const read = readDocument(document, limits, placeAt)
     if (read && 'problem' in read) return tell(read)
     if (read) documents.push(read)
   }
@@ -44,18 +49,18 @@ export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
 function readDocument(
   document: Document.Parsed,
   limits: ReadLimits,
-  lineAt: (offset: number) => number,
+  placeAt: (offset: number) => Place,
 ): ReadDocument | Problem | undefined {
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem) return { problem: problem.message.split('\n')[0] ?? 'it is not YAML', offset: problem.pos[0] }
   // `---` with nothing after it, or only a comment.
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) return undefined
-  const inspected = inspect(document.contents, limits.maxAliases, lineAt)
+  const inspected = inspect(document.contents, limits.maxAliases, placeAt)
   if ('problem' in inspected) return inspected
   const value = expand(document, limits.maxAliases)
   if (value === undefined) return { problem: 'it has too many aliases', offset: inspected.firstAlias }
   const copied = copyPlain(value.js, limits)
-  return 'problem' in copied ? { offset: inspected.firstAlias, ...copied } : { ...copied, lines: inspected.lines }
+  return 'problem' in copied ? { offset: inspected.firstAlias, ...copied } : { ...copied, places: inspected.places }
 }
 
 /** The library counts what aliases of aliases multiply to, and throws a ReferenceError beyond the limit. */

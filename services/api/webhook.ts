@@ -1,31 +1,28 @@
-import type { Logger } from '@taxiway/chassis/logger.ts'
 import { newId, parseRepositoryId, type RepositoryId, type RunId, type Sha } from '@taxiway/domain/ids.ts'
 import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { type NewRun, newRun } from '@taxiway/domain/run/run.ts'
-import { ignoredPullRequest, ignoredReason } from '@taxiway/domain/trigger.ts'
+import { ignoredPullRequest, ignoredReason, queuedFor } from '@taxiway/domain/trigger.ts'
 import type { GitHost, PullRequestDelivery, PushDelivery } from '@taxiway/git-host/git-host.ts'
-import { guessRepositories } from '@taxiway/git-host/github.ts'
+import { guessRepositories, guessRepositoryIds } from '@taxiway/git-host/github.ts'
 import { hosts } from '@taxiway/git-host/hosts.ts'
 import { redisFault } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ApiDeps } from './api.ts'
 import { sendReason } from './errors.ts'
+import { followRepository } from './follow-repository.ts'
 import { runUrl } from './links.ts'
 import { acceptRun } from './start-run.ts'
 
 /** GitHub's own cap on a webhook body. */
 const bodyLimit = 25 * 2 ** 20
 
-export interface WebhookDeps {
-  store: Store
-  url: string
-  logger: Logger
-}
+export type WebhookDeps = Pick<ApiDeps, 'store' | 'url' | 'logger' | 'allowedOrigins'>
 type RunDelivery = PushDelivery | PullRequestDelivery
 type Answer = {
   status: 200 | 202
-  body: { runId: RunId; url: string } | { duplicate: true; runId: RunId } | { ignored: string }
+  body: { runId: RunId; url: string; followed?: string } | { duplicate: true; runId: RunId } | { ignored: string }
 }
 
 /** `POST /webhooks/:host` and, with the repository's own URL, `/webhooks/:host/:repository`: from a delivery to a durable run. */
@@ -55,8 +52,8 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
 
   // Verify before parsing, with the secret of the repository that the URL names or the bytes hint at.
   const candidates = params.repository ? [parseRepositoryId(params.repository)] : await guess(deps.store, host, raw)
-  const repository = await verify(deps.store, host, raw, header(request, host.headers.signature), candidates)
-  if (!repository) return refuse('signature_invalid')
+  const known = await verify(deps.store, host, raw, header(request, host.headers.signature), candidates)
+  if (!known) return refuse('signature_invalid')
 
   const deliveryId = header(request, host.headers.delivery) ?? ''
   const event = header(request, host.headers.event) ?? ''
@@ -65,12 +62,12 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
   const parsed = host.parse(event, raw)
   if (!parsed.ok) return parsed
   const delivery = parsed.value
-  if (delivery.kind === 'ping') return ignored('ping')
   if (delivery.kind === 'other') return ignored(`event ${delivery.event}`)
-  if (delivery.repository.toLowerCase() !== repository.name.toLowerCase())
-    return refuse('body_invalid', {
-      detail: `it is about ${delivery.repository}, the webhook is that of ${repository.name}`,
-    })
+  if (delivery.kind === 'ping') return await hearPing(deps, known, delivery)
+  const found = await followRepository(deps, known, delivery)
+  if (!found.ok) return found
+  const { repository, followed } = found.value
+  if (delivery.kind === 'repository_moved') return ignored(followed?.message ?? 'event repository')
   if (delivery.kind === 'pull_request_closed') {
     await deps.store.previews.lookSoon(repository.id, delivery.number)
     return ignored('event pull_request')
@@ -80,14 +77,28 @@ async function receive(request: FastifyRequest, deps: WebhookDeps): Promise<Outc
 
   const run = runOf(deps, repository, delivery, delivery.sha)
   const accepted = await acceptRun(deps, run, {
-    id: deliveryId,
+    // A merge queue's branch is told as a push and by the queue: it is one thing to check.
+    id: queuedFor(run.branch) === undefined ? deliveryId : `queue-${run.sha}`,
     headers: { event, userAgent: String(request.headers['user-agent'] ?? '').slice(0, 200) },
     body: raw,
   })
   if (accepted.kind === 'repository_gone') return refuse('signature_invalid')
   if (accepted.kind === 'duplicate')
     return { ok: true, value: { status: 200, body: { duplicate: true, runId: accepted.runId } } }
-  return { ok: true, value: { status: 202, body: { runId: run.id, url: runUrl(deps.url, run.id) } } }
+  const body = { runId: run.id, url: runUrl(deps.url, run.id), ...(followed ? { followed: followed.message } : {}) }
+  return { ok: true, value: { status: 202, body } }
+}
+
+/** The first delivery of a new webhook tells by what number the host knows the repository. */
+async function hearPing(
+  { store }: WebhookDeps,
+  known: Repository,
+  { repository, repositoryId }: { repository?: string; repositoryId?: number },
+): Promise<Outcome<Answer>> {
+  const isNews = repositoryId !== undefined && repositoryId !== known.hostId
+  if (isNews && repository?.toLowerCase() === known.name.toLowerCase())
+    await store.repositories.learn(known, repositoryId)
+  return ignored('ping')
 }
 
 const runOf = ({ store }: WebhookDeps, repository: Repository, delivery: RunDelivery, sha: Sha): NewRun =>
@@ -142,8 +153,10 @@ function header(request: FastifyRequest, name: string): string | undefined {
 }
 
 async function guess(store: Store, host: GitHost, raw: Buffer): Promise<RepositoryId[]> {
-  const named = await Promise.all(guessRepositories(raw).map((name) => store.repositories.named(host.name, name)))
-  return named.flat().slice(0, 8)
+  const { repositories } = store
+  const named = await Promise.all(guessRepositories(raw).map((name) => repositories.named(host.name, name)))
+  const numbered = await Promise.all(guessRepositoryIds(raw).map((id) => repositories.numbered(host.name, id)))
+  return [...new Set([...named.flat(), ...numbered.flat()])].slice(0, 8)
 }
 
 /** The candidate whose secret signed the bytes. An unknown repository costs one check too, with a key nobody has. */

@@ -2,6 +2,7 @@ import type { Config } from '@taxiway/chassis/config.ts'
 import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
 import { type Engine, engineFault } from '@taxiway/docker/engine/engine.ts'
 import { removeRun } from '@taxiway/docker/engine/labels.ts'
+import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import { type Outcome, reason } from '@taxiway/domain/reason.ts'
 import { buildStages } from '@taxiway/domain/run/parts.ts'
 import { findStage, isPassed, isTerminal, type Run } from '@taxiway/domain/run/run.ts'
@@ -63,7 +64,7 @@ async function throughStages(deps: BuilderDeps, context: AttemptContext, workspa
     return lacking ? { ok: false, reason: lacking } : checkout(stage, { ...deps, workspace: await workspace })
   })
   if (tree.end !== 'done') return tree
-  if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan.ignored)
+  if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)
   if (by !== undefined) return { end: 'superseded', by }
   const built = await runStage(context, 'build', (stage) =>
@@ -112,9 +113,9 @@ async function together(attempt: Attempt, stages: Promise<End>[]): Promise<End> 
   return refused ?? ends.find(({ end }) => end !== 'done') ?? { end: 'done', value: undefined }
 }
 
-/** The pipeline's own rules let this run do nothing: it has succeeded, and says why it did nothing. */
-async function leaveOut(context: AttemptContext, rule: string): Promise<End> {
-  const why = reason('ignored_by_pipeline', { rule })
+/** The pipeline's own rules, or the commit's message, let this run do nothing: it has succeeded, and says why it did nothing. */
+async function leaveOut(context: AttemptContext, plan: Plan, rule: string): Promise<End> {
+  const why = plan.isSkipped ? reason('ignored_skip_ci') : reason('ignored_by_pipeline', { rule })
   await record(context, { type: 'noted', reason: why })
   for (const stage of buildStages)
     if (!isDone(context, stage)) await record(context, { type: 'stage_finished', stage, state: 'skipped', reason: why })

@@ -1,8 +1,9 @@
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import { makePlan } from '@taxiway/domain/plan/plan.ts'
 import { reason } from '@taxiway/domain/reason.ts'
+import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import { expect, test } from 'vitest'
-import { planLines, problemOf } from './plan-text.ts'
+import { planLines, problemLines } from './plan-text.ts'
 
 test('a plan is a short list, with what is out of the ordinary', () => {
   const plan = makePlan(
@@ -37,22 +38,33 @@ test('a plan is a short list, with what is out of the ordinary', () => {
   expect(planLines({ images: [], tests: [], environments: [], ignored })).toEqual([`  nothing is done: ${ignored}`])
 })
 
-test.each([
-  [
-    'line 7: test.unit.timout: unknown key, did you mean timeout?',
-    7,
-    'test.unit.timout: unknown key, did you mean timeout?',
-  ],
-  ['line 2: version: must be 1', 2, 'version: must be 1'],
-  ['it is larger than 256 KB', undefined, 'it is larger than 256 KB'],
-])('%s is told in the form of compilers', (detail, line, message) => {
-  expect(problemOf(reason('config_invalid', { detail }), 'a/.taxiway.yaml')).toEqual({
-    file: 'a/.taxiway.yaml',
-    message,
-    ...(line ? { line } : {}),
-  })
+test('all that is wrong is told in the form of compilers, each with its line', async () => {
+  const text = 'version: 1\nimages: { web: {} }\ntest:\n  unit: { run: [x], timout: 1m }\n  lint: { run: [3.10] }\n'
+  const read = await readPipelineFile(text)
+  if (read.ok) throw new Error('it is valid')
+  expect(problemLines(read, 'a/.taxiway.yaml', text)).toEqual([
+    'a/.taxiway.yaml:4:21: test.unit.timout: unknown key, did you mean timeout?',
+    '      unit: { run: [x], timout: 1m }',
+    '                        ^',
+    'a/.taxiway.yaml:5:17: test.lint.run.0: must be text: write "3.10" in quotes',
+    '      lint: { run: [3.10] }',
+    '                    ^',
+  ])
+  const large = await readPipelineFile('x'.repeat(300_000))
+  expect(!large.ok && problemLines(large, 'a', '')).toEqual(['a: it is larger than 256 KB'])
 })
 test('other reasons are told as well', () => {
   const nothing = reason('nothing_to_do')
-  expect(problemOf(nothing, 'x').message).toBe(nothing.message)
+  expect(problemLines({ reason: nothing }, 'x', '')).toEqual([`x: ${nothing.message}`])
+})
+test('components are named in the place of manifests', () => {
+  const environment = {
+    name: 'live',
+    namespace: 'shop',
+    manifests: 'k8s',
+    timeoutMs: 1,
+    components: [{ name: 'web' }, { name: 'db' }],
+  }
+  const plan = { images: [], tests: [], environments: [environment] } as unknown as Parameters<typeof planLines>[0]
+  expect(planLines(plan)).toEqual(['  deploy  live  web, db to namespace shop'])
 })

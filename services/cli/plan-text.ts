@@ -1,3 +1,4 @@
+import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
@@ -16,9 +17,10 @@ export function planLines({ images, tests, environments, ignored }: Plan): strin
   return rows.map(([what = '', name = '', words]) => `  ${what.padEnd(6)}  ${name.padEnd(width)}  ${words}`)
 }
 
-function environmentWords({ namespace, manifests, approval, windows, timezone }: PlannedEnvironment): string {
+function environmentWords(environment: PlannedEnvironment): string {
+  const { namespace, manifests, components, approval, windows, timezone } = environment
   return [
-    `${manifests} to namespace ${namespace}`,
+    `${components ? components.map(({ name }) => name).join(', ') : manifests} to namespace ${namespace}`,
     ...(approval ? ['once a person approves'] : []),
     ...(windows ? [`in ${windows.join(' or ')} ${timezone ?? 'UTC'}`] : []),
   ].join(', ')
@@ -53,9 +55,11 @@ const durationWords = (ms: number): string => {
   return ms % 60_000 === 0 ? `${ms / 60_000}m` : `${ms / 1000}s`
 }
 
-/** What is wrong with a pipeline file, in the form of compilers: `.taxiway.yaml:7: test.unit.timout: unknown key`. */
-export function problemOf(reason: Reason, file: string): { file: string; line?: number; message: string } {
-  const words = /^\.taxiway\.yaml [^:]*: (?:line (\d+): )?(.*?)\.?$/.exec(reason.message)
-  if (!words) return { file, message: reason.message }
-  return { file, ...(words[1] ? { line: Number(words[1]) } : {}), message: words[2] ?? '' }
+/** What is wrong with a pipeline file, in the form of compilers: `.taxiway.yaml:7:5: test.unit.timout: unknown key`, and the line. */
+export function problemLines(refused: { reason: Reason } | InvalidFile, file: string, text: string): string[] {
+  if (!('problems' in refused)) return [`${file}: ${refused.reason.message}`]
+  return withExcerpts(refused.problems, text).flatMap(({ line, column, message, excerpt }) => [
+    `${[file, line, column].filter((part) => part !== undefined).join(':')}: ${message}`,
+    ...(excerpt?.split('\n').map((one) => `    ${one}`) ?? []),
+  ])
 }

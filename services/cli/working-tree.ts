@@ -4,6 +4,7 @@ import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
+import { type InvalidFile, invalidFile, locate } from '@taxiway/domain/pipeline/read.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import { variablesOf } from '@taxiway/domain/plan/variables.ts'
@@ -11,6 +12,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { PlanEvent } from '@taxiway/domain/run/cause.ts'
 import { git } from '@taxiway/git/git.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
+import { missingIn } from './missing.ts'
 
 /** The folder that a command works on. */
 export interface WorkingTree {
@@ -61,7 +63,7 @@ export const contextOf = (tree: WorkingTree, wanted: PlanFor = {}): PlanContext 
 })
 
 /** Reads the pipeline, or what the tree implies without one. A refusal names the line of the file where it is known. */
-export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outcome<TreePlan>> {
+export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outcome<TreePlan> | InvalidFile> {
   const known = contextOf(tree, wanted)
   const context = { ...known, variables: variablesOf(known) }
   const misnamed = await misnamedIn(tree)
@@ -71,6 +73,10 @@ export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outc
   if (text === undefined) return refuse('file_not_found', { path: tree.file })
   const read = await readPipelineFile(text)
   if (!read.ok) return read
+  // Whoever runs a tree sees what is missing of what is built, and deploys nothing.
+  const isLinted = basename(tree.file) === pipelineFile && !wanted.ignoreOn
+  const missing = isLinted ? await missingIn(tree.root, read.value.pipeline) : []
+  if (missing.length > 0) return invalidFile(locate(missing, read.value.placeOf))
   const { on, ...rest } = read.value.pipeline
   const pipeline: Pipeline = wanted.ignoreOn || !on ? rest : read.value.pipeline
   const plan = makePlan(pipeline, context)

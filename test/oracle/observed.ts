@@ -39,6 +39,10 @@ export interface SeenRun {
   repository: string
   event: string
   sha: string
+  branch?: string
+  tag?: string
+  pullRequest?: { number: number }
+  trusted?: boolean
   state: string
   url: string
   attempt: number

@@ -1,6 +1,9 @@
 import { isAbsent, type Look, nameOf, type SeenRun, terminalStates } from './observed.ts'
 
-/** 3. The last status that the git host holds for a commit and a context equals the newest run that has the context. */
+/**
+ * 3. The last status that the git host holds for a commit and a context is that of the newest run for a branch, tag or pull request that has
+ * the context, and where there are several of these, of the worst.
+ */
 export async function statusesAreTrue({ host, runs, repositories }: Look): Promise<string[]> {
   if (isAbsent(host)) return []
   const wrong: string[] = []
@@ -11,10 +14,7 @@ export async function statusesAreTrue({ host, runs, repositories }: Look): Promi
     )
     for (const [sha, ofSha] of ofCommit) {
       const held = host.latest(name, sha)
-      const newestFirst = ofSha.toSorted((a, b) => b.sequence - a.sequence)
-      const speakers = new Map<string, SeenRun>()
-      for (const run of newestFirst)
-        for (const context of contextsOf(run).keys()) if (!speakers.has(context)) speakers.set(context, run)
+      const speakers = speakersOf(ofSha)
       for (const [context, run] of speakers) {
         // It was told on the run that the git host will never take it.
         if (!terminalStates.includes(run.state) || run.notes?.some(({ code }) => code === 'status_undeliverable'))
@@ -32,6 +32,35 @@ export async function statusesAreTrue({ host, runs, repositories }: Look): Promi
     }
   }
   return wrong
+}
+
+/** Whose word counts in each context. */
+function speakersOf(runs: SeenRun[]): Map<string, SeenRun> {
+  const newest = new Map<string, Map<string, SeenRun>>()
+  for (const run of runs.toSorted((a, b) => a.sequence - b.sequence))
+    for (const context of contextsOf(run).keys()) {
+      const subject = JSON.stringify([run.trusted ?? true, run.branch, run.tag, run.pullRequest?.number])
+      newest.set(context, (newest.get(context) ?? new Map()).set(subject, run))
+    }
+  const speakers = new Map<string, SeenRun>()
+  for (const [context, ofSubjects] of newest) {
+    const all = [...ofSubjects.values()]
+    const trusted = all.filter((run) => run.trusted !== false)
+    const [worst] = (trusted.length > 0 ? trusted : all).toSorted(
+      (a, b) => weightOf(b, context) - weightOf(a, context) || b.sequence - a.sequence,
+    )
+    if (worst) speakers.set(context, worst)
+  }
+  return speakers
+}
+
+/** Verdicts before what is on its way, that before success; what was cancelled or never run is no verdict. */
+function weightOf(run: SeenRun, context: string): number {
+  const isLeftOut = run.notes?.some(({ code }) => code === 'ignored_by_pipeline') ?? false
+  const isVoid =
+    ['cancelled', 'superseded'].includes(run.state) || run.notes?.some(({ code }) => code === 'ignored_skip_ci')
+  if (isVoid) return 0
+  return isLeftOut ? 1 : ['success', 'pending', 'error', 'failure'].indexOf(contextsOf(run).get(context) ?? '') + 2
 }
 
 /** What each context of a run shall say, from its stages alone. */
@@ -59,6 +88,7 @@ const words: Record<string, string> = {
   superseded: 'error',
 }
 const said = (run: SeenRun, stage: string): string => {
+  if (stage === 'skipped' && run.notes?.some(({ code }) => code === 'ignored_skip_ci')) return 'pending'
   if (stage === 'skipped')
     return run.state === 'failed' || run.state === 'errored' ? (words[run.state] as string) : 'success'
   return words[stage] ?? 'pending'

@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { windowPattern, zonePattern } from '../environment/windows.ts'
 import { analysis } from './analysis.ts'
 import { Component, Job } from './component.ts'
-import { glob, globs, name, named, strict, text, timeout } from './parts.ts'
+import { durationPattern, glob, globs, name, named, strict, text, timeout } from './parts.ts'
 
 /** An environment in the pipeline file: where a release goes, and how. */
 export const Deploy = Type.Object(
@@ -107,7 +107,7 @@ export const Deploy = Type.Object(
     timeout: Type.Optional(timeout('How long the release may take to become healthy. Default: 5m.')),
     soak: Type.Optional(
       Type.String({
-        pattern: '^(0|[1-9][0-9]{0,4})(s|m|h)$',
+        pattern: durationPattern.replace('^(', '^(0[smh]|'),
         description: 'A duration like 30s. How long it must stay healthy to be called live. Default: 5s.',
       }),
     ),

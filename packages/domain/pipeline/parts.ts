@@ -39,10 +39,14 @@ export const shell = Type.String({
 /** An absolute path in a container. */
 export const inContainer = (description: string) =>
   Type.String({ pattern: '^/', maxLength: 500, description: `An absolute path in the container. ${description}` })
+/** A clock of the machine can be set for 24 days and no longer: beyond that it rings at once. */
+export const longestDuration = '500h'
+/** Pattern of durations up to that. */
+export const durationPattern = '^([1-9][0-9]{0,4}s|([1-9][0-9]{0,3}|[12][0-9]{4})m|([1-9][0-9]?|[1-4][0-9]{2}|500)h)$'
 /** A time that something may take. */
 export const timeout = (description: string) =>
   Type.String({
-    pattern: '^[1-9][0-9]{0,4}(s|m|h)$',
+    pattern: durationPattern,
     description: `A duration like 90s, 10m or 1h. ${description}`,
   })
 const leavesOut = 'one that begins with ! leaves out again'

@@ -5,11 +5,11 @@ import { implyPlan, makePlan } from '../plan/plan.ts'
 import { Pipeline } from './pipeline.ts'
 import { keysOf, plainSchema } from './published.ts'
 import { readPipeline } from './read.ts'
-import { findProblem } from './schema-problem.ts'
+import { findProblems } from './schema-problem.ts'
 
 const noLines = () => undefined
 const messageOf = (value: unknown, line?: number) => {
-  const read = readPipeline(value, () => line)
+  const read = readPipeline(value, () => (line === undefined ? undefined : { line, column: 1 }))
   return read.ok ? 'ok' : `${read.reason.code}: ${read.reason.message}`
 }
 const context = { repository: 'acme/Shop', branch: 'main', defaultBranch: 'main' }
@@ -47,6 +47,8 @@ test.each([
   [unit({ retry: 9 }), 'test.unit.retry: must be a whole number from 0 to 5'],
   [unit({ retry: 'often' }), 'test.unit.retry: must be a whole number from 0 to 5'],
   [unit({ timeout: '5 min' }), 'test.unit.timeout: must be a duration like 90s, 10m or 1h'],
+  [unit({ timeout: '700h' }), 'test.unit.timeout: may be at most 500h'],
+  [unit({ timeout: '99999m' }), 'test.unit.timeout: may be at most 500h'],
   [unit({ timeout: null }), 'test.unit.timeout: is empty, and must be a duration like 90s, 10m or 1h'],
   [unit({ allow_failure: 'yes' }), 'test.unit.allow_failure: must be true or false'],
   [unit({ run: 'make' }), 'test.unit.run: must be a list, like [a, b]'],
@@ -98,7 +100,7 @@ test('what the words are found for is exactly what does not fit the schema', () 
   fc.assert(
     fc.property(fc.constantFrom('on', 'images', 'test', 'deploy', 'concurrency'), values.value, (room, value) => {
       const pipeline = { version: 1, [room]: value }
-      expect(findProblem(plainSchema(), pipeline) === undefined).toBe(Value.Check(Pipeline, pipeline))
+      expect(findProblems(plainSchema(), pipeline).length === 0).toBe(Value.Check(Pipeline, pipeline))
     }),
     { numRuns: 2000 },
   )
@@ -153,4 +155,20 @@ test.each([
   const planned = makePlan(read.value, { ...context, ...more } as Parameters<typeof makePlan>[1])
   expect(planned).toMatchObject({ ok: true, value: { images: ignored ? [] : [{ name: 'web' }] } })
   expect(planned.ok && planned.value.ignored).toBe(ignored)
+})
+
+test.each([
+  ['500h', true],
+  ['29999m', true],
+  ['99999s', true],
+  ['501h', false],
+  ['30000m', false],
+])('a timeout of %s is held: %s', (timeout, isHeld) => {
+  const told = messageOf({ version: 1, images: { web: {} }, test: { unit: { run: ['x'], timeout } } })
+  expect(told === 'ok').toBe(isHeld)
+})
+
+test.each(['/proc', '/', '/./sys/x', '/dev', '/var/../proc'])('no cache takes the place of %s', (path) => {
+  const pipeline = { version: 1, images: { web: {} }, test: { unit: { run: ['x'], cache: [{ path, key: ['a'] }] } } }
+  expect(messageOf(pipeline)).toContain(`test.unit.cache.0.path: ${path} can't be kept`)
 })

@@ -1,4 +1,5 @@
 import { nearest } from './nearest.ts'
+import { longestDuration } from './parts.ts'
 import type { Schema } from './published.ts'
 
 type Path = (string | number)[]
@@ -8,69 +9,93 @@ export interface Problem {
   detail: string
 }
 
+/** How a value that is no text is written in the file: `3.10` is another number than people mean. */
+export type SourceOf = (path: Path) => string | undefined
+
 /**
- * The first thing that does not fit, in the file's order; in one map, keys that nobody knows come first, as they are the
- * likeliest slip. Undefined when all fits.
+ * All that does not fit, in the file's order; in one map, keys that nobody knows come first, as they are the likeliest slip. Empty when
+ * all fits.
  */
-export function findProblem(schema: Schema, value: unknown, path: Path = []): Problem | undefined {
-  if (schema.anyOf) return unionProblem(schema, schema.anyOf, value, path)
-  const problem = (detail: string): Problem => ({ path, detail })
-  if (!isOfType(schema, value)) return problem(wrongType(schema, value))
-  if (schema.const !== undefined) return value === schema.const ? undefined : problem(`must be ${expected(schema)}`)
-  if (typeof value === 'string') return textProblem(schema, value, problem)
-  if (typeof value === 'number') {
-    const { minimum = -Infinity, maximum = Infinity } = schema
-    return value >= minimum && value <= maximum ? undefined : problem(`must be ${expected(schema)}`)
-  }
-  if (Array.isArray(value)) return listProblem(schema, value, path)
-  return typeof value === 'object' ? mapProblem(schema, value as Record<string, unknown>, path) : undefined
+export function findProblems(schema: Schema, value: unknown, sourceOf: SourceOf = () => undefined): Problem[] {
+  return problemsOf(schema, value, [], sourceOf)
 }
 
-function textProblem(schema: Schema, text: string, problem: (detail: string) => Problem): Problem | undefined {
-  if (text.length < (schema.minLength ?? 0)) return problem('must not be empty')
-  if (text.length > (schema.maxLength ?? Infinity)) return problem(`must have at most ${schema.maxLength} characters`)
+function problemsOf(schema: Schema, value: unknown, path: Path, sourceOf: SourceOf): Problem[] {
+  if (schema.anyOf) return unionProblems(schema, schema.anyOf, { value, path, sourceOf })
+  const problem = (detail: string): Problem => ({ path, detail })
+  if (!isOfType(schema, value)) return [problem(wrongType(schema, value, sourceOf(path)))]
+  if (schema.const !== undefined) return value === schema.const ? [] : [problem(`must be ${expected(schema)}`)]
+  if (typeof value === 'string') return textProblem(schema, value, problem) ?? []
+  if (typeof value === 'number') {
+    const { minimum = -Infinity, maximum = Infinity } = schema
+    return value >= minimum && value <= maximum ? [] : [problem(`must be ${expected(schema)}`)]
+  }
+  if (Array.isArray(value)) return listProblems(schema, value, path, sourceOf)
+  return typeof value === 'object' && value !== null
+    ? mapProblems(schema, value as Record<string, unknown>, path, sourceOf)
+    : []
+}
+
+function textProblem(schema: Schema, text: string, problem: (detail: string) => Problem): Problem[] | undefined {
+  if (text.length < (schema.minLength ?? 0)) return [problem('must not be empty')]
+  if (text.length > (schema.maxLength ?? Infinity)) return [problem(`must have at most ${schema.maxLength} characters`)]
   if (fitsPattern(schema, text)) return undefined
-  return problem(`must be ${expected(schema)}`)
+  if (/^A duration/.test(schema.description ?? '') && /^[1-9][0-9]*[smh]$/.test(text))
+    return [problem(`may be at most ${longestDuration}`)]
+  return [problem(`must be ${expected(schema)}`)]
 }
 
 const fitsPattern = ({ pattern }: Schema, text: string) => pattern === undefined || new RegExp(pattern, 'u').test(text)
 
-function listProblem(schema: Schema, list: unknown[], path: Path): Problem | undefined {
-  if (list.length < (schema.minItems ?? 0)) return { path, detail: 'must have at least one entry' }
+function listProblems(schema: Schema, list: unknown[], path: Path, sourceOf: SourceOf): Problem[] {
+  if (list.length < (schema.minItems ?? 0)) return [{ path, detail: 'must have at least one entry' }]
   if (list.length > (schema.maxItems ?? Infinity))
-    return { path, detail: `must have at most ${schema.maxItems} entries` }
-  return firstOf(list.entries(), ([index, item]) => schema.items && findProblem(schema.items, item, [...path, index]))
+    return [{ path, detail: `must have at most ${schema.maxItems} entries` }]
+  const { items } = schema
+  return items ? list.flatMap((item, index) => problemsOf(items, item, [...path, index], sourceOf)) : []
 }
 
-function mapProblem(schema: Schema, map: Record<string, unknown>, path: Path): Problem | undefined {
+function mapProblems(schema: Schema, map: Record<string, unknown>, path: Path, sourceOf: SourceOf): Problem[] {
   const [pattern, named] = Object.entries(schema.patternProperties ?? {})[0] ?? []
   const known = schema.properties ?? {}
   const schemaOf = (key: string) =>
     Object.hasOwn(known, key) ? known[key] : pattern && new RegExp(pattern, 'u').test(key) ? named : undefined
   const keys = Object.keys(map)
-  const unknown = keys.find((key) => !schemaOf(key))
-  if (unknown !== undefined)
-    return pattern === undefined
-      ? unknownKey(unknown, Object.keys(known), path)
-      : { path: [...path, unknown], detail: wordsOfName(pattern) }
-  const missing = schema.required?.find((key) => map[key] === undefined)
-  if (missing !== undefined) return { path, detail: `needs ${missing}` }
-  if (keys.length > (schema.maxProperties ?? Infinity))
-    return { path, detail: `must have at most ${schema.maxProperties} entries` }
-  return firstOf(keys, (key) => findProblem(schemaOf(key) as Schema, map[key], [...path, key]))
+  const unknown = keys
+    .filter((key) => !schemaOf(key))
+    .map((key) =>
+      pattern === undefined
+        ? unknownKey(key, Object.keys(known), path)
+        : { path: [...path, key], detail: wordsOfName(pattern) },
+    )
+  const missing = (schema.required ?? []).filter((key) => map[key] === undefined)
+  const tooMany = keys.length > (schema.maxProperties ?? Infinity)
+  return [
+    ...unknown,
+    ...missing.map((key) => ({ path, detail: `needs ${key}` })),
+    ...(tooMany ? [{ path, detail: `must have at most ${schema.maxProperties} entries` }] : []),
+    ...keys.flatMap((key) => {
+      const inner = schemaOf(key)
+      return inner ? problemsOf(inner, map[key], [...path, key], sourceOf) : []
+    }),
+  ]
 }
 
 /** The branch that was meant is the one of the value's own type that knows its keys; without one, the union is explained. */
-function unionProblem(schema: Schema, branches: Schema[], value: unknown, path: Path): Problem | undefined {
-  if (branches.some((branch) => findProblem(branch, value, path) === undefined)) return undefined
+function unionProblems(
+  schema: Schema,
+  branches: Schema[],
+  { value, path, sourceOf }: { value: unknown; path: Path; sourceOf: SourceOf },
+): Problem[] {
+  if (branches.some((branch) => problemsOf(branch, value, path, sourceOf).length === 0)) return []
   const near = branches.filter((branch) => branch.const === undefined && isOfType(branch, value))
   const keys = isMap(value) ? Object.keys(value) : []
   const known = near.flatMap((branch) => Object.keys(branch.properties ?? {}))
-  const unknown = keys.find((key) => known.length > 0 && !known.includes(key))
-  if (unknown !== undefined) return unknownKey(unknown, known, path)
+  const unknown = keys.filter((key) => known.length > 0 && !known.includes(key))
+  if (unknown.length > 0) return unknown.map((key) => unknownKey(key, known, path))
   const meant = near.filter((branch) => keys.every((key) => branch.properties?.[key]))
-  const inner = meant.length === 1 && meant[0] ? findProblem(meant[0], value, path) : undefined
-  return inner ?? { path, detail: `must be ${expected(schema)}${hint(schema, value)}` }
+  const inner = meant.length === 1 && meant[0] ? problemsOf(meant[0], value, path, sourceOf) : []
+  return inner.length > 0 ? inner : [{ path, detail: `must be ${expected(schema)}${hint(schema, value)}` }]
 }
 
 const unknownKey = (key: string, known: string[], path: Path): Problem => {
@@ -79,13 +104,15 @@ const unknownKey = (key: string, known: string[], path: Path): Problem => {
   return { path: [...path, key], detail: `unknown key${help}` }
 }
 
-function wrongType(schema: Schema, value: unknown): string {
+function wrongType(schema: Schema, value: unknown, written: string | undefined): string {
   const words = expected(schema)
   if (value === null) return `is empty, and must be ${words}`
-  const isQuotable =
-    schema.type === 'string' && ['number', 'boolean'].includes(typeof value) && fitsPattern(schema, String(value))
-  if (isQuotable && schema.pattern) return `must be text: write "${value}" in quotes`
-  return `must be ${words}${isQuotable ? `: write "${value}" in quotes` : ''}`
+  if (schema.type === 'string' && isMap(value))
+    return `must be ${words}; it has ": ", so YAML takes it for a map: put it in quotes`
+  const isPlain = typeof value === 'number' || typeof value === 'boolean'
+  const source = written ?? (isPlain ? String(value) : '')
+  const isQuotable = schema.type === 'string' && isPlain && fitsPattern(schema, source)
+  return isQuotable ? `must be text: write "${source}" in quotes` : `must be ${words}`
 }
 
 /** What a value must be, in plain words: `a whole number from 0 to 5`. */
@@ -138,14 +165,6 @@ function isOfType({ type }: Schema, value: unknown): boolean {
     default:
       return type === undefined || typeof value === type
   }
-}
-
-function firstOf<T>(items: Iterable<T>, find: (item: T) => Problem | undefined): Problem | undefined {
-  for (const item of items) {
-    const problem = find(item)
-    if (problem) return problem
-  }
-  return undefined
 }
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

@@ -1,4 +1,5 @@
 import type { PlanEvent } from '../run/cause.ts'
+import { queuedFor } from '../trigger.ts'
 
 /** What the plan depends on besides the pipeline. */
 export interface PlanContext {
@@ -25,3 +26,6 @@ export interface PlanContext {
   /** Files that changed, if that is known. */
   changed?: string[]
 }
+
+/** The branch that rules of branches are held against: for one of a merge queue, the one that it is for. */
+export const branchOf = ({ branch }: PlanContext): string => queuedFor(branch) ?? branch

@@ -1,6 +1,6 @@
 import type { DriftMode } from '../environment/drift.ts'
 import type { DeployOf, Pipeline } from '../pipeline/pipeline.ts'
-import { isDefaultBranch, matchesName } from '../trigger.ts'
+import { isDefaultBranch, matchesName, queuedFor } from '../trigger.ts'
 import { type PlannedComponent, planComponents } from './component.ts'
 import type { PlanContext } from './context.ts'
 import { type PlannedJob, planJobs } from './job.ts'
@@ -12,6 +12,8 @@ import { planStrategy, type Strategy } from './strategy.ts'
 export interface PlannedEnvironment {
   name: string
   namespace: string
+  /** What a Helm chart's release is called. Missing in plans of earlier versions: after the repository. */
+  release?: string
   /** The file says that namespace itself. */
   isNamespaceGiven?: boolean
   /** The cluster that the file names. */
@@ -72,6 +74,7 @@ function planEnvironment(
   return {
     name: number === undefined ? name : previewName(name, number),
     namespace: number === undefined ? namespace : previewNamespace(namespace, number),
+    release: slug(context.repository.split('/')[1] ?? ''),
     manifests: deploy.manifests ?? 'k8s',
     timeoutMs,
     ...(deploy.namespace ? { isNamespaceGiven: true } : {}),
@@ -101,8 +104,8 @@ function isDeployedFrom(context: PlanContext, { on, preview }: DeployOf): boolea
   if (context.trusted === false) return false
   if (context.event === 'pull_request') return preview !== undefined && context.pull !== undefined
   if (preview) return false
-  // A tag, or a commit by its name alone, is on no branch.
-  if (context.branch === '') return false
+  // A tag, or a commit by its name alone, is on no branch; what a merge queue tries is not there yet.
+  if (context.branch === '' || queuedFor(context.branch) !== undefined) return false
   if (on === undefined) return isDefaultBranch(context.branch, context.defaultBranch)
   return matchesName(context.branch, [on.branch].flat())
 }

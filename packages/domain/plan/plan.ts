@@ -1,7 +1,7 @@
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { done, type Outcome, refuse } from '../reason.ts'
 import { matchesName, touches } from '../trigger.ts'
-import type { PlanContext } from './context.ts'
+import { branchOf, type PlanContext } from './context.ts'
 import { type PlannedEnvironment, planEnvironments } from './environment.ts'
 import { type PlannedImage, planImage } from './images.ts'
 import { durationMs, slug } from './parts.ts'
@@ -18,6 +18,10 @@ export interface Plan {
   concurrency?: 'newest' | 'all'
   /** The pipeline's rule that lets this event start nothing: then there is nothing in the plan. */
   ignored?: string
+  /** Tests of the file that are not for this event, branch or change. */
+  testsLeftOut?: number
+  /** The commit asks for that: nothing is told as passed then. */
+  isSkipped?: boolean
   /** Globs of the files that a push or pull request must touch to start a run. */
   startPaths?: string[]
 }
@@ -39,19 +43,21 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
   const isEmpty = images.length === 0 && tests.length === 0 && environments.length === 0
   if (isEmpty && !pipeline.test && !pipeline.deploy) return refuse('nothing_to_do', { hasFile: true })
   if (isEmpty) return done({ images, tests, environments, ...rest, ignored: 'nothing in it is for this' })
-  return done({ images, tests, environments, ...rest })
+  const kept = new Set(tests.map(({ key }) => key))
+  const testsLeftOut = Object.keys(pipeline.test ?? {}).filter((key) => !kept.has(key)).length
+  return done({ images, tests, environments, ...rest, ...(testsLeftOut > 0 ? { testsLeftOut } : {}) })
 }
 
 /** The rule of the pipeline's own `on` that leaves this event out. Without `on`, every event that came this far is let through. */
 function ignoringRule({ on }: Pipeline, context: PlanContext): string | undefined {
-  const { event = 'push', branch, base = branch, tag = '', changed } = context
+  const { event = 'push', base = context.branch, tag = '', changed } = context
   const ofBranch = (of: string, rule: { branches?: string[]; paths?: string[] } | undefined, name: string) => {
     if (rule?.branches && !matchesName(name, rule.branches)) return `on.${of}.branches does not name ${name}`
     return touches(changed, rule?.paths) ? undefined : `on.${of}.paths names none of the changed files`
   }
   switch (event) {
     case 'push':
-      return ofBranch('push', on?.push, branch)
+      return ofBranch('push', on?.push, branchOf(context))
     case 'pull_request':
       return on?.pull_request ? ofBranch('pull_request', on.pull_request, base) : 'it has no on.pull_request'
     case 'tag':

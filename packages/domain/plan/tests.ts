@@ -1,7 +1,7 @@
 import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
 import { matchesName, touches } from '../trigger.ts'
-import type { PlanContext } from './context.ts'
+import { branchOf, type PlanContext } from './context.ts'
 import { durationMs, sizeMb } from './parts.ts'
 
 export interface PlannedTest {
@@ -46,8 +46,10 @@ export interface PlannedService {
 export function planTest(pipeline: Pipeline, key: string, test: TestOf, context: PlanContext): PlannedTest[] {
   const { event = 'push' } = context
   const { when, shell, workdir, needs, retry, cache, reports, artifacts } = test
-  if (when?.event && !when.event.includes(event)) return []
-  if (when?.branch && !matchesName(context.branch, when.branch)) return []
+  // A tag that a person runs is a tag, too.
+  const events = event === 'manual' && context.tag !== undefined ? [event, 'tag' as const] : [event]
+  if (when?.event && !events.some((one) => when.event?.includes(one))) return []
+  if (when?.branch && !matchesName(branchOf(context), when.branch)) return []
   if (!touches(context.changed, when?.paths)) return []
   const secrets = context.trusted === false ? undefined : test.secrets
   const services = Object.entries(test.services ?? {}).map(([name, { timeout, memory, shm, ...service }]) => ({

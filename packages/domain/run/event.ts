@@ -1,6 +1,6 @@
 import type { Explanation } from '../environment/explanation.ts'
 import type { Gate } from '../environment/gate.ts'
-import type { Digest } from '../ids.ts'
+import type { Digest, Sha } from '../ids.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Reason } from '../reason.ts'
 import type { ReleaseState, RunArtifact, RunBase, RunJob, RunTest } from './parts.ts'
@@ -15,6 +15,8 @@ export type RunEvent =
   | { type: 'handed_over' }
   /** The worker of this attempt fell silent. */
   | { type: 'worker_lost'; worker: string; since: string }
+  /** What was pushed is a tag with a message of its own: this is the commit that it leads to. */
+  | { type: 'commit_found'; sha: Sha }
   | { type: 'planned'; plan: Plan }
   | { type: 'stage_started'; stage: string }
   | {
@@ -71,6 +73,7 @@ export const isWork: Readonly<Record<RunEvent['type'], boolean>> = {
   attempt_drained: true,
   handed_over: true,
   worker_lost: true,
+  commit_found: true,
   planned: false,
   stage_started: true,
   stage_finished: true,

@@ -39,6 +39,8 @@ export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
       return done(requeue(next))
     case 'worker_lost':
       return done(afterLoss(next, event, now))
+    case 'commit_found':
+      return done({ ...next, sha: event.sha })
     case 'planned':
       return done(addPlan(next, event.plan))
     case 'stage_started':

@@ -17,8 +17,8 @@ export const isRollOut = (event: Run['event']): event is RollOutEvent =>
 export function eventOf({ event, tag, pullRequest, inputs }: Run): PlanEvent {
   if (event !== 'rerun' && !isRollOut(event)) return event
   if (pullRequest) return 'pull_request'
-  if (tag !== undefined) return 'tag'
-  return inputs ? 'manual' : 'push'
+  if (inputs) return 'manual'
+  return tag === undefined ? 'push' : 'tag'
 }
 
 /**

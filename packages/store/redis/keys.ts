@@ -18,7 +18,7 @@ export const keys = {
   builders: 'taxiway:builders',
   /** Sorted set: runs whose statuses may differ from the git host's, by when to look again (ms, the server's clock). */
   statusDue: 'taxiway:status:due',
-  /** Hash: context -> what the git host was last told. */
+  /** Hash: context -> what the git host was last told; context and subject -> what the newest run for that says. */
   statusPosted: (repo: RepositoryId, sha: string) => `taxiway:status:posted:${repo}:${sha}`,
   /** Hash: doc, version, number, sequence, state, fence. */
   run: (id: RunId) => `taxiway:run:${id}`,

@@ -212,6 +212,7 @@ function makeMove(redis: Redis, read: (id: RunId) => Promise<Run | undefined>, n
       const moved = moveThrough(run, events, now().toISOString())
       if (!moved.ok) return moved
       const next = moved.value
+      if (next.sha !== run.sha) await redis.zadd(keys.runsOfSha(next.sha), run.sequence, id)
       const lease = events[0]?.type === 'attempt_started' ? 'take' : run.holder && !next.holder ? 'drop' : 'keep'
       const written = await write(
         [keys.run(id), keys.events, keys.openRuns, keys.statusDue, keys.lease(id)],

@@ -7,10 +7,19 @@ import { loadScript } from '../redis/script.ts'
 /** What the git host was last told for a context of a commit. */
 export interface PostedStatus {
   sequence: number
-  state: string
+  state: 'pending' | 'success' | 'failure' | 'error'
   description: string
   targetUrl: string
 }
+
+/** What the newest run for a branch, tag or pull request says of a commit in a context. */
+export interface SaidStatus extends PostedStatus {
+  weight: number
+  isTrusted: boolean
+}
+
+/** Context and subject of what was said, in one field. */
+const between = '\n'
 
 /** Which runs' statuses may differ from the git host's, and what it was told. */
 export function makeStatuses(redis: Redis) {
@@ -35,9 +44,24 @@ export function makeStatuses(redis: Redis) {
       await redis.zadd(keys.statusDue, Number(seconds) * 1000 + pauseMs, id)
     },
 
-    async posted(repo: RepositoryId, sha: string): Promise<Record<string, PostedStatus>> {
-      const all = await redis.hgetall(keys.statusPosted(repo, sha))
-      return Object.fromEntries(Object.entries(all).map(([context, text]) => [context, JSON.parse(text)]))
+    /** What the git host was last told of a commit, by context; and what its runs say, by context and subject. */
+    async posted(
+      repo: RepositoryId,
+      sha: string,
+    ): Promise<{ posted: Map<string, PostedStatus>; said: Map<string, Map<string, SaidStatus>> }> {
+      const posted = new Map<string, PostedStatus>()
+      const said = new Map<string, Map<string, SaidStatus>>()
+      for (const [field, text] of Object.entries(await redis.hgetall(keys.statusPosted(repo, sha)))) {
+        const [context = '', subject] = field.split(between)
+        if (subject === undefined) posted.set(context, JSON.parse(text))
+        else said.set(context, (said.get(context) ?? new Map()).set(subject, JSON.parse(text)))
+      }
+      return { posted, said }
+    },
+
+    /** Keeps what a run says, in the place of what an earlier one for the same subject said. */
+    async say(repo: RepositoryId, sha: string, context: string, subject: string, said: SaidStatus): Promise<void> {
+      await redis.hset(keys.statusPosted(repo, sha), `${context}${between}${subject}`, JSON.stringify(said))
     },
 
     async savePosted(repo: RepositoryId, sha: string, context: string, status: PostedStatus): Promise<void> {

@@ -1,5 +1,6 @@
 import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
+import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
 import { makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
@@ -9,7 +10,7 @@ import type { Api } from '../api.ts'
 import { sendReason } from '../errors.ts'
 
 const maxBytes = 256 * 1024
-const yamlTypes = ['text/yaml', 'application/yaml', 'application/x-yaml']
+const yamlTypes = ['text/yaml', 'application/yaml', 'application/x-yaml', 'text/plain']
 const Order = Type.Object(
   {
     file: Type.String({ description: 'The text of .taxiway.yaml.' }),
@@ -26,11 +27,24 @@ const Answer = Type.Object({
   ok: Type.Boolean(),
   plan: Type.Optional(Type.Unsafe<Plan>({ type: 'object', additionalProperties: true })),
   reason: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  problems: Type.Optional(
+    Type.Array(
+      Type.Object({
+        line: Type.Optional(Type.Integer()),
+        column: Type.Optional(Type.Integer()),
+        message: Type.String(),
+        excerpt: Type.Optional(Type.String({ description: 'The line, and under it a mark at the column.' })),
+      }),
+      { description: 'All that is wrong with the file, up to 20.' },
+    ),
+  ),
 })
 
 /** Checks a pipeline file without a commit: the plan it makes, or what is wrong with it. Nothing is kept. */
 export function lintRoutes(app: Api): void {
   app.register(async (scoped) => {
+    // What comes as plain text is a file, too; fastify would read that as text for all routes.
+    scoped.removeContentTypeParser('text/plain')
     for (const type of yamlTypes)
       scoped.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
     scoped.post(
@@ -53,16 +67,19 @@ export function lintRoutes(app: Api): void {
       async (request, reply) => {
         // A call without a body has no type either, and comes past the schema.
         const body = (request.body ?? { file: '' }) as Buffer | Type.Static<typeof Order>
-        const plan = await planOf(Buffer.isBuffer(body) ? { file: body } : body)
+        const order = Buffer.isBuffer(body) ? { file: body } : body
+        const plan = await planOf(order)
         // Nothing is known of the file then.
         if (!plan.ok && isInfrastructure(plan.reason.code)) return sendReason(reply, plan.reason)
-        return plan.ok ? { ok: true, plan: plan.value } : { ok: false, reason: plan.reason }
+        if (plan.ok) return { ok: true, plan: plan.value }
+        const problems = 'problems' in plan ? withExcerpts(plan.problems, order.file.toString()) : undefined
+        return { ok: false, reason: plan.reason, ...(problems ? { problems } : {}) }
       },
     )
   })
 }
 
-async function planOf({ file, ...of }: { file: Buffer | string } & LintFor): Promise<Outcome<Plan>> {
+async function planOf({ file, ...of }: { file: Buffer | string } & LintFor): Promise<Outcome<Plan> | InvalidFile> {
   const read = await readPipelineFile(file)
   return read.ok ? makePlan(read.value.pipeline, lintContext(of)) : read
 }

@@ -98,10 +98,17 @@ function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
     async (request, reply) => {
       const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
-      const { token, apiUrl, ...change } = request.body
-      const parsed = parseRepositoryUrl(found.value.url, { allowedOrigins, apiUrl: apiUrl ?? found.value.apiUrl })
+      const { token, apiUrl, url = found.value.url, ...change } = request.body
+      const isElsewhere = !URL.canParse(url) || new URL(url).origin !== new URL(found.value.url).origin
+      // Another server has another API, unless that is told.
+      const api = apiUrl ?? (isElsewhere ? undefined : found.value.apiUrl)
+      const parsed = parseRepositoryUrl(url, { allowedOrigins, ...(api === undefined ? {} : { apiUrl: api }) })
       if (!parsed.ok) return sendOutcome(reply, parsed)
-      const changed = { ...found.value, ...change, apiUrl: parsed.value.apiUrl }
+      const place = { name: parsed.value.fullName, url: parsed.value.cloneUrl, apiUrl: parsed.value.apiUrl }
+      const isMoved = place.url !== found.value.url
+      const moved = isMoved ? await store.repositories.move(found.value.id, place) : found
+      if (!moved.ok) return sendOutcome(reply, moved)
+      const changed = { ...moved.value, ...change, apiUrl: place.apiUrl }
       await store.repositories.change(changed, token ? { token } : {})
       return reply.send(changed)
     },

@@ -104,13 +104,14 @@ function cancelRoute(app: Api, { store, url }: ApiDeps): void {
 }
 
 /** What a run that is run again keeps, above all whether its code is trusted. */
-const whatItWas = ({ defaultBranch, tag, pullRequest, trusted, inputs, changed }: Run): Partial<NewRun> => ({
+const whatItWas = ({ defaultBranch, tag, pullRequest, trusted, inputs, changed, before }: Run): Partial<NewRun> => ({
   ...(defaultBranch ? { defaultBranch } : {}),
   ...(tag === undefined ? {} : { tag }),
   ...(pullRequest ? { pullRequest } : {}),
   ...(trusted === undefined ? {} : { trusted }),
   ...(inputs ? { inputs } : {}),
   ...(changed ? { changed } : {}),
+  ...(before ? { before } : {}),
 })
 
 /** The same once more: what only gave an environment what an earlier run made does that again. */

@@ -16,6 +16,7 @@ const Params = Type.Object({ id: Type.String() })
 const Body = Type.Object(
   {
     branch: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    tag: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
     sha: Type.Optional(Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$' })),
     inputs: Type.Optional(
       Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,99}$' }), Type.String({ maxLength: 1000 }), {
@@ -29,7 +30,7 @@ const Body = Type.Object(
 )
 type Body = Type.Static<typeof Body>
 
-/** Starts a run by hand: of a branch, a commit, or without either of the default branch. */
+/** Starts a run by hand: of a branch, a tag, a commit, or without any of the default branch. */
 export function startRunRoute(app: Api, deps: ApiDeps): void {
   app.post(
     '/repos/:id/runs',
@@ -54,16 +55,25 @@ async function startByHand(deps: ApiDeps, id: string, body: Body, who: string): 
   const { repositories } = deps.store
   const repository = await findRepository(deps.store, id)
   if (!repository.ok) return repository
-  if (body.branch !== undefined && body.sha !== undefined)
-    return refuse('input_invalid', { detail: 'give a branch or a sha, not both' })
+  if ([body.branch, body.tag, body.sha].filter((one) => one !== undefined).length > 1)
+    return refuse('input_invalid', { detail: 'give one of branch, tag and sha' })
   if (body.sha !== undefined && !parseSha(body.sha)) return refuse('sha_invalid')
   const { id: repo, name, apiUrl, host } = repository.value
   const account = { apiUrl, token: await repositories.token(repo) }
   const signal = AbortSignal.timeout(askMs)
   const found = await hosts[host].findCommit(account, name, body, { signal })
   if (!found.ok) return found
-  const { sha, branch = '', defaultBranch, message, author } = found.value
+  const { sha, branch = '', tag, defaultBranch, message, author } = found.value
   const { inputs = {} } = body
-  const what = { event: 'manual', sha, branch, defaultBranch, inputs, message, author: author || who } as const
+  const what = {
+    event: 'manual' as const,
+    sha,
+    branch,
+    defaultBranch,
+    inputs,
+    message,
+    author: author || who,
+    ...(tag === undefined ? {} : { tag }),
+  }
   return startRun(deps, (id, now) => newRun({ id, repo, repository: name, ...what }, now))
 }

@@ -5,14 +5,19 @@ import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import type { Digest } from '@taxiway/domain/ids.ts'
 import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { checkInputs } from '@taxiway/domain/pipeline/inputs.ts'
+import { asksForChanges, changedSince } from '@taxiway/domain/plan/changes.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import { eventOf, refOf } from '@taxiway/domain/run/origin.ts'
+import type { Run } from '@taxiway/domain/run/run.ts'
 import { toldOf } from '@taxiway/domain/run/told.ts'
-import type { Mirror } from '@taxiway/git/fetch-order.ts'
+import { asksToSkip, matchesName } from '@taxiway/domain/trigger.ts'
+import { changedFiles } from '@taxiway/git/changes.ts'
+import { commitOf } from '@taxiway/git/commit.ts'
+import type { FetchOrder, Mirror } from '@taxiway/git/fetch-order.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -35,11 +40,12 @@ const maxConfigBytes = 256 * 1024
 
 /** Fetches exactly the pushed commit, reads its pipeline, and lays its files out in the workspace. */
 export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise<Outcome<Tree>> {
-  const { run, signal, log } = stage
+  const { signal, log } = stage
+  let { run } = stage
   const { repositories } = deps.store
   const [repository, token] = await Promise.all([repositories.read(run.repo), repositories.token(run.repo)])
   if (!repository) return refuse('not_found', { what: 'repository' })
-  const mirror = await fetchCommit({
+  const order: FetchOrder = {
     folder: join(deps.config.dataFolder, 'mirrors'),
     repositoryId: run.repo,
     url: repository.url,
@@ -50,8 +56,15 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     allowedOrigins: deps.config.allowedOrigins,
     signal,
     onLine: (line) => log.say(line),
-  })
+  }
+  const mirror = await fetchCommit(order)
   if (!mirror.ok) return mirror
+  const commit = await commitOf(mirror.value, run.sha, signal)
+  if (!commit) return refuse('commit_not_found', { sha: run.sha })
+  if (commit.sha !== run.sha) {
+    await stage.record({ type: 'commit_found', sha: commit.sha })
+    run = { ...run, sha: commit.sha }
+  }
   const folder = deps.workspace.tree
   deps.workspace.isHalf()
   const [files, file] = await Promise.all([
@@ -63,7 +76,14 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   deps.workspace.isWhole()
   const plan = run.plan
     ? done(run.plan)
-    : await readPlan({ mirror: mirror.value, files: files.value, file }, stage, repository, deps.config.url)
+    : // What is opened as a pull request asks by its newest commit; a person who runs it again asks for more.
+      run.event === 'pull_request' && asksToSkip(commit.message)
+      ? done(skippedPlan)
+      : await readPlan({ order: { ...order, sha: run.sha }, mirror: mirror.value, files: files.value, file }, run, {
+          ...stage,
+          repository,
+          url: deps.config.url,
+        })
   if (!plan.ok) return plan
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
@@ -82,8 +102,17 @@ const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(cont
 const summary = ({ images, tests, environments }: Plan) =>
   `${images.length} image(s), ${tests.length} test(s), ${environments.length === 0 ? 'no deploy' : `deploy to ${environments.map(({ name }) => name).join(', ')}`}`
 
-/** A commit: all its files, and its pipeline file. */
+const skippedPlan: Plan = {
+  images: [],
+  tests: [],
+  environments: [],
+  ignored: 'the commit message asks to skip CI',
+  isSkipped: true,
+}
+
+/** A commit: all its files, its pipeline file, and how it was fetched. */
 interface Commit {
+  order: FetchOrder
   mirror: Mirror
   files: TreeFile[]
   file: Outcome<Buffer>
@@ -91,13 +120,12 @@ interface Commit {
 
 /** The pipeline file of this very commit, or what the commit implies without one. */
 async function readPlan(
-  { mirror, files, file }: Commit,
-  { run, signal }: StageContext,
-  repository: Repository,
-  url: string,
+  { order, mirror, files, file }: Commit,
+  run: Run,
+  { signal, log, repository, url }: Pick<StageContext, 'signal' | 'log'> & { repository: Repository; url: string },
 ): Promise<Outcome<Plan>> {
   const context: PlanContext = {
-    repository: run.repository,
+    repository: repository.registeredAs ?? run.repository,
     event: eventOf(run),
     branch: run.branch,
     sha: run.sha,
@@ -117,7 +145,13 @@ async function readPlan(
   const candidates = files.filter(({ mode }) => !isRight || mode !== '120000')
   const misnamed = misnamedPipeline(candidates.map(({ path }) => path))
   if (misnamed !== undefined) return refuse('config_misnamed', { found: misnamed, beside: isRight })
-  if (isRight) return file.ok ? planOf(file.value, context, patienceOf(run)) : file
+  const since = changedSince(run)
+  const findChanged = async () => {
+    const changed = since && (await changedFiles(order, since))
+    if (since) log.say(changed ? `${changed.length} files have changed` : 'what has changed is not known: all may have')
+    return changed
+  }
+  if (isRight) return file.ok ? planOf(file.value, context, { patienceMs: patienceOf(run), findChanged, log }) : file
   if (!has('Dockerfile')) return refuse('nothing_to_do')
   const [input] = Object.keys(context.inputs ?? {})
   if (input !== undefined)
@@ -135,11 +169,30 @@ async function readPlan(
   )
 }
 
-async function planOf(file: Buffer, context: PlanContext, patienceMs: number): Promise<Outcome<Plan>> {
+async function planOf(
+  file: Buffer,
+  known: PlanContext,
+  {
+    patienceMs,
+    findChanged,
+    log,
+  }: { patienceMs: number; findChanged(): Promise<string[] | undefined>; log: StageContext['log'] },
+): Promise<Outcome<Plan>> {
   const read = await readPipelineFile(file, { patienceMs })
-  if (!read.ok) return read
+  if (!read.ok) {
+    // The reason tells the first.
+    const problems = 'problems' in read ? read.problems : []
+    for (const { line, message } of problems.slice(1)) log.say(`${line ? `line ${line}: ` : ''}${message}`)
+    return read
+  }
   const { pipeline } = read.value
+  const changed = known.changed ?? (asksForChanges(pipeline, known) ? await findChanged() : undefined)
+  const context = { ...known, ...(changed ? { changed } : {}) }
   if (context.event !== 'manual') return makePlan(pipeline, context)
+  // A tag that the file names may be run by hand without more: git hosts do not tell of each.
+  const { tag } = context
+  if (tag !== undefined && !pipeline.on?.manual && matchesName(tag, pipeline.on?.tag ?? []))
+    return makePlan(pipeline, { ...context, event: 'tag' })
   const inputs = checkInputs(pipeline, context.inputs ?? {})
   return inputs.ok ? makePlan(pipeline, { ...context, inputs: inputs.value }) : inputs
 }

@@ -1,10 +1,13 @@
+import { readFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { parseArgs, styleText } from 'node:util'
 import { isInfrastructure } from '@taxiway/domain/fault.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
+import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
+import type { Reason } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { planLines, problemOf } from '../plan-text.ts'
+import { planLines, problemLines } from '../plan-text.ts'
 import { findTree, planTree, type WorkingTree } from '../working-tree.ts'
 
 const usage = `Usage: taxiway lint [file] [options]
@@ -48,13 +51,19 @@ export async function lint(args: string[]): Promise<number> {
     process.stdout.write(values.json ? `${JSON.stringify({ ok: true, plan }, null, 2)}\n` : `${lines.join('\n')}\n`)
     return exitCodes.good
   }
-  if (values.json) process.stdout.write(`${JSON.stringify({ ok: false, reason: planned.reason }, null, 2)}\n`)
-  else if (tree.file && !isInfrastructure(planned.reason.code)) {
-    const problem = problemOf(planned.reason, file)
-    process.stderr.write(`${problem.file}${problem.line ? `:${problem.line}` : ''}: ${problem.message}\n`)
-  } else process.stderr.write(`${planned.reason.message}\n`)
+  const text = tree.file === undefined ? '' : await readFile(tree.file, 'utf8').catch(() => '')
+  if (values.json) process.stdout.write(`${JSON.stringify(asJson(planned, text), null, 2)}\n`)
+  else if (tree.file === undefined || isInfrastructure(planned.reason.code))
+    process.stderr.write(`${planned.reason.message}\n`)
+  else process.stderr.write(`${problemLines(planned, file, text).join('\n')}\n`)
   return isInfrastructure(planned.reason.code) ? exitCodes.again : exitCodes.bad
 }
+
+const asJson = (refused: { reason: Reason } | InvalidFile, text: string) => ({
+  ok: false,
+  reason: refused.reason,
+  ...('problems' in refused ? { problems: withExcerpts(refused.problems, text) } : {}),
+})
 
 function headline(tree: WorkingTree, file: string, event: PlanEvent, wanted: string | undefined): string {
   const { branch, tag } = lintContext({ branch: wanted ?? (event === 'tag' ? undefined : tree.branch), event })

@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { connectEngine, ping } from '@taxiway/docker/engine/engine.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { problemOf } from '../plan-text.ts'
+import { problemLines } from '../plan-text.ts'
 import { buildHere } from '../run/build.ts'
 import { beginSession, type Session } from '../run/session.ts'
 import { testHere } from '../run/test.ts'
@@ -42,8 +43,9 @@ export async function run(args: string[]): Promise<number> {
   const tree = await findTree(process.cwd())
   const planned = await planTree(tree, { ignoreOn: true })
   if (!planned.ok) {
-    const { line, message } = problemOf(planned.reason, '')
-    process.stderr.write(`${tree.file ? `${tree.file}${line ? `:${line}` : ''}: ` : ''}${message}\n`)
+    const text = tree.file === undefined ? '' : await readFile(tree.file, 'utf8').catch(() => '')
+    const lines = tree.file === undefined ? [planned.reason.message] : problemLines(planned, tree.file, text)
+    process.stderr.write(`${lines.join('\n')}\n`)
     return exitCodes.bad
   }
   const { plan } = planned.value

@@ -34,9 +34,11 @@ export async function makeOrder(
   const live = await target.live(where, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
+  const repository = await deps.store.repositories.read(run.repo)
   const release = {
     ...where,
-    repositoryName: run.repository,
+    // What is called after it keeps its name when the repository gets another.
+    repositoryName: repository?.registeredAs ?? run.repository,
     runId: run.id,
     sha: run.sha,
     generation,

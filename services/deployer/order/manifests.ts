@@ -107,7 +107,7 @@ async function chartOrder(
     path,
     values,
     namespace,
-    release: slug(run.repository.split('/')[1] ?? ''),
+    release: environment.release ?? slug(run.repository.split('/')[1] ?? ''),
     ...(Number.isFinite(minor) ? { kubeVersion: `1.${minor}.0` } : {}),
   })
 }

@@ -62,6 +62,36 @@ test('a bad file is an answer, not an error', async () => {
     body: { ok: false, reason: { message: expect.stringMatching(/UTF-8/) } },
   })
 })
+test('plain text is a file as well, and all that is wrong is told with its line', async () => {
+  expect(await lint(good, 'text/plain')).toMatchObject({ status: 200, body: { ok: true } })
+  expect(await lint(good, 'text/plain; charset=utf-8')).toMatchObject({ status: 200, body: { ok: true } })
+  const wrong = good.replace('run:', 'runs:').replace('staging', 'Staging')
+  const { body } = await lint({ file: wrong }, 'application/json')
+  expect(body.problems).toEqual([
+    expect.objectContaining({ line: 5, column: 5, excerpt: '    runs: [make test]\n    ^' }),
+    { line: 4, column: 3, message: 'test.unit: needs run', excerpt: '  unit:\n  ^' },
+    expect.objectContaining({ line: 6, column: 11, message: expect.stringContaining('deploy.Staging: a name has') }),
+  ])
+  expect(await lint(wrong)).toMatchObject({ body: { problems: body.problems } })
+})
+test('hostile globs take moments', async () => {
+  const globs = ['(a+)+b', '*a'.repeat(127), '{a,aa}'.repeat(42)]
+  const fileOf = (many: number) => {
+    const tests = Array.from(
+      { length: many },
+      (_, index) => `  t${index}: { run: [x], when: { branch: ${JSON.stringify(globs)} } }`,
+    )
+    return `version: 1\nimages: { web: {} }\ntest:\n${tests.join('\n')}\n`
+  }
+  const branch = `${'a'.repeat(254)}c`
+  await lint({ file: good, branch: 'main' }, 'application/json')
+  const before = performance.eventLoopUtilization()
+  expect(await lint({ file: fileOf(30), branch }, 'application/json')).toMatchObject({ body: { ok: true } })
+  // Of this thread: the file is read in another, and what other processes do counts little beside minutes.
+  expect(performance.eventLoopUtilization(before).active).toBeLessThan(1000)
+  const { body } = await lint({ file: fileOf(45), branch }, 'application/json')
+  expect(body.reason.message).toContain('its globs have more than 20000 characters in all')
+})
 test('too much, another type, and nobody are refused', async () => {
   expect(await lint(`# ${'x'.repeat(256 * 1024)}`)).toMatchObject({ status: 413 })
   expect(await lint(good, 'text/html')).toMatchObject({ status: 415 })

@@ -166,7 +166,7 @@ test('a link in the place of the Dockerfile is not followed', async () => {
 })
 
 test('a test that prints 100 MB keeps the beginning and the end of its log', async () => {
-  const flood = ['echo first words', 'yes 0123456789abcdef | head -c 100000000', 'echo last words; exit 3']
+  const flood = ['echo first words', '{ yes 0123456789abcdef || true; } | head -c 100000000', 'echo last words; exit 3']
   const { sha, runId } = await world.push({ Dockerfile: dockerfile, '.taxiway.yaml': testing(flood, '120s') }, 'Flood')
   await expectReason(sha, runId, 'test_failed', /exit code 3: last words/, 'failed')
   const log = await world.taxiway.log(runId)

@@ -64,6 +64,7 @@ test('lint shows the plan of a good file, also from a folder below', async () =>
   const folder = tree({
     ...pipeline({ unit: { run: ['make test'], timeout: '90s' } }, { deploy: { staging: {} } }),
     'src/x': '',
+    'k8s/web.yaml': '',
   })
   const { code, out, err } = await taxiway(join(folder, 'src'), ['lint'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -83,11 +84,12 @@ test('lint says what is wrong as compilers do, and ends with 1', async () => {
   expect(await taxiway(folder, ['lint'])).toEqual({
     code: 1,
     out: '',
-    err: '.taxiway.yaml:7: test.unit.timout: unknown key, did you mean timeout?\n',
+    err: '.taxiway.yaml:7:5: test.unit.timout: unknown key, did you mean timeout?\n        timout: 1m\n        ^\n',
   })
   expect(JSON.parse((await taxiway(folder, ['lint', '--json'])).out)).toMatchObject({
     ok: false,
     reason: { code: 'config_invalid' },
+    problems: [{ line: 7, column: 5 }],
   })
   expect(await taxiway(folder, ['lint', '--evnt', 'tag'])).toMatchObject({
     code: 2,
