@@ -39,6 +39,25 @@ function writtenForms(value: string): string[] {
   ]
 }
 
+const escapes = /\\(?:0?[0-7]{1,3}|x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[\s\S]?)/g
+const named: Record<string, string> = { a: '\x07', b: '\b', e: '\x1b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
+
+/**
+ * A value with backslashes as it comes out of what reads them: `echo` of many shells and `printf` make characters of escapes, `read` and a shell
+ * without quotes drop the backslash, and `\c` ends the output. What stands between the escapes is the value's own in all of them.
+ */
+function unescaped(value: string): string[] {
+  if (!value.includes('\\')) return []
+  const read = value.replace(escapes, (all) => {
+    const code = /^\\[xuU]/.test(all) ? Number.parseInt(all.slice(2), 16) : Number.parseInt(all.slice(1), 8)
+    if (/^\\(?:[0-7]|[xuU].)/.test(all)) return code <= 0x10ffff ? String.fromCodePoint(code) : all
+    return named[all.slice(1)] ?? all.slice(1)
+  })
+  const once = value.replaceAll('\\\\', '\\')
+  const dropped = value.replace(/\\([\s\S]?)/g, '$1')
+  return [read, once, dropped, ...read.split('\n'), ...value.split(escapes)]
+}
+
 /** A value in base64, wherever it begins among the bytes around it, and in hexadecimal. */
 function encodedForms(bytes: Buffer): Word[] {
   const forms: Word[] = []
@@ -73,7 +92,8 @@ export function formsOf(secrets: readonly string[]): { written: Word[]; encoded:
   for (const value of values) {
     if (value.length < shortestHidden) continue
     const lines = value.split(/\r?\n/)
-    for (const text of [value, ...(lines.length > 1 ? [...lines, ...lines.map((line) => line.trim())] : [])])
+    const ownLines = lines.length > 1 ? [...lines, ...lines.map((line) => line.trim())] : []
+    for (const text of [value, ...ownLines, ...unescaped(value)])
       if (text.length >= shortestHidden) for (const form of writtenForms(text)) written.add(form)
     for (const form of encodedForms(Buffer.from(value)))
       if (form.text.length >= shortestHidden) encoded.set(form.text, form)

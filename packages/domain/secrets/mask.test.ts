@@ -89,6 +89,23 @@ test('every line of a value is hidden, and short values are not', () => {
   expect(masked(['abcde'], 'abcde')).toBe('abcde')
 })
 
+test('a value with backslashes is hidden however they are read, and in parts', () => {
+  const value = String.raw`pa$$w0rd\nrest-of-it\x41\0101tail-end\cafter-it`
+  const readings = [
+    value,
+    'pa$$w0rd\nrest-of-itAAtail-end',
+    'pa$$w0rdnrest-of-itx410101tail-endcafter-it',
+    String.raw`pa$$w0rd\\nrest-of-it`,
+    'pa$$w0rd',
+    'rest-of-it',
+  ]
+  for (const reading of readings) {
+    const shown = hideSecrets([value], `before ${reading} after`)
+    expect(shown).not.toMatch(/w0rd|rest-of|tail-end|after-it/)
+  }
+  expect(hideSecrets(['trailing-backslash\\'], 'trailing-backslash')).not.toContain('trailing')
+})
+
 test('what overlaps is hidden as one; neighbours are not', () => {
   expect(masked(['abcdefgh', 'efghijkl'], 'xabcdefghijkly')).toBe('x***y')
   expect(masked(['aaaaaa'], `${'a'.repeat(1000)} b`, [7])).toBe('*** b')
