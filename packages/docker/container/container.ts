@@ -12,6 +12,7 @@ import {
   within,
 } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
+import { giveFolder } from './cache-folders.ts'
 import { type Output, readOutput } from './output.ts'
 import { type ContainerSpec, createContainer, isModest, workOptions } from './spec.ts'
 import { watchLimits } from './watch.ts'
@@ -59,6 +60,7 @@ async function runOnce(engine: Engine, order: RunOrder): Promise<Outcome<Ran>> {
     if (!created.ok) return created
     progress.id = created.value
     progress.midWork = true
+    for (const { path, owner } of order.volumes ?? []) if (owner) await giveFolder(engine, progress.id, path, owner)
     const ran = await follow(engine, progress.id, order)
     order.signal.throwIfAborted()
     await callBack(async () => order.onEnd?.(progress.id, ran))

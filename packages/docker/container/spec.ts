@@ -4,6 +4,14 @@ import type { ContainerCreateOptions } from 'dockerode'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'
 import { label, workMark } from '../engine/labels.ts'
 
+/** Whom a folder in a container is given to, by number. */
+export interface FolderOwner {
+  uid: number
+  gid: number
+  /** How many of the folders above it the image lacks, which are made with it. */
+  made: number
+}
+
 /** What any container of ours is made from. */
 export interface ContainerSpec {
   /** See objectName: derived, so that a second try finds what the first one made. */
@@ -28,8 +36,8 @@ export interface ContainerSpec {
   cpus: number
   pids: number
   dns?: string[]
-  /** Volumes of the engine, by name, and where they are in the container. */
-  volumes?: { name: string; path: string }[]
+  /** Volumes of the engine, by name, where they are in the container, and to whom that is given before it starts. */
+  volumes?: { name: string; path: string; owner?: FolderOwner }[]
 }
 /** A container that carries a release. */
 export interface ReleaseSpec extends ContainerSpec {
@@ -59,7 +67,14 @@ const options = (spec: ContainerSpec): ContainerCreateOptions => ({
     LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '1' } },
     ...(spec.dns ? { Dns: spec.dns } : {}),
     ...(spec.volumes
-      ? { Mounts: spec.volumes.map(({ name, path }) => ({ Type: 'volume' as const, Source: name, Target: path })) }
+      ? {
+          Mounts: spec.volumes.map(({ name, path }) => ({
+            Type: 'volume' as const,
+            Source: name,
+            Target: path,
+            VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: '', Options: {} } },
+          })),
+        }
       : {}),
   },
   ...(spec.aliases ? { NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } } } : {}),

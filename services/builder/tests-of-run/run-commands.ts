@@ -2,6 +2,7 @@ import { type Ran, runContainer } from '@taxiway/docker/container/container.ts'
 import { causeOf, judge, mostWords } from '@taxiway/docker/container/judge.ts'
 import { makeScript } from '@taxiway/docker/container/script.ts'
 import { type ServiceOrder, startServices } from '@taxiway/docker/container/services.ts'
+import type { ContainerSpec } from '@taxiway/docker/container/spec.ts'
 import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
@@ -67,11 +68,12 @@ interface Parts {
   image: string
   services: ServiceOrder[]
   secrets: Record<string, string>
-  volumes: { name: string; path: string }[]
+  volumes: NonNullable<ContainerSpec['volumes']>
 }
 
 /** All that must be there before anything runs. */
-async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Parts>> {
+async function prepare(order: Try): Promise<Outcome<Parts>> {
+  const { stage, deps, planned, log } = order
   const { engine, store, config, tree } = deps
   const { repository, trusted } = stage.run
   const images = {
@@ -97,8 +99,10 @@ async function prepare({ stage, deps, planned, log }: Try): Promise<Outcome<Part
     if (!found.ok) return found
     services.push({ service, image: found.value })
   }
-  const caches = { engine, store, run: stage.run, folder: tree.folder, signal: stage.signal }
-  const volumes = await mountCaches(caches, planned.caches)
+  const caches = { engine, store, run: stage.run, folder: tree.folder, signal: stage.signal, say: log.say }
+  const owner = ownerOf(order)
+  const look = { name: objectName(owner), image: image.value, labels: workLabels(owner), network: 'none' }
+  const volumes = await mountCaches(caches, planned.caches, { ...look, ...limits, cpus: 1 })
   if (!volumes.ok) return volumes
   return done({ image: image.value, services, secrets: secrets.value, volumes: volumes.value })
 }

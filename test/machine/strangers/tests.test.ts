@@ -92,6 +92,32 @@ test('the cause of a failure is what its own command said, in words and in the o
   expect(numbered).toEqual([1, 2, 3, 4, 5, 6, 7, 8].flatMap((i) => [`collected ${i}`, `ERROR ${i}`]))
 })
 
+test('a cache belongs to the user of the image, and hides nothing that the image has', async () => {
+  const cached = (version: number) => [
+    `FROM ${debian}`,
+    'RUN useradd -m node',
+    `RUN mkdir -p /app/deps && echo ${version} > /app/deps/version`,
+    'USER node',
+    'WORKDIR /home/node',
+  ]
+  const pipeline = {
+    images: { deb: { context: 'deb' } },
+    test: {
+      unit: {
+        run: ['touch ~/.npm/x ~/.cache/y ~/.cache/pip/z', 'cat /app/deps/version', 'ls ~/.npm ~/.cache/pip'],
+        cache: ['/home/node/.npm', '/home/node/.cache/pip', '/app/deps'].map((path) => ({ path, key: ['lock'] })),
+      },
+    },
+  }
+  for (const version of [1, 2]) {
+    const files = { lock: 'same', 'deb/Dockerfile': cached(version).join('\n'), Dockerfile: 'FROM busybox:stable\n' }
+    const { run: ended, log } = await images.run(pipeline, files)
+    expect(ended.state, log).toBe('succeeded')
+    expect(log).toContain(`$ cat /app/deps/version\n${version}\n`)
+    expect(log).toContain('note: cache /app/deps is left out')
+  }
+})
+
 test('tests and builds know what was pushed, and what it is called runs nowhere', async () => {
   const dockerfile = 'FROM busybox:stable\nARG REVISION\nARG BRANCH\nRUN echo "$REVISION $BRANCH" > /built\n'
   const { run: ended, log } = await images.run(
