@@ -10,6 +10,8 @@ export interface BuildContext {
   entries: readonly ContextEntry[]
   /** The Dockerfile's path among them. */
   dockerfile: string
+  /** What that says. */
+  text: string
   bytes: number
   /** The content of a file. @throws when it is not the file that was listed */
   read(entry: ContextEntry): AsyncGenerator<Buffer>
@@ -72,6 +74,7 @@ export async function packContext(options: {
     return done({
       entries,
       dockerfile,
+      text: checked.value,
       bytes: entries.reduce((sum, entry) => sum + entry.size, 0),
       read: (entry) => (entry.path === dockerfile ? pieces(content) : readFile(root, entry)),
       close: () => root.handle.close(),

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { type Built, buildImage } from '@taxiway/docker/build/build.ts'
-import { packContext } from '@taxiway/docker/build/context.ts'
+import { type BuildContext, packContext } from '@taxiway/docker/build/context.ts'
 import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { resolveBase } from '@taxiway/docker/image/base-image.ts'
@@ -44,7 +44,6 @@ export async function buildOne(
   const { run, signal } = stage
   // Code that nobody approved could build from any private image, and print it.
   const auths = run.trusted === false ? {} : await store.registries.credentials(config.registry)
-  const refuse = await imageRule({ engine, store, registry: config.registry, run, signal })
   const secrets = await secretValues(store, run, image.secrets ?? [])
   if (!secrets.ok) return secrets
   const platform = platforms.get(image.name)
@@ -63,6 +62,14 @@ export async function buildOne(
     stage.log.say(
       'its steps have no network: no member has approved this code, and the engine is shared (TAXIWAY_ENGINE)',
     )
+  const refuse = await imageRule({
+    engine,
+    store,
+    registry: config.registry,
+    run,
+    signal,
+    words: async () => [await dockerfileOf(packed), ...Object.values(image.args)].join('\n'),
+  })
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(isIsolated ? withoutNetwork(engine) : engine, {
     image: image.name,
@@ -86,6 +93,13 @@ export async function buildOne(
   const { imageId } = built.value
   return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
 }
+
+/** The Dockerfile; that there is none is told by the build. */
+const dockerfileOf = (packed: Promise<Outcome<BuildContext>>): Promise<string> =>
+  packed.then(
+    (context) => (context.ok ? context.value.text : ''),
+    () => '',
+  )
 
 const withoutNetwork = (engine: Engine): Engine => ({
   ...engine,

@@ -15,9 +15,11 @@ export interface ImageRuleDeps {
   registry: ConfiguredRegistry
   run: Pick<Run, 'repository' | 'trusted'>
   signal: AbortSignal
+  /** The Dockerfile and its arguments, from which the names of its bases are put together. */
+  words(): Promise<string>
 }
-/** Images of the engine that are asked for, and how long all of that may take. */
-const mostAsked = 200
+/** Images of the engine that registries are asked for, and how long all of that may take. */
+const mostAsked = 20
 const askMs = 20_000
 
 /**
@@ -60,13 +62,12 @@ function placeOf(reference: string): string {
   return `${host}/${repository}`
 }
 
+/** The last part of its name. */
+const lastPart = (name: string): string => placeOf(name).split('/').at(-1) ?? name
+
 /** Which images of the engine came from registries with a password, and are not given out without. */
-async function privateInEngine({
-  engine,
-  store,
-  registry,
-  signal,
-}: ImageRuleDeps): Promise<(image: string) => boolean> {
+async function privateInEngine(deps: ImageRuleDeps): Promise<(image: string) => boolean> {
+  const { engine, store, registry, signal } = deps
   const credentials: RegistryCredentials = await store.registries.credentials(registry)
   const hosts = new Set(Object.keys(credentials).map((host) => placeOf(`${host}/x`).split('/')[0]))
   if (hosts.size === 0) return () => false
@@ -80,7 +81,9 @@ async function privateInEngine({
   }
   // One name of each: registries give out whole repositories.
   const one = new Map(names.filter((name) => isAsked(name)).map((name) => [placeOf(name), name]))
-  const asked = [...one.values()].slice(0, mostAsked)
+  // Registries count what they are asked: those that are not named in one piece are held back unasked.
+  const words = one.size > 0 ? await deps.words() : ''
+  const asked = [...one.values()].filter((name) => words.includes(lastPart(name))).slice(0, mostAsked)
   await within(askMs, signal, () => Promise.all(asked.map(ask))).catch(() => signal.throwIfAborted())
   return (image) => one.has(placeOf(image)) && !open.has(placeOf(image))
 }

@@ -19,8 +19,8 @@ let world: Awaited<ReturnType<typeof makeWorld>>
 let published: { tag: string; digest: string }
 let base: { tag: string; digest: string }
 
-async function publish(repository: string): Promise<typeof base> {
-  const [image, tag] = [`${registry.host}/${repository}`, 'run-1']
+async function publish(repository: string, host = registry.host): Promise<typeof base> {
+  const [image, tag] = [`${host}/${repository}`, 'run-1']
   const order = { imageId: 'busybox:stable', repository: image, tag, auth: account, signal, deadlineMs: 30_000 }
   const pushed = await pushImage(engine, order)
   const pulled = await pullImage(engine, `${image}:${tag}`, { auth: account, signal, deadlineMs: 30_000 })
@@ -116,5 +116,26 @@ test("a fork's build has nothing from the engine that the registry would not giv
     const fork = await proposed(sha)
     expect([name, fork.state, fork.reason?.code]).toEqual([name, 'failed', 'image_not_allowed'])
     expect(fork.reason.message).toContain('asks for a password')
+  }
+})
+
+test('of a registry that gives an image to everybody, a fork has it also where Taxiway has a password there', async () => {
+  const open = await startPrivateRegistry(join(folder, 'open'), { password: false })
+  const given = await publish('base/open', open.host)
+  try {
+    const known = { user: account.username, password: account.password }
+    expect((await world.taxiway.call('PUT', `/registries/${open.host}`, known)).status).toBe(204)
+    const on = 'on: { push: {}, pull_request: { branches: [main] } }'
+    const files = { Dockerfile: `FROM ${given.digest}\nRUN echo ${Date.now()}\n`, '.taxiway.yaml': pipeline(on) }
+    const { sha, runId } = await world.push(files, 'Build from an open base')
+    await over(runId)
+    expect((await proposed(sha)).state).toBe('succeeded')
+  } finally {
+    for (const name of [given.tag, given.digest])
+      await engine.docker
+        .getImage(name)
+        .remove()
+        .catch(() => undefined)
+    await open.stop()
   }
 })
