@@ -54,6 +54,11 @@ test('one that was closed is told as such, by repository and number', () => {
   })
 })
 
+test('one that wants into another branch now is new, too', () => {
+  const edited = { action: 'edited', changes: { base: { ref: { from: 'next' } } } }
+  expect(parse((p) => Object.assign(p, edited))).toMatchObject({ value: { kind: 'pull_request', base: 'master' } })
+})
+
 test('what changes no code is another event', () => {
   for (const action of ['labeled', 'edited', undefined, {}, 7])
     expect(parse((p) => Object.assign(p, { action }))).toEqual({

@@ -14,7 +14,11 @@ const actions: readonly unknown[] = ['opened', 'synchronize', 'reopened']
 /** Reads GitHub's `pull_request` event: new code, or the end. What comes from another repository, or one that is gone, is a fork's. */
 export function parsePullRequest(payload: PullRequestPayload): Outcome<HostDelivery> {
   const { action, pull_request: pull } = payload
-  if (action !== 'closed' && !actions.includes(action)) return done({ kind: 'other', event: 'pull_request' })
+  // Another branch to go into makes another merge of the same commits.
+  const { changes } = payload as { changes?: { base?: unknown } }
+  const isRetargeted = action === 'edited' && changes?.base !== undefined
+  if (action !== 'closed' && !isRetargeted && !actions.includes(action))
+    return done({ kind: 'other', event: 'pull_request' })
   const told = parseRepository(payload)
   if (!told.ok) return told
   const { repository: name, repositoryId } = told.value

@@ -91,7 +91,12 @@ const cases: [string, Record<string, string>, string, RegExp][] = [
     'option_not_allowed',
     /evil\/frontend/,
   ],
-  ['a base image that is nowhere', { Dockerfile: 'FROM 127.0.0.1:1/no/such:image\n' }, 'image_not_found', /no\/such/],
+  [
+    'a base image that is nowhere',
+    { Dockerfile: `FROM ${TAXIWAY_REGISTRY}/no/such:image\n` },
+    'image_not_found',
+    /no\/such/,
+  ],
   [
     'a test that hangs',
     { '.taxiway.yaml': testing(['sleep infinity'], '2s') },
