@@ -140,7 +140,9 @@ function deliveries({ host, events }: GitHostDriver, scene: Scene): void {
     const about = { kind: 'pull_request', repository: scene.name, number: 12, base: 'main', branch: 'change', sha }
     expect(opened).toMatchObject({ ...about, defaultBranch: 'main', fork: false })
     expect(pushed).toMatchObject({ ...about, fork: true })
-    expect(closed).toEqual({ kind: 'pull_request_closed', repository: scene.name, number: 12 })
+    const { repositoryId } = opened as { repositoryId: number }
+    expect(repositoryId).toEqual(expect.any(Number))
+    expect(closed).toEqual({ kind: 'pull_request_closed', repository: scene.name, repositoryId, number: 12 })
   })
 
   test('a ping is one, and an event that is nothing to us is only a name', () => {

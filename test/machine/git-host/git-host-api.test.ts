@@ -126,7 +126,10 @@ test('A webhook is registered over REST, pinged, listed without its secret, and 
   const [ping] = scene.received as [Received]
   expect(ping.headers['x-github-event']).toBe('ping')
   expect(github.verify(ping.raw, String(ping.headers['x-hub-signature-256']), [secret])).toBe(true)
-  expect(github.parse('ping', ping.raw)).toEqual({ ok: true, value: { kind: 'ping' } })
+  expect(github.parse('ping', ping.raw)).toEqual({
+    ok: true,
+    value: { kind: 'ping', repository: own, repositoryId: expect.any(Number) },
+  })
   expect(bodyOf(ping)).toMatchObject({ hook_id: created.body.id, repository: { full_name: own } })
   expect((await call('hooks')).body).toEqual([created.body])
 
