@@ -14,7 +14,13 @@ export function hideInEvent(secrets: readonly string[], event: RunEvent): RunEve
   const hide = (text: string) => hideSecrets(secrets, text)
   if (event.type === 'test_changed') {
     const { reason, failures, ...test } = event.test
-    const shown = failures?.map(({ name, message }) => ({ name: hide(name), message: hide(message) }))
+    const shown = failures?.map(({ name, message, file, stack, ...rest }) => ({
+      ...rest,
+      name: hide(name),
+      message: hide(message),
+      ...(file ? { file: hide(file) } : {}),
+      ...(stack ? { stack: hide(stack) } : {}),
+    }))
     return {
       ...event,
       test: {

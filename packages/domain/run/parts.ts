@@ -10,6 +10,15 @@ export interface RunBase {
   digest?: Digest
   isImageId?: boolean
 }
+/** A case of a test's report that failed. */
+export interface TestFailure {
+  name: string
+  message: string
+  file?: string
+  line?: number
+  /** What came with the message, in lines. */
+  stack?: string
+}
 /** How a test of a run stands. */
 export const testStates = ['running', 'passed', 'failed', 'skipped', 'cancelled'] as const
 export interface RunTest {
@@ -24,7 +33,7 @@ export interface RunTest {
   reason?: Reason
   /** From its JUnit report. */
   counts?: { total: number; failed: number; skipped: number }
-  failures?: { name: string; message: string }[]
+  failures?: TestFailure[]
 }
 /** A file that a test left for people. */
 export interface RunArtifact {

@@ -96,7 +96,17 @@ export const RunView = Type.Object(
           counts: Type.Optional(
             Type.Object({ total: Type.Integer(), failed: Type.Integer(), skipped: Type.Integer() }),
           ),
-          failures: Type.Optional(Type.Array(Type.Object({ name: Type.String(), message: Type.String() }))),
+          failures: Type.Optional(
+            Type.Array(
+              Type.Object({
+                name: Type.String(),
+                message: Type.String(),
+                file: Type.Optional(Type.String()),
+                line: Type.Optional(Type.Number()),
+                stack: Type.Optional(Type.String()),
+              }),
+            ),
+          ),
         }),
       ),
     ),

@@ -1,3 +1,4 @@
+import { TextDecoder } from 'node:util'
 import { copyOut } from '@taxiway/docker/container/copy-out.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { makeReport, type Report } from './junit.ts'
@@ -45,7 +46,8 @@ async function readOne(
   file: ReturnType<ReturnType<typeof makeReport>['file']>,
   content: AsyncIterable<Buffer>,
 ): Promise<string | undefined> {
-  const decoder = new TextDecoder()
+  let head = Buffer.alloc(0)
+  let decoder: TextDecoder | undefined
   let problem: string | undefined
   const attempt = (work: () => void) => {
     try {
@@ -54,7 +56,39 @@ async function readOne(
       problem = (error as Error).message
     }
   }
-  for await (const chunk of content) attempt(() => file.write(decoder.decode(chunk, { stream: true })))
+  const write = (bytes: Buffer) => {
+    decoder ??= decoderOf(bytes)
+    const text = decoder.decode(bytes, { stream: true })
+    attempt(() => file.write(text))
+  }
+  for await (const chunk of content) {
+    if (decoder) write(chunk)
+    else {
+      head = Buffer.concat([head, chunk])
+      if (head.length >= headBytes) write(head)
+    }
+  }
+  if (!decoder) write(head)
   attempt(() => file.end())
   return problem
+}
+
+/** Where the encoding of a file is told. */
+const headBytes = 200
+
+/** How the text of an XML file is encoded: by its byte order mark, the bytes of its first character, or what it says itself (XML 1.0, appendix F). */
+export function decoderOf(head: Buffer): TextDecoder {
+  const start = head.subarray(0, 2).toString('hex')
+  if (start === 'feff' || start === '003c') return new TextDecoder('utf-16be')
+  if (start === 'fffe' || start === '3c00') return new TextDecoder('utf-16le')
+  const named = /^<\?xml[^>]*?encoding=["']([\w.:-]{1,40})["']/.exec(
+    head.subarray(0, headBytes).toString('latin1'),
+  )?.[1]
+  // Whoever says UTF-16 in single bytes does not mean it.
+  if (named === undefined || /^(utf-?16|ucs-?2)/i.test(named)) return new TextDecoder()
+  try {
+    return new TextDecoder(named)
+  } catch {
+    return new TextDecoder()
+  }
 }

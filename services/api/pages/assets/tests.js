@@ -46,8 +46,15 @@ function countsOf(counts) {
 
 function failuresOf({ failures, counts }) {
   const more = (counts?.failed ?? 0) - failures.length
-  const items = failures.map(({ name, message }) =>
-    element('li', {}, element('strong', {}, name), message ? `: ${message}` : ''),
+  const items = failures.map(({ name, message, file, line, stack }) =>
+    element(
+      'li',
+      {},
+      element('strong', {}, name),
+      message ? `: ${message}` : '',
+      file ? ` (${file}${line ? `:${line}` : ''})` : '',
+      stack ? element('pre', {}, stack) : '',
+    ),
   )
   if (more > 0) items.push(element('li', { class: 'faint' }, `and ${more} more`))
   const title = failures.length === 1 ? 'The case that failed' : `The first ${failures.length} cases that failed`
