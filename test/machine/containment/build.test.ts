@@ -84,7 +84,7 @@ test.each([
   ['FROM busybox:stable\nRUN --network=host id\n', 'option_not_allowed'],
   ['FROM busybox:stable\nRUN --netw\\\nork=host id\n', 'build_failed'],
   ['# escape=`\nFROM busybox:stable\nRUN --security=`\ninsecure id\n', 'build_failed'],
-  ['FROM 127.0.0.1:1/private/image\n', 'image_not_found'],
+  ['FROM 127.0.0.1:1/private/image\n', 'registry_unavailable'],
 ])('%j is refused', async (dockerfile, code) => {
   expect((await build(dockerfile)).outcome).toMatchObject({ ok: false, reason: { code } })
 })
