@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as release from '@taxiway/docker/container/release-container.ts'
 import { label, objectName, sweep, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { expect, test, vi } from 'vitest'
+import { eventually } from '../../world/world.ts'
 import { dockerScene, never } from './docker-scene.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -119,8 +120,8 @@ test('a release container has an address, answers probes, shows its last lines a
   const started = await release.startContainer(engine, spec, never)
   if (!started.ok) throw new Error(started.reason.message)
   const { id, ip } = started.value
-  await sleep(300)
-  expect(await (await fetch(`http://${ip}:8080/group`)).text()).toContain('root')
+  const answer = await eventually(() => fetch(`http://${ip}:8080/group`), 10_000)
+  expect(await answer.text()).toContain('root')
   expect(await release.execProbe(engine, id, ['sh', '-c', 'echo hi; exit 4'], 5_000)).toEqual({
     exitCode: 4,
     output: 'hi\n',
