@@ -76,6 +76,8 @@ const sentences = {
   commit_not_found: (p: { sha: string }) => `Commit ${p.sha} is not in the repository any more.`,
   git_auth_failed: (p: { host: string }) => `${p.host} refused the token of this repository. Give it a valid one.`,
   git_unavailable: (p: { host: string; detail: string }) => `${p.host} could not be fetched from: ${p.detail}.`,
+  content_invalid: (p: { detail: string }) =>
+    `The commit or what it holds is not as git would write it (${p.detail}), and could mean other files than it shows. Find it with git fsck --strict, and write it anew.`,
   git_redirected: (p: { host: string }) =>
     `${p.host} redirects to another place. Register the repository under its new URL.`,
   clone_too_large: (p: { limitMb: number } | { limit: string }) =>

@@ -7,6 +7,28 @@ export interface Remote {
   pin?: string
 }
 
+/**
+ * What old tools wrote into commits and trees, and every host serves (git-scm.com/docs/git-fsck, fsck.<msg-id>): dates and names
+ * of people, and modes. What could hide a file or mean another is not among them.
+ */
+const harmless = [
+  'badDate',
+  'badDateOverflow',
+  'badEmail',
+  'badFilemode',
+  'badTagName',
+  'badTimezone',
+  'missingEmail',
+  'missingNameBeforeEmail',
+  'missingSpaceBeforeDate',
+  'missingSpaceBeforeEmail',
+  'missingTaggerEntry',
+  'multipleAuthors',
+  'nulInCommit',
+  'zeroPaddedDate',
+  'zeroPaddedFilemode',
+]
+
 /** What makes foreign content inert: no hooks, no other transports, no redirects, no helpers, checked objects. */
 const settings: [string, string][] = [
   ['core.hooksPath', '/dev/null'],
@@ -20,6 +42,7 @@ const settings: [string, string][] = [
   ['credential.helper', ''],
   ['fetch.fsckObjects', 'true'],
   ['transfer.fsckObjects', 'true'],
+  ...harmless.map((id): [string, string] => [`fetch.fsck.${id}`, 'ignore']),
   // A fetch leaves one pack, which is written through to the disk, and not a hundred loose objects, which are not.
   ['transfer.unpackLimit', '1'],
   ['http.followRedirects', 'false'],

@@ -23,7 +23,7 @@ test.each([
   [`fatal: could not read Username for 'https://git.example.com': terminal prompts disabled`, 'git_auth_failed'],
   [`fatal: Authentication failed for '${url}/'`, 'git_auth_failed'],
   ['fatal: write error: No space left on device', 'disk_full'],
-  ['error: object 1234abcd: treeNotSorted: not properly sorted\nfatal: fsck error in packed object', 'git_unavailable'],
+  ['error: object 1234abcd: treeNotSorted: not properly sorted\nfatal: fsck error in packed object', 'content_invalid'],
   ['fatal: bad object refs/taxiway/aaaa', 'git_unavailable, mirror broken'],
   ["fatal: not a git repository: '/x'", 'git_unavailable, mirror broken'],
   ['', 'git_unavailable, mirror broken'],

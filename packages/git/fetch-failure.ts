@@ -47,7 +47,7 @@ export function whyFetchFailed(
   if (isRefusal.test(words)) return is(reason('git_auth_failed', { host }))
   if (/No space left/i.test(words)) return is(reason('disk_full', { where: 'the builder' }))
   const invalid = isInvalid.exec(words)?.[1]
-  if (invalid) return is(unavailable(`its content is not valid: ${invalid}`))
+  if (invalid) return is(reason('content_invalid', { detail: oneLine(invalid, 200) }))
   const last = stderr.split('\n').findLast((line) => /^(fatal|error|remote):/.test(line)) ?? stderr
   return is(unavailable(last.replace(/^(fatal|error|remote): /, '')), !isOtherSide.test(words))
 }
