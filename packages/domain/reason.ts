@@ -93,6 +93,10 @@ const sentences = {
     p.hasFile === true
       ? '.taxiway.yaml names neither images nor tests, so there is nothing to do.'
       : 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
+  pointers_left: (p: { paths: string }) =>
+    `${p.paths}: Git LFS pointers, which Taxiway does not fetch. Builds and tests get the pointers, not what they stand for.`,
+  submodules_left: (p: { paths: string }) =>
+    `${p.paths}: submodules, which Taxiway does not fetch. Builds and tests find empty folders there.`,
   path_outside_repo: (p: { path: string }) => `${p.path} leads out of the repository.`,
   file_not_found: (p: { path: string }) => `${p.path} is not in the commit.`,
   file_too_large: (p: { path: string; limitKb: number }) => `${p.path} is larger than ${p.limitKb} KB.`,

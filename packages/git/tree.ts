@@ -43,6 +43,8 @@ export interface TreeFile {
   mode: string
   /** Object name of its content. */
   id: string
+  /** Of a file. */
+  bytes?: number
 }
 
 /**
@@ -148,7 +150,7 @@ async function listFiles(
       return refuse('clone_too_large', { limit: `a path of ${mostPathBytes} bytes` })
     if (path.split('/').some((name) => Buffer.byteLength(name) > mostNameBytes))
       return refuse('clone_too_large', { limit: `a file name of ${mostNameBytes} bytes` })
-    files.push({ path, mode, id })
+    files.push({ path, mode, id, bytes: Number(size) || 0 })
   }
   return bytes > maxMb * 2 ** 20 ? refuse('clone_too_large', { limitMb: maxMb }) : done(files)
 }

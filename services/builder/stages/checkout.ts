@@ -25,6 +25,7 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { patienceOf } from '@taxiway/yaml/parse.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import { keepTimes } from '../file-times.ts'
+import { tellLeftOut } from '../tell-left-out.ts'
 import type { Tree } from '../tree.ts'
 import type { Workspace } from '../workspaces.ts'
 
@@ -74,6 +75,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
   if (!files.ok) return files
   const times = await keepTimes(`${folder}.times`, files.value, Date.now())
   deps.workspace.isWhole()
+  await tellLeftOut(stage, mirror.value, files.value)
   const plan = run.plan
     ? done(run.plan)
     : // What is opened as a pull request asks by its newest commit; a person who runs it again asks for more.

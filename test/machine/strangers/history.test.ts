@@ -2,8 +2,22 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
+import { leftOut } from '@taxiway/git/left-out.ts'
+import { exportTree } from '@taxiway/git/tree.ts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { blob, closeScene, codeOf, environment, exported, openScene, push, scene, sh, write } from '../git/git-scene.ts'
+import {
+  blob,
+  closeScene,
+  codeOf,
+  environment,
+  exported,
+  fetched,
+  openScene,
+  push,
+  scene,
+  sh,
+  write,
+} from '../git/git-scene.ts'
 
 beforeEach(openScene)
 afterEach(closeScene)
@@ -60,4 +74,18 @@ test('what could mean other files than it shows is refused for what it is', asyn
     treeOf(['100644', 'a/b', file]),
   ])
     expect(await codeOf(commitOf(tree))).toBe('content_invalid')
+})
+
+test('what a checkout does not bring is named', async () => {
+  const oid = 'a'.repeat(64)
+  write('model.bin', `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 123456789\n`)
+  write('about.txt', `version https://git-lfs.github.com/spec/v1 is what a pointer begins with, ${'x'.repeat(60)}\n`)
+  push()
+  sh(scene.work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},lib`)
+  sh(scene.work, 'commit', '-q', '-m', 'A submodule')
+  sh(scene.work, 'push', '-q', scene.bare, 'HEAD:refs/heads/main')
+  const sha = sh(scene.work, 'rev-parse', 'HEAD') as Sha
+  const mirror = await fetched(sha)
+  const files = await exportTree(mirror, sha, join(scene.folder, 'out'), { maxFiles: 100, maxMb: 10 })
+  expect(await leftOut(mirror, files.ok ? files.value : [])).toEqual({ pointers: ['model.bin'], submodules: ['lib'] })
 })
