@@ -191,7 +191,7 @@ function queryOf(order: BuildOrder, more: Record<string, string>): URLSearchPara
     version: '2',
     // BuildKit asks for the files on the session.
     remote: 'client-session',
-    dockerfile: order.context.dockerfile,
+    dockerfile: 'packed' in order.context ? order.context.dockerfile : order.context.dockerfile.path,
     ...(order.target ? { target: order.target } : {}),
     ...(order.labels ? { labels: JSON.stringify(order.labels) } : {}),
     buildargs: JSON.stringify({ ...order.args, BUILDKIT_CACHE_MOUNT_NS: mountsOf(order) }),

@@ -26,7 +26,7 @@ const pack = (dockerfile = 'Dockerfile') => packContext({ folder, subfolder: '.'
 /** All that its files hold, and where its links lead. */
 async function contentOf(context: BuildContext): Promise<string> {
   try {
-    let all = ''
+    let all = await text(Readable.from(context.read(context.dockerfile)))
     for (const entry of context.entries)
       all += entry.kind === 'file' ? await text(Readable.from(context.read(entry))) : ''
     return all || 'nothing'

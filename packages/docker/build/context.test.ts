@@ -39,6 +39,9 @@ async function entries(context: BuildContext): Promise<Record<string, string>> {
   return found
 }
 
+const dockerfileOf = async (context: BuildContext) =>
+  (await buffer(Readable.from(context.read(context.dockerfile)))).toString()
+
 test('links are packed as links and never read through', async () => {
   put('src/a.txt', 'a')
   symlinkSync('/etc/passwd', join(folder, 'passwd'))
@@ -48,12 +51,14 @@ test('links are packed as links and never read through', async () => {
   expect(Object.keys(found).some((name) => name.startsWith('etc/'))).toBe(false)
 })
 
-test('the ignore file is honoured, with exceptions, and the Dockerfile is always there', async () => {
+test('the ignore file is honoured, with exceptions, also for the Dockerfile, which is built all the same', async () => {
   put('.dockerignore', '# all but one\n*\n!src/keep.txt\n')
   put('src/keep.txt', 'k')
   put('src/drop.txt', 'd')
   put('node_modules/x/index.js', 'x')
-  expect(Object.keys(await entries(await packed())).sort()).toEqual(['Dockerfile', 'src', 'src/keep.txt'])
+  const context = await packed()
+  expect(await dockerfileOf(context)).toBe('FROM scratch\n')
+  expect(Object.keys(await entries(context)).sort()).toEqual(['src', 'src/keep.txt'])
 })
 
 test('more patterns are left out, with an ignore file and without', async () => {
@@ -119,7 +124,7 @@ test('a context that is too large or has too many files is refused', async () =>
   })
 })
 
-test.each(['../Dockerfile', '/etc/passwd', 'a\\..\\b', 'x/../../y', 'nul\0'])(
+test.each(['../Dockerfile', '/etc/passwd', 'x/../../y'])(
   'a path out of the repository is refused: %j',
   async (path) => {
     expect(await pack({ dockerfile: path })).toMatchObject({ ok: false, reason: { code: 'path_outside_repo' } })
@@ -137,6 +142,48 @@ test('a Dockerfile or folder that is a link is refused and names where it leads'
   expect(await pack({ dockerfile: 'Linked' })).toMatchObject(refusal)
   expect(await pack({ dockerfile: 'out/hostname' })).toMatchObject({ reason: { code: 'path_outside_repo' } })
   expect(await pack({ subfolder: 'out' })).toMatchObject({ reason: { code: 'path_outside_repo' } })
+})
+
+test.each(['a\\..\\b', 'nul\0'])('what leads nowhere is not there: %j', async (path) => {
+  expect(await pack({ dockerfile: path })).toMatchObject({ reason: { code: 'file_not_found' } })
+  expect(await pack({ subfolder: path })).toMatchObject({ reason: { code: 'file_not_found' } })
+})
+
+test('a Dockerfile and a folder that are links inside the repository are followed, and told as links', async () => {
+  put('docker/web.Dockerfile', 'FROM busybox')
+  put('api/a.txt', 'a')
+  symlinkSync('../docker/web.Dockerfile', join(folder, 'api/Dockerfile'))
+  symlinkSync('./api', join(folder, 'current'))
+  const context = await packed({ subfolder: 'current' })
+  expect(await dockerfileOf(context)).toBe('FROM busybox')
+  expect(await entries(context)).toEqual({ Dockerfile: '-> ../docker/web.Dockerfile', 'a.txt': '644 a' })
+  symlinkSync('loop', join(folder, 'loop'))
+  expect(await pack({ subfolder: 'loop' })).toMatchObject({ reason: { code: 'file_not_found' } })
+  symlinkSync('../../etc', join(folder, 'api/out'))
+  expect(await pack({ dockerfile: 'api/out/hostname' })).toMatchObject({ reason: { code: 'path_outside_repo' } })
+})
+
+test('the path of a Dockerfile is relative to the context, or else to the repository', async () => {
+  put('api/Dockerfile', 'FROM api')
+  put('docker/Dockerfile', 'FROM docker')
+  const of = async (dockerfile: string) => {
+    const context = await packed({ subfolder: 'api', dockerfile })
+    return dockerfileOf(context).finally(() => context.close())
+  }
+  expect(await of('Dockerfile')).toBe('FROM api')
+  expect(await of('api/Dockerfile')).toBe('FROM api')
+  expect(await of('../docker/Dockerfile')).toBe('FROM docker')
+  expect(await pack({ subfolder: 'api', dockerfile: 'web/Dockerfile' })).toMatchObject({
+    reason: { code: 'file_not_found', message: 'api/web/Dockerfile is not in the commit.' },
+  })
+})
+
+test('names with backslashes, and names that are no UTF-8, are names like others', async () => {
+  put('units/dev-disk\\x2dby.swap', 'u')
+  const latin = Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])])
+  writeFileSync(latin, 'x')
+  const found = await entries(await packed())
+  expect(found).toMatchObject({ 'units/dev-disk\\x2dby.swap': '644 u', 'caf\udce9': '644 x' })
 })
 
 test('a Dockerfile that is not there is named', async () => {

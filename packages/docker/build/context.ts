@@ -1,15 +1,16 @@
 import { posix } from 'node:path'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { checkDockerfile } from './dockerfile.ts'
-import { type Folder, listFolder, openFile, openFolder, readInside } from './folder.ts'
+import { type Folder, followInside, listFolder, openFile, openFolder, readInside } from './folder.ts'
 import { type IgnoreRules, ignoreRules } from './ignore-file.ts'
+import { bytesOf } from './names.ts'
 
 /** A build context, ready to be asked for. */
 export interface BuildContext {
   /** In the order in which a tree is walked: a folder before what is in it. */
   entries: readonly ContextEntry[]
-  /** The Dockerfile's path among them. */
-  dockerfile: string
+  /** What is built: it may be left out of the context, or be somewhere else. */
+  dockerfile: ContextEntry
   /** What that says. */
   text: string
   bytes: number
@@ -20,7 +21,7 @@ export interface BuildContext {
 }
 /** A build context on its way. */
 export interface PackingContext {
-  /** The Dockerfile's path in it. */
+  /** Name of the Dockerfile, see `dockerfileName`. */
   dockerfile: string
   packed: Promise<Outcome<BuildContext>>
 }
@@ -37,11 +38,11 @@ export interface ContextEntry {
 const maxDockerfileKb = 1024
 
 /**
- * Lists `subfolder` of `folder` as a build context. Nothing outside is read: links are told as links and never followed,
+ * Lists `subfolder` of `folder` as a build context. Nothing outside of the folder is read: what the tree holds as links is told as links,
  * also when the tree is changed under our hands. `.dockerignore` (or `<Dockerfile>.dockerignore`) is honoured. What is told depends on content
- * and times alone (sorted, one owner, modes 644 and 755). `dockerfile` is relative to
- * the subfolder. The Dockerfile is in the context even when it is ignored. `without` has more patterns of what is ignored.
- * @param timeMsOf the time of a file or link that has another than the file system says
+ * and times alone (sorted, one owner, modes 644 and 755). `dockerfile` is relative to the subfolder or, if nothing is there, to the folder;
+ * it and the subfolder may be links that stay inside. `without` has more patterns of what is ignored.
+ * @param timeMsOf the time of a file or link, by its path in the folder, that has another than the file system says
  */
 export async function packContext(options: {
   folder: string
@@ -52,31 +53,87 @@ export async function packContext(options: {
   without?: string[]
   timeMsOf?: (path: string) => number | undefined
 }): Promise<Outcome<BuildContext>> {
-  const dockerfile = posix.normalize(options.dockerfile)
-  const opened = await openFolder(options.folder, options.subfolder)
-  if (!opened.ok) return opened
-  const root = opened.value
+  const whole = await openFolder(options.folder, '.')
+  if (!whole.ok) return whole
   try {
-    const text = await readInside(root, dockerfile, maxDockerfileKb)
-    if (!text.ok) return await closed(root, text)
-    const words = text.value.content.toString('utf8')
-    const checked = checkDockerfile(words)
-    if (!checked.ok) return await closed(root, checked)
-    const content = checked.value === words ? text.value.content : Buffer.from(checked.value)
-    const filter = await readIgnore(root, dockerfile, options.without)
-    if (!filter.ok) return await closed(root, filter)
-    const limits = { bytes: options.maxMb * 1024 * 1024, files: options.maxFiles, maxMb: options.maxMb }
-    const found = await collect(root, filter.value, limits)
+    const subfolder = await followInside(whole.value, options.subfolder)
+    if (!subfolder.ok) return subfolder
+    const found = await findDockerfile(whole.value, subfolder.value, options.dockerfile)
+    if (!found.ok) return found
+    const filter = await readIgnore(
+      whole.value,
+      [`${found.value.path}.dockerignore`, posix.join(subfolder.value, '.dockerignore')],
+      options.without,
+    )
+    if (!filter.ok) return filter
+    const root = await openFolder(options.folder, subfolder.value)
+    if (!root.ok) return root
+    const timeMsOf = (path: string) => options.timeMsOf?.(path)
+    return await packFolder(root.value, {
+      ...options,
+      filter: filter.value,
+      timeMsOf: (path) => timeMsOf(posix.join(subfolder.value, path)),
+      dockerfile: { ...found.value, timeMs: timeMsOf(found.value.path) ?? found.value.timeMs },
+    })
+  } finally {
+    await whole.value.handle.close()
+  }
+}
+
+/** What the Dockerfile is called where BuildKit asks for it. */
+export const dockerfileName = (path: string): string => posix.basename(path)
+
+interface Dockerfile {
+  path: string
+  content: Buffer
+  timeMs: number
+}
+
+/** Reads and checks the Dockerfile: in the context, or else where the path leads from the top. */
+async function findDockerfile(whole: Folder, subfolder: string, dockerfile: string): Promise<Outcome<Dockerfile>> {
+  if (dockerfile.startsWith('/')) return refuse('path_outside_repo', { path: dockerfile })
+  const path = posix.join(subfolder, dockerfile)
+  let text = await readInside(whole, path, maxDockerfileKb)
+  let at = path
+  if (!text.ok && text.reason.code === 'file_not_found' && subfolder !== '.') {
+    const fromTop = await readInside(whole, posix.normalize(dockerfile), maxDockerfileKb)
+    if (fromTop.ok) [text, at] = [fromTop, posix.normalize(dockerfile)]
+  }
+  if (!text.ok) return text
+  const words = text.value.content.toString('utf8')
+  const checked = checkDockerfile(words)
+  if (!checked.ok) return checked
+  const content = checked.value === words ? text.value.content : Buffer.from(checked.value)
+  return done({ path: at, content, timeMs: text.value.timeMs })
+}
+
+/** Holds the folder open, or closes it when it can't be packed. */
+async function packFolder(
+  root: Folder,
+  order: {
+    filter: IgnoreRules
+    maxMb: number
+    maxFiles: number
+    timeMsOf(path: string): number | undefined
+    dockerfile: Dockerfile
+  },
+): Promise<Outcome<BuildContext>> {
+  try {
+    const limits = { bytes: order.maxMb * 1024 * 1024, files: order.maxFiles, maxMb: order.maxMb }
+    const found = await collect(root, order.filter, limits)
     if (!found.ok) return await closed(root, found)
-    const own = found.value.map((entry) => ({ ...entry, timeMs: options.timeMsOf?.(entry.path) ?? entry.timeMs }))
-    const known = { size: content.length, timeMs: options.timeMsOf?.(dockerfile) ?? text.value.timeMs }
-    const entries = withDockerfile(own, dockerfile, known)
+    const entries = inOrder(
+      found.value.map((entry) => ({ ...entry, timeMs: order.timeMsOf(entry.path) ?? entry.timeMs })),
+    )
+    const { path, content, timeMs } = order.dockerfile
+    const plain = { kind: 'file', mode: 0o644, link: '' } as const
+    const dockerfile: ContextEntry = { ...plain, path: dockerfileName(path), size: content.length, timeMs }
     return done({
       entries,
       dockerfile,
-      text: checked.value,
-      bytes: entries.reduce((sum, entry) => sum + entry.size, 0),
-      read: (entry) => (entry.path === dockerfile ? pieces(content) : readFile(root, entry)),
+      text: content.toString('utf8'),
+      bytes: entries.reduce((sum, entry) => sum + entry.size, content.length),
+      read: (entry) => (entry === dockerfile ? pieces(content) : readFile(root, entry)),
       close: () => root.handle.close(),
     })
   } catch (error) {
@@ -90,8 +147,9 @@ async function closed<T>(root: Folder, result: T): Promise<T> {
   return result
 }
 
-async function readIgnore(root: Folder, dockerfile: string, without: string[] = []): Promise<Outcome<IgnoreRules>> {
-  for (const name of [`${dockerfile}.dockerignore`, '.dockerignore']) {
+/** The rules of the first of these files that is there. */
+async function readIgnore(root: Folder, names: string[], without: string[] = []): Promise<Outcome<IgnoreRules>> {
+  for (const name of names) {
     const text = await readInside(root, name, maxDockerfileKb)
     if (!text.ok && text.reason.code !== 'file_not_found') return text
     if (!text.ok) continue
@@ -126,14 +184,9 @@ async function collect(
   return done(entries)
 }
 
-/** With the Dockerfile, and the folders above what is there, in the order of a walk. */
-function withDockerfile(
-  entries: ContextEntry[],
-  path: string,
-  dockerfile: Pick<ContextEntry, 'size' | 'timeMs'>,
-): ContextEntry[] {
+/** With the folders above what is there, in the order of a walk. */
+function inOrder(entries: ContextEntry[]): ContextEntry[] {
   const all = new Map(entries.map((entry) => [entry.path, entry]))
-  all.set(path, { path, kind: 'file', mode: 0o644, link: '', ...dockerfile })
   const folders = new Map<string, number>()
   for (const { path: below, kind, timeMs } of all.values())
     if (kind !== 'folder')
@@ -142,7 +195,7 @@ function withDockerfile(
   for (const [above, timeMs] of folders)
     all.set(above, { path: above, kind: 'folder', size: 0, mode: 0o755, link: '', timeMs })
   // Names are compared part by part, byte by byte.
-  const key = ({ path }: ContextEntry) => Buffer.from(path.replaceAll('/', '\0'))
+  const key = ({ path }: ContextEntry) => bytesOf(path.replaceAll('/', '\0'))
   return [...all.values()]
     .map((entry) => ({ entry, key: key(entry) }))
     .sort((a, b) => Buffer.compare(a.key, b.key))

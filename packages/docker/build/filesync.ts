@@ -1,5 +1,6 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { BuildContext, ContextEntry, PackingContext } from './context.ts'
+import { bytesOf } from './names.ts'
 import type { SessionService } from './session.ts'
 
 /** Kinds of packets (tonistiigi/fsutil types/wire.proto). */
@@ -77,11 +78,11 @@ async function makeWire() {
     },
     stat({ path, kind, mode, size, link, timeMs }: ContextEntry): Buffer {
       const bits = kind === 'folder' ? folderMode : kind === 'link' ? linkMode : 0
-      const writer = Writer.create().uint32(18).fork().uint32(10).string(path).uint32(16)
+      const writer = Writer.create().uint32(18).fork().uint32(10).bytes(bytesOf(path)).uint32(16)
       writer.uint32(kind === 'link' ? bits + 0o777 : bits + mode)
-      writer.uint32(40).int64(kind === 'link' ? Buffer.byteLength(link) : size)
+      writer.uint32(40).int64(kind === 'link' ? bytesOf(link).length : size)
       writer.uint32(48).int64(timeMs * 1e6)
-      if (kind === 'link') writer.uint32(58).string(link)
+      if (kind === 'link') writer.uint32(58).bytes(bytesOf(link))
       return Buffer.from(writer.ldelim().finish())
     },
   }
@@ -92,8 +93,9 @@ function wanted(call: Call, { entries, dockerfile }: BuildContext): readonly Con
   const texts = (name: string) => call.metadata.get(name).map(String)
   const followed = texts('followpaths')
   const patterns = followed.join() === '.dockerignore' ? followed : texts('include-patterns')
-  if (texts('dir-name')[0] !== 'dockerfile' && patterns.length === 0) return entries
-  const named = new Set(texts('dir-name')[0] === 'dockerfile' ? [dockerfile] : patterns)
+  if (texts('dir-name')[0] === 'dockerfile') return [dockerfile]
+  if (patterns.length === 0) return entries
+  const named = new Set(patterns)
   const isAbove = (path: string) => [...named].some((name) => name.startsWith(`${path}/`))
   return entries.filter(({ path, kind }) => named.has(path) || (kind === 'folder' && isAbove(path)))
 }

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { bytesOf, nameOf } from './names.ts'
 
 /** An open folder. Paths in it are opened part by part, so that no link is followed even if the tree changes meanwhile. */
 export interface Folder {
@@ -23,18 +24,55 @@ const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOF
 const fileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** The path of an entry of an open folder: on Linux through the descriptor, which is openat(2) in all but name. */
-const entryPath = (folder: Folder, name: string): string =>
-  process.platform === 'linux' ? `/proc/self/fd/${folder.handle.fd}/${name}` : join(folder.path, name)
+function entryPath(folder: Folder, name: string): string | Buffer {
+  const path = process.platform === 'linux' ? `/proc/self/fd/${folder.handle.fd}/${name}` : join(folder.path, name)
+  return path.isWellFormed() ? path : bytesOf(path)
+}
+/** Where a link leads; undefined when it is none. */
+const linkAt = async (folder: Folder, name: string): Promise<string | undefined> => {
+  const link = await readlink(entryPath(folder, name), 'buffer').catch(() => undefined)
+  return link && nameOf(link)
+}
 
-/** Is it a relative path that stays inside, written plainly? */
+/** Is it a relative path that stays inside? */
 const isInside = (path: string): boolean =>
-  path !== '' && !path.startsWith('/') && !/[\\\0]/.test(path) && !posix.normalize(path).split('/').includes('..')
-
+  path !== '' && !path.startsWith('/') && !posix.normalize(path).split('/').includes('..')
 const parts = (path: string): string[] =>
   posix
     .normalize(path)
     .split('/')
     .filter((part) => part !== '' && part !== '.')
+
+/** As the kernel counts them (path_resolution(7)). */
+const mostLinks = 40
+
+/**
+ * Where a path leads when the links on its way are followed: a path without any. Refused when one leads out. What is opened by it
+ * is opened without following links, so a tree that changes meanwhile gains nothing.
+ */
+export async function followInside(root: Folder, path: string): Promise<Outcome<string>> {
+  if (path.includes('\0')) return refuse('file_not_found', { path: path.replaceAll('\0', '?') })
+  if (!isInside(path)) return refuse('path_outside_repo', { path })
+  const ahead = parts(path)
+  const at: string[] = []
+  let links = 0
+  for (let name = ahead.shift(); name !== undefined; name = ahead.shift()) {
+    if (name === '' || name === '.') continue
+    if (name === '..') {
+      if (at.pop() === undefined) return refuse('path_outside_repo', { path })
+      continue
+    }
+    const link = await linkAt(root, [...at, name].join('/'))
+    if (link === undefined) {
+      at.push(name)
+      continue
+    }
+    if (link.startsWith('/')) return refuse('path_outside_repo', { path: `${path} -> ${link}` })
+    if (++links > mostLinks) return refuse('file_not_found', { path })
+    ahead.unshift(...link.split('/'))
+  }
+  return done(at.join('/') || '.')
+}
 
 /** Opens `subfolder` of `folder`, without following a link on the way. Close the handle of the result. */
 export async function openFolder(folder: string, subfolder: string): Promise<Outcome<Folder>> {
@@ -50,7 +88,7 @@ async function descend(from: Folder, names: string[], asked: string): Promise<Ou
     const path = join(at.path, name)
     const handle = await open(entryPath(at, name), folderFlags).catch((error: NodeJS.ErrnoException) => error)
     if (handle instanceof Error) {
-      const link = await readlink(entryPath(at, name)).catch(() => undefined)
+      const link = await linkAt(at, name)
       await at.handle.close()
       if (link !== undefined) return refuse('path_outside_repo', { path: `${asked} -> ${link}` })
       return notThere(handle, asked)
@@ -80,7 +118,7 @@ export async function openFile(root: Folder, path: string): Promise<Outcome<File
   const folder = await descend(await reopen(root), names, path)
   if (!folder.ok) return folder
   try {
-    const link = await readlink(entryPath(folder.value, name)).catch(() => undefined)
+    const link = await linkAt(folder.value, name)
     if (link !== undefined) return refuse('path_outside_repo', { path: `${path} -> ${link}` })
     const file = await open(entryPath(folder.value, name), fileFlags).catch((error: NodeJS.ErrnoException) => error)
     if (file instanceof Error) return notThere(file, path)
@@ -92,14 +130,16 @@ export async function openFile(root: Folder, path: string): Promise<Outcome<File
   }
 }
 
-/** Reads a file inside, of at most `limitKb` KB. */
+/** Reads a file inside, of at most `limitKb` KB. A link is followed as long as it stays inside. */
 export async function readInside(
   root: Folder,
   path: string,
   limitKb: number,
 ): Promise<Outcome<{ content: Buffer; timeMs: number }>> {
-  const file = await openFile(root, path)
-  if (!file.ok) return file
+  const real = await followInside(root, path)
+  if (!real.ok) return real
+  const file = await openFile(root, real.value)
+  if (!file.ok) return file.reason.code === 'file_not_found' ? refuse('file_not_found', { path }) : file
   try {
     const { size, mtimeMs } = await file.value.stat()
     if (size > limitKb * 1024) return refuse('file_too_large', { path, limitKb })
@@ -117,7 +157,7 @@ export async function* listFolder(root: Folder, enter: (path: string) => boolean
     if (!folder.ok) continue
     try {
       const at = folder.value
-      const names = await readdir(entryPath(at, '.'))
+      const names = (await readdir(entryPath(at, '.'), { encoding: 'buffer' })).map(nameOf)
       for (const found of await Promise.all(
         names.map((name) => look(at, name, path === '' ? name : `${path}/${name}`)),
       )) {
@@ -133,7 +173,7 @@ export async function* listFolder(root: Folder, enter: (path: string) => boolean
 async function look(folder: Folder, name: string, path: string): Promise<Found> {
   const stats = await lstat(entryPath(folder, name))
   const kind = kindOf(stats)
-  const link = kind === 'link' ? await readlink(entryPath(folder, name)) : ''
+  const link = kind === 'link' ? ((await linkAt(folder, name)) ?? '') : ''
   const mode = kind === 'folder' || (stats.mode & 0o111) !== 0 ? 0o755 : 0o644
   return { path, kind, size: kind === 'file' ? stats.size : 0, mode, link, timeMs: Math.round(stats.mtimeMs) }
 }

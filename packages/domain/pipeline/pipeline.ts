@@ -6,7 +6,9 @@ import { Test } from './test.ts'
 const Image = Type.Object(
   {
     context: Type.Optional(text(500, 'Folder in the repository that the build sees. Default: the whole repository.')),
-    dockerfile: Type.Optional(text(500, 'Path of the Dockerfile in the context. Default: Dockerfile.')),
+    dockerfile: Type.Optional(
+      text(500, 'Path of the Dockerfile in the context, or else in the repository. Default: Dockerfile.'),
+    ),
     target: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$',

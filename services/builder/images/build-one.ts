@@ -1,7 +1,6 @@
-import { posix } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { type Built, buildImage } from '@taxiway/docker/build/build.ts'
-import { type BuildContext, packContext } from '@taxiway/docker/build/context.ts'
+import { type BuildContext, dockerfileName, packContext } from '@taxiway/docker/build/context.ts'
 import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { resolveBase } from '@taxiway/docker/image/base-image.ts'
@@ -53,7 +52,7 @@ export async function buildOne(
     dockerfile: image.dockerfile,
     maxMb: maxContextMb,
     maxFiles: maxContextFiles,
-    timeMsOf: (path) => tree.times.files.get(posix.join(image.context, path))?.atMs,
+    timeMsOf: (path) => tree.times.files.get(path)?.atMs,
   })
   // Times are comparable within one workspace, so what is kept by them is its own.
   const owner = `${cacheOwner(run)} ${tree.times.lineage}`
@@ -73,7 +72,7 @@ export async function buildOne(
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
   const built = await buildImage(isIsolated ? withoutNetwork(engine) : engine, {
     image: image.name,
-    context: { dockerfile: posix.normalize(image.dockerfile), packed },
+    context: { dockerfile: dockerfileName(image.dockerfile), packed },
     sharedKey: `${owner} ${image.name}`,
     cacheMounts: owner,
     ...(target ? { target } : {}),

@@ -50,6 +50,16 @@ test.each([
   expect(key).not.toBe(usual)
 })
 
+test('where a link is on the way to its Dockerfile or context, every file counts', () => {
+  const linked = changed('web/Dockerfile', { mode: '120000' })
+  const key = keyOf([base, web], linked)
+  expect(keyOf([base, web], [...linked, { path: 'docker/Dockerfile', id: 'd', mode: '100644' }])).not.toBe(key)
+  const context = [...files, { path: 'web', id: 'l', mode: '120000' }]
+  expect(keyOf([base, web], [...context, { path: 'other', id: 'o', mode: '100644' }])).not.toBe(
+    keyOf([base, web], context),
+  )
+})
+
 test('what a branch left is for itself, and what the default branch left is for all', () => {
   const run = { branch: 'main', defaultBranch: 'main' } as Run
   expect(scopedKeys(run, 'k')).toEqual(['heads/main k'])

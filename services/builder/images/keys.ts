@@ -28,7 +28,7 @@ export function contentKeys(
   for (const image of images) {
     const { tags: _, from = {}, secrets = [], ...plan } = image
     const bases = Object.entries(from).map(([argument, base]) => [argument, keys.get(base)])
-    const content = files.filter(isPartOf(image)).map(({ path, mode, id }) => [path, mode, id])
+    const content = files.filter(isPartOf(image, files)).map(({ path, mode, id }) => [path, mode, id])
     const parts = [edition, prefix, platform, ordered(plan), bases.sort(), [...secrets].sort(), content]
     keys.set(image.name, createHash('sha256').update(JSON.stringify(parts)).digest('hex'))
   }
@@ -45,10 +45,20 @@ export function scopedKeys({ branch, tag, pullRequest, defaultBranch }: Run, key
   return [`${own} ${key}`, ...shared.filter((scope) => scope !== own).map((scope) => `${scope} ${key}`)]
 }
 
-function isPartOf({ context, dockerfile, paths }: PlannedImage): (file: TreeFile) => boolean {
-  const file = posix.join(context, dockerfile)
-  const always = new Set([file, `${file}.dockerignore`, posix.join(context, '.dockerignore')])
+/** Where a link stands in the way, nobody knows from here what it brings, so everything counts. */
+function isPartOf(
+  { context, dockerfile, paths }: PlannedImage,
+  files: readonly TreeFile[],
+): (file: TreeFile) => boolean {
   const root = posix.join(context, '/')
+  const ways = [posix.join(context, dockerfile), posix.normalize(dockerfile)]
+  const always = new Set([
+    ...ways.flatMap((path) => [path, `${path}.dockerignore`]),
+    posix.join(context, '.dockerignore'),
+  ])
+  const isOnTheWay = ({ path, mode }: TreeFile) =>
+    mode === '120000' && (always.has(path) || [root, ...ways].some((way) => way.startsWith(`${path}/`)))
+  if (files.some(isOnTheWay)) return () => true
   const isInContext = (path: string) => root === './' || path.startsWith(root)
   const isNamed = paths ? pathMatcher(paths) : isInContext
   return ({ path }) => always.has(path) || isNamed(path)
