@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,7 +95,8 @@ test("a fork's build has no network in its steps, trusted ones have", async () =
   expect((await world.taxiway.call('PATCH', `/repos/${id}`, { pullRequests: 'all' })).status).toBe(200)
   const on = 'on: { push: {}, pull_request: { branches: [main] } }'
   const files = {
-    Dockerfile: `FROM busybox:stable\nRUN ip -o link | grep -c eth0; true\n`,
+    // Another each time, so that an engine that has built it before says it again.
+    Dockerfile: `FROM busybox:stable\nRUN : ${randomUUID()}; ip -o link | grep -c eth0; true\n`,
     '.taxiway.yaml': pipeline(on),
   }
   const { sha, runId } = await world.push(files, 'Look at the network')
