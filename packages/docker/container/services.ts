@@ -19,9 +19,19 @@ export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb'
   signal: AbortSignal
   say(line: string): void
 }
+/** How a service stands: with an exit code, it has ended by itself. */
+export interface ServiceState {
+  name: string
+  exitCode?: number
+  /** What it printed last. */
+  tail: string
+  lastWords: string
+}
 /** What stops services, and what is wrong if one is not ready. */
 export interface StartedServices {
   problem?: Reason
+  /** How each stands now. */
+  look(): ServiceState[]
   /** Settles when all are gone. */
   stop(): Promise<void>
 }
@@ -29,7 +39,7 @@ export interface StartedServices {
 const pollMs = 200
 const graceMs = 2000
 const longestMs = 24 * 3_600_000
-const keptWords = 4000
+const keptWords = 16_000
 
 /**
  * Starts the services of a test side by side and waits until all are ready. They run as strangers' code, like the test itself, are
@@ -63,7 +73,8 @@ export async function startServices(
   }
   try {
     await Promise.all(running.map(wait))
-    return problem ? { problem, stop } : { stop }
+    const look = () => running.map((one) => one.look())
+    return problem ? { problem, look, stop } : { look, stop }
   } catch (error) {
     await stop()
     throw error
@@ -77,6 +88,7 @@ interface Running {
   ended: Promise<void>
   hasEnded(): boolean
   lastWords(): string
+  look(): ServiceState
   /** Why it could not even be made, when that is the engine's fault. */
   fault(): Reason | undefined
 }
@@ -86,6 +98,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
   let hasEnded = false
   let words = ''
   let fault: Reason | undefined
+  let exitCode: number | undefined
   const { network, cpus, pids, diskMb, files, signal } = place
   const { memoryMb = place.memoryMb, shmMb } = service
   place.say(`service ${service.name} from ${service.image}`)
@@ -111,6 +124,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     },
   })
     .then((ran) => {
+      if (ran.ok) exitCode = ran.value.exitCode
       if (!ran.ok) fault = ran.reason
       else if (ran.value.oomKilled) words += `\nit used more than its ${memoryMb} MB of memory`
       else if (ran.value.met) words += `\nit was ended at its limit of ${ran.value.met.limit} (${ran.value.met.what})`
@@ -121,12 +135,19 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     .finally(() => {
       hasEnded = true
     })
+  const lastWords = () => oneLine(words.trim().split(/\r?\n/).slice(-3).join(' '), 500).replace(/[.:]+$/, '')
   return {
     service,
     container,
     ended,
     hasEnded: () => hasEnded,
-    lastWords: () => oneLine(words.trim().split(/\r?\n/).slice(-3).join(' '), 500).replace(/[.:]+$/, ''),
+    lastWords,
+    look: () => ({
+      name: service.name,
+      tail: words,
+      lastWords: lastWords(),
+      ...(exitCode === undefined ? {} : { exitCode }),
+    }),
     fault: () => fault,
   }
 }

@@ -108,18 +108,18 @@ export const Test = Type.Object(
     secrets: Type.Optional(SecretNames),
     reports: Type.Optional(
       Type.Object(
-        { junit: inContainer('JUnit XML that the commands write: a file, or a folder of them.') },
+        { junit: inContainer('JUnit XML that the commands write: a file, a folder of them, or a glob.') },
         { ...strict, description: 'What the test tells of itself; shown on the page of the run.' },
       ),
     ),
     artifacts: Type.Optional(
       Type.Object(
         {
-          paths: Type.Array(inContainer('A file or folder to keep.'), {
+          paths: Type.Array(inContainer('A file or folder to keep, or a glob of them.'), {
             minItems: 1,
             maxItems: 20,
             description:
-              'Files and folders of the container that are kept, whether the test passes or not; a folder as one archive.',
+              'Files and folders of the container, or globs of them, that are kept, whether the test passes or not; a folder as one archive.',
           }),
           expire: Type.Optional(
             Type.String({

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findOut, isGlob } from '@taxiway/docker/container/find-out.ts'
 import { type Saved, saveOut } from '@taxiway/docker/container/save-out.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { globMatcher } from '@taxiway/domain/glob.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import type { RunArtifact } from '@taxiway/domain/run/parts.ts'
 
@@ -46,7 +48,7 @@ export async function* keepArtifacts(engine: Engine, order: ArtifactOrder): Asyn
   const { run, test, left, note } = order
   const folder = join(order.folder, run)
   await mkdir(folder, { recursive: true, mode: 0o750 })
-  for (const path of order.paths) {
+  for (const path of await namedBy(engine, order)) {
     if (left.artifacts <= 0) return note(`${path} is not kept: a run keeps ${artifactLimits.count}`)
     const id = idOf(run, test, path)
     const part = join(folder, `${id}.part`)
@@ -72,6 +74,23 @@ export async function* keepArtifacts(engine: Engine, order: ArtifactOrder): Asyn
       yield { id, test, path, name: nameOf(path, kind), bytes, expiresAt: order.expiresAt.toISOString() }
     }
   }
+}
+
+/** The paths, and what globs among them match. */
+async function namedBy(engine: Engine, { container: id, paths, signal, note }: ArtifactOrder): Promise<string[]> {
+  const named = new Set<string>()
+  for (const path of paths) {
+    if (!isGlob(path)) {
+      named.add(path)
+      continue
+    }
+    const look = { id, glob: path, matches: globMatcher([path]), signal, deadlineMs: saveMs }
+    const found = await findOut(engine, look, artifactLimits.count + 1)
+    if (!found.ok) note(`${path} is not kept: ${found.reason.message}`)
+    else if (found.value.length === 0) note(`${path} is not kept: ${reasons.missing}`)
+    else for (const one of found.value) named.add(one)
+  }
+  return [...named]
 }
 
 function nameOf(path: string, kind: 'file' | 'folder'): string {

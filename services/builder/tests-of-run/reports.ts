@@ -1,6 +1,7 @@
 import { TextDecoder } from 'node:util'
-import { copyOut } from '@taxiway/docker/container/copy-out.ts'
+import { copyMatching, isGlob } from '@taxiway/docker/container/find-out.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
+import { globMatcher } from '@taxiway/domain/glob.ts'
 import { makeReport, type Report } from './junit.ts'
 
 export interface ReportOrder {
@@ -22,8 +23,11 @@ export async function readReports(engine: Engine, order: ReportOrder): Promise<R
   const all = makeReport(order.mostFailures)
   let files = 0
   let bytes = 0
-  const copied = await copyOut(engine, { id, path, signal, deadlineMs: readMs }, async (entry) => {
-    if (entry.kind !== 'file' || (entry.path !== '' && !entry.path.endsWith('.xml'))) return 'on'
+  const matches = isGlob(path) ? globMatcher([path]) : () => true
+  const look = { id, glob: path, matches, signal, deadlineMs: readMs }
+  const copied = await copyMatching(engine, look, async (_, entry) => {
+    const isNamed = isGlob(path) || entry.path === '' || entry.path.endsWith('.xml')
+    if (entry.kind !== 'file' || !isNamed) return 'on'
     bytes += entry.size
     if (bytes > maxBytes || files >= maxFiles) {
       note(`there is more than ${maxBytes / 2 ** 20} MB in ${maxFiles} files, and the rest is not read`)

@@ -1,7 +1,7 @@
 import { type Ran, runContainer } from '@taxiway/docker/container/container.ts'
 import { causeOf, judge, mostWords } from '@taxiway/docker/container/judge.ts'
 import { makeScript } from '@taxiway/docker/container/script.ts'
-import { type ServiceOrder, startServices } from '@taxiway/docker/container/services.ts'
+import { type ServiceOrder, type ServiceState, startServices } from '@taxiway/docker/container/services.ts'
 import type { ContainerSpec } from '@taxiway/docker/container/spec.ts'
 import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
@@ -147,14 +147,34 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
     say: log.say,
   })
   try {
-    if (services.problem) return { ok: false, reason: services.problem }
-    return await runOne(order, parts, share)
+    const outcome: Outcome<void> = services.problem
+      ? { ok: false, reason: services.problem }
+      : await runOne(order, parts, share, services.look)
+    if (!outcome.ok) await tellServices(log, services.look())
+    return outcome
   } finally {
     await services.stop()
   }
 }
 
-async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<void>> {
+/** A service that ended by itself, and not well. */
+const deathOf = (states: ServiceState[]): string => {
+  const dead = states.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0)
+  if (!dead) return ''
+  const words = dead.lastWords ? `: ${dead.lastWords}` : ''
+  return oneLine(`service ${dead.name} ended with exit code ${dead.exitCode} while the test ran${words}`, mostWords)
+}
+
+/** Writes what services printed last, for whoever looks for a cause. */
+async function tellServices(log: StageLog, states: ServiceState[]): Promise<void> {
+  for (const { name, tail } of states.filter((one) => one.tail.trim() !== '')) {
+    const part = log.part(`service ${name} | `)
+    await part.write(tail)
+    await part.end()
+  }
+}
+
+async function runOne(order: Try, parts: Parts, share: Share, look: () => ServiceState[]): Promise<Outcome<void>> {
   const { stage, deps, planned, log } = order
   const { memoryMb = share.memoryMb, shmMb } = planned
   const script = makeScript(order.commands, planned)
@@ -182,7 +202,9 @@ async function runOne(order: Try, parts: Parts, share: Share): Promise<Outcome<v
       log.write(script.rest())
       words = causeOf(script, log.lastLines(20))
       log.write(script.end())
-      words = causeIn(await order.onEnd(id, ended)) ?? words
+      const death = deathOf(look())
+      if (death) log.say(`note: ${death}`)
+      words = [death, causeIn(await order.onEnd(id, ended)) ?? words].filter(Boolean).join('; ')
     },
   })
   if (!ran.ok) return ran

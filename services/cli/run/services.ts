@@ -23,7 +23,7 @@ export async function startHere(
   for (const service of services) {
     const image = builtOr(built, service.image)
     const missing = await provide(session, image)
-    if (!missing.ok) return { problem: missing.reason, stop: async () => {} }
+    if (!missing.ok) return { problem: missing.reason, look: () => [], stop: async () => {} }
     orders.push({ service, image })
   }
   return startServices(session.engine, orders, {

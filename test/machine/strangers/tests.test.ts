@@ -118,6 +118,39 @@ test('a cache belongs to the user of the image, and hides nothing that the image
   }
 })
 
+test('a service that dies is told with its last words, and files are taken by globs', async () => {
+  const dies = 'sleep 1; echo FATAL out of handles; exit 3'
+  const report = '<testsuite><testcase name="x"/></testsuite>'
+  const {
+    run: ended,
+    one,
+    lines,
+  } = await run({
+    dead: {
+      image: 'web',
+      run: ['sleep 4', 'wget -qO- http://api:8000'],
+      services: { api: { image: 'web', command: ['sh', '-c', dies] } },
+    },
+    globs: {
+      image: 'web',
+      run: [
+        'mkdir -p /dist/sub /out/a && touch /dist/a-1.0.whl /dist/b-1.0.whl /dist/sub/c.whl /dist/d.txt',
+        `for n in a b; do echo '${report}' > /out/a/junit-$n.xml; done; echo broken > /out/a/other.xml`,
+      ],
+      artifacts: { paths: ['/dist/*.whl', '/none/*.log'] },
+      reports: { junit: '/out/**/junit-*.xml' },
+    },
+  })
+  expect(one.dead.reason.message).toContain(
+    'service api ended with exit code 3 while the test ran: FATAL out of handles; ',
+  )
+  expect(lines('dead')).toContain('service api | FATAL out of handles')
+  const kept = ended.artifacts.map(({ path }: { path: string }) => path).sort()
+  expect(kept).toEqual(['/dist/a-1.0.whl', '/dist/b-1.0.whl'])
+  expect(one.globs).toMatchObject({ state: 'passed', counts: { total: 2, failed: 0 } })
+  expect(lines('globs')).toContain('artifacts: /none/*.log is not kept: there is none')
+})
+
 test('tests and builds know what was pushed, and what it is called runs nowhere', async () => {
   const dockerfile = 'FROM busybox:stable\nARG REVISION\nARG BRANCH\nRUN echo "$REVISION $BRANCH" > /built\n'
   const { run: ended, log } = await images.run(
