@@ -24,7 +24,7 @@ test('a Dockerfile that is not one is told with its line', () => {
   const message =
     'failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 2: unknown instruction: FOO'
   expect(explainBuildFailure(message, undefined, order).message).toBe(
-    'Image web: Dockerfile: dockerfile parse error line 2: unknown instruction: FOO.',
+    'Image web: Dockerfile: dockerfile parse error line 2: unknown instruction: FOO (the engine\'s own Dockerfile frontend is used, whatever a "# syntax=" line asks for).',
   )
 })
 
@@ -83,4 +83,13 @@ test('a registry that refuses who we are is named with the image', () => {
     message:
       'Registry registry.example.com:5000 refused the credentials for image registry.example.com:5000/team/base:1.',
   })
+})
+
+test('a build that looks for .git is told that there is none', () => {
+  const wayOut = 'a build gets no .git: give it what it needs of the commit as args'
+  const copy = 'failed to compute cache key: "/.git" not found: not found'
+  expect(explainBuildFailure(copy, step('[2/2] COPY .git /src/.git'), order).message).toContain(wayOut)
+  const run = 'executor failed running [/bin/sh -c git describe]: exit code: 128'
+  const said = step('[2/2] RUN git describe', 'fatal: not a git repository (or any of the parent directories): .git')
+  expect(explainBuildFailure(run, said, order).message).toContain(wayOut)
 })

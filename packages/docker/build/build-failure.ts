@@ -32,7 +32,7 @@ export function explainBuildFailure(
     const ofRegistry = registry ? registryFailure(plain(message), base, registry) : undefined
     if (ofRegistry) return ofRegistry
     const infrastructure = engineFault(new Error(withoutNames(message)), { midWork: true })
-    return infrastructure ?? reason('build_failed', { image: order.image, step, detail: plain(message) })
+    return infrastructure ?? reason('build_failed', { image: order.image, step, detail: withWayOut(plain(message)) })
   }
   // Whose step was ended is not known: ours was killed, or it is another build's that ran beside it.
   if (met && exit === '137') return reason('resource_limit', { step, ...met })
@@ -44,7 +44,7 @@ export function explainBuildFailure(
     return reason('out_of_memory', { step, limitMb: order.memoryMb })
   const killed = isOutOfMemory ? ' (a process was killed for want of memory)' : exit === '137' ? ' (killed)' : ''
   const said = failed?.lastLine ? `: ${oneLine(failed.lastLine, 300).replace(/[.:]+$/, '')}` : ''
-  return reason('build_failed', { image: order.image, step, detail: `exit code ${exit}${killed}${said}` })
+  return reason('build_failed', { image: order.image, step, detail: withWayOut(`exit code ${exit}${killed}${said}`) })
 }
 
 /** The builder's words without names of files and commands, which may be any words. */
@@ -76,3 +76,12 @@ const plain = (message: string): string =>
       .replace(/\.$/, ''),
     400,
   )
+
+/** What Taxiway does otherwise than a build at home, where the builder's words are about that. */
+function withWayOut(detail: string): string {
+  if (/not a git repository|\/\.git\b[^:]*: ?not found|"\/\.git"/i.test(detail))
+    return `${detail} (a build gets no .git: give it what it needs of the commit as args)`
+  if (/unknown (instruction|flag)/i.test(detail))
+    return `${detail} (the engine's own Dockerfile frontend is used, whatever a "# syntax=" line asks for)`
+  return detail
+}

@@ -12,6 +12,7 @@ import { registryHost } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { addTags, type Published } from '../images/extra-tags.ts'
+import { imageFolder } from '../images/image-name.ts'
 import { stateOrigin } from '../images/provenance.ts'
 import type { ReusableKeys } from '../images/reuse.ts'
 import type { Tree } from '../tree.ts'
@@ -53,7 +54,7 @@ async function placeOf(
   { config, store, images }: PublishDeps,
   image: PlannedImage,
 ): Promise<Outcome<Place>> {
-  const name = `${config.registry.prefix}/${run.repository.toLowerCase()}/${image.name}`
+  const name = `${config.registry.prefix}/${imageFolder(run.repository)}/${image.name}`
   const parsed = parseImageReference(name)
   const imageId = images.get(image.name)
   if (!parsed || imageId === undefined) return refuse('input_invalid', { detail: `${name} is not an image reference` })
