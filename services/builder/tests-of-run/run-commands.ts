@@ -157,6 +157,12 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
   }
 }
 
+/** An image of elsewhere has no files of the commit, which who comes from other systems expects in it. */
+const withoutFiles = ({ planned, deps }: Try): string =>
+  deps.images.has(planned.image)
+    ? ''
+    : `${planned.image} is no image of this pipeline, so the commit's files are not in it`
+
 /** A service that ended by itself, and not well. */
 const deathOf = (states: ServiceState[]): string => {
   const dead = states.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0)
@@ -204,7 +210,8 @@ async function runOne(order: Try, parts: Parts, share: Share, look: () => Servic
       log.write(script.end())
       const death = deathOf(look())
       if (death) log.say(`note: ${death}`)
-      words = [death, causeIn(await order.onEnd(id, ended)) ?? words].filter(Boolean).join('; ')
+      const cause = causeIn(await order.onEnd(id, ended)) ?? words
+      words = [death, cause, withoutFiles(order)].filter(Boolean).join('; ')
     },
   })
   if (!ran.ok) return ran
