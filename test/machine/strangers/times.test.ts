@@ -24,11 +24,13 @@ const push = async (greeting: string, more: Record<string, string> = {}) => {
 }
 
 test('what a push changes is newer than what earlier builds left in a cache mount, also when it comes back', async () => {
-  expect(await push('one')).toMatchObject({ greeting: 'one', made: true })
-  expect(await push('two')).toMatchObject({ greeting: 'two', made: true })
-  expect(await push('one', { other: 'x' })).toMatchObject({ greeting: 'one', made: true })
+  // Words that no engine has built before.
+  const [one, two] = [`one${Date.now()}`, `two${Date.now()}`]
+  expect(await push(one)).toMatchObject({ greeting: one, made: true })
+  expect(await push(two)).toMatchObject({ greeting: two, made: true })
+  expect(await push(one, { other: 'x' })).toMatchObject({ greeting: one, made: true })
   // What has not changed is not newer: the program is kept.
-  expect(await push('one', { other: 'y' })).toMatchObject({ greeting: 'one', made: false })
+  expect(await push(one, { other: 'y' })).toMatchObject({ greeting: one, made: false })
 })
 
 test('files, links and folders are of this year, and the same content comes from the cache', async () => {
