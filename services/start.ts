@@ -3,6 +3,7 @@ import { type Config, readConfig } from '@taxiway/chassis/config.ts'
 import { makeMetrics, type ReadinessCheck, serveHealth } from '@taxiway/chassis/health.ts'
 import { type Part, stopOnSignals } from '@taxiway/chassis/lifecycle.ts'
 import { type Logger, makeLogger } from '@taxiway/chassis/logger.ts'
+import { giveBackMemory } from '@taxiway/chassis/memory.ts'
 import { checkDurable, redisFault, waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore, type Store } from '@taxiway/store/store.ts'
 
@@ -65,6 +66,7 @@ async function main(): Promise<void> {
   for (const role of wanted)
     parts.push(await roles[role]({ config, store, logger: logger.child({ role }), metrics, ready }))
   if (config.healthPort > 0 && !wanted.includes('api')) parts.push(await serveHealth(config.healthPort, metrics, ready))
+  giveBackMemory()
   logger.info({ roles: wanted }, 'ready')
 }
 

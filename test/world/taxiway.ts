@@ -40,8 +40,10 @@ const root = join(import.meta.dirname, '../..')
 const terminal = ['succeeded', 'failed', 'errored', 'cancelled', 'superseded']
 export const isOver = (run: { state: string }): boolean => terminal.includes(run.state)
 
-/** As in `npm start` and the image: a smaller young generation, 10 MB less for the same speed. */
+/** As in `npm start` and the image: a smaller young generation, 10 MB less for the same speed; */
 const nodeOptions = ['--max-semi-space-size=8']
+/** and code that is compiled once for all processes and threads, and memory that is given back: 15 MB less. */
+const nodeEnvironment = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'), MALLOC_ARENA_MAX: '2' }
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -108,7 +110,7 @@ export async function makeTaxiway({ folder, environment }: TaxiwayOptions): Prom
       )
       const child = spawn(command, args, {
         cwd: root,
-        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...base, ...environment, ...extra },
+        env: { PATH: process.env.PATH, HOME: process.env.HOME, ...nodeEnvironment, ...base, ...environment, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       const started: RoleProcess = { child, roles, kill: (signal) => end(child, signal) }
