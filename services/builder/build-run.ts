@@ -91,7 +91,8 @@ async function onEngine<T>({ signal }: StageContext, work: Promise<Outcome<T>>):
   return work.catch((error: NodeJS.ErrnoException) => {
     const isConnection =
       ['connect', 'read', 'write'].includes(error.syscall ?? '') || error.message === 'socket hang up'
-    const gone = isConnection && !signal.aborted ? engineFault(error, { midWork: true }) : undefined
+    const gone =
+      isConnection && !signal.aborted ? engineFault(error, { midWork: error.syscall !== 'connect' }) : undefined
     if (gone) return { ok: false, reason: gone }
     throw error
   })

@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectEngine, type Engine, ping } from '@taxiway/docker/engine/engine.ts'
@@ -15,6 +15,10 @@ export interface OwnEngine {
   gateway: string
   /** BuildKit's cgroup. */
   cgroup: string
+  /** Ends the daemon as the kernel does when memory runs out: at once, and with nothing put in order. */
+  kill(): Promise<void>
+  /** Starts it again on what it left, and waits until it answers. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -29,6 +33,14 @@ function forgetRules(bridge: string): void {
   for (const [program = '', from = '', to = ''] of leads)
     spawnSync(program, ['-w', '5', '-D', from, '-i', bridge, '-j', to])
 }
+
+/** What is mounted in these folders, the innermost first. */
+const mountsIn = (...folders: string[]): string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .flatMap((line) => line.split(' ')[1] ?? [])
+    .filter((point) => folders.some((folder) => point.startsWith(`${folder}/`)))
+    .reverse()
 
 /** Starts a second `dockerd` beside the one of DOCKER_HOST, without its firewall rules, and gives it the base image. */
 export async function startOwnEngine(folder: string, from: Engine): Promise<OwnEngine> {
@@ -46,36 +58,59 @@ export async function startOwnEngine(folder: string, from: Engine): Promise<OwnE
   const dockerHost = `unix://${run}/docker.sock`
   // Straight into the file: an engine whose words nobody takes stands still.
   const log = openSync(join(folder, 'engine.log'), 'a')
-  const daemon = spawn(
-    'dockerd',
-    [
-      ['--host', dockerHost, '--data-root', join(folder, 'data'), '--exec-root', run, '--pidfile', `${run}/pid`],
-      ['--bridge', bridge, '--iptables=false', '--ip-masq=false', '--cgroup-parent', `/${parent}`],
-      ['--shutdown-timeout', '3'],
-    ].flat(),
-    { stdio: ['ignore', log, log] },
-  )
+  const start = () =>
+    spawn(
+      'dockerd',
+      [
+        ['--host', dockerHost, '--data-root', join(folder, 'data'), '--exec-root', run, '--pidfile', `${run}/pid`],
+        ['--bridge', bridge, '--iptables=false', '--ip-masq=false', '--cgroup-parent', `/${parent}`],
+        ['--shutdown-timeout', '3'],
+      ].flat(),
+      { stdio: ['ignore', log, log] },
+    )
+  let daemon = start()
+  const end = async (signal: NodeJS.Signals) => {
+    if (daemon.exitCode !== null || daemon.signalCode !== null) return
+    const exited = once(daemon, 'exit')
+    daemon.kill(signal)
+    await exited
+  }
   const stop = async () => {
-    if (daemon.exitCode === null && daemon.signalCode === null) {
-      const exited = once(daemon, 'exit')
-      daemon.kill('SIGTERM')
-      await exited
-    }
+    await end('SIGTERM')
     closeSync(log)
     ip('link', 'delete', bridge)
     forgetRules(bridge)
+    // Who was killed left mounts that the next life did not know of.
+    for (const left of mountsIn(folder, run)) spawnSync('umount', ['--lazy', left])
     rmSync(run, { recursive: true, force: true })
     rmSync(folder, { recursive: true, force: true })
   }
   const engine = connectEngine({ dockerHost })
-  for (const until = Date.now() + 60_000; !(await ping(engine)); await sleep(200))
-    if (Date.now() > until || daemon.exitCode !== null) {
-      await stop()
-      throw new Error(`the engine did not start, see ${folder}/engine.log`)
-    }
+  const answers = async () => {
+    for (const until = Date.now() + 60_000; !(await ping(engine)); await sleep(200))
+      if (Date.now() > until || daemon.exitCode !== null)
+        throw new Error(`the engine did not start, see ${folder}/engine.log`)
+  }
+  const restart = () => {
+    daemon = start()
+    return answers()
+  }
+  await answers().catch(async (error) => {
+    await stop()
+    throw error
+  })
   const image = await from.docker.getImage('busybox:stable').get()
   const loaded = await engine.docker.loadImage(image)
   loaded.resume()
   await once(loaded, 'end')
-  return { engine, dockerHost, bridge, gateway, cgroup: `${parent}/buildkit`, stop }
+  return {
+    engine,
+    dockerHost,
+    bridge,
+    gateway,
+    cgroup: `${parent}/buildkit`,
+    kill: () => end('SIGKILL'),
+    restart,
+    stop,
+  }
 }
