@@ -41,7 +41,13 @@ const limits = (memory: string) => ({ resources: { limits: { memory }, requests:
 
 // Those that need the node's events come first: a node tells only so many at a time.
 test.concurrent('a readiness probe is told with its answer', async () => {
-  const failing500 = `while true; do printf 'HTTP/1.1 500 no\\r\\nContent-Length: 0\\r\\n\\r\\n' | busybox nc -l -p 8080; done`
+  // It reads the whole request before it answers: a connection that ends early is told as that.
+  const answer = `while read -r line && [ "\${#line}" -gt 1 ]; do :; done; printf 'HTTP/1.1 500 no\\r\\nContent-Length: 0\\r\\n\\r\\n'`
+  const failing500 = `answer=$(cat <<'END'
+${answer}
+END
+)
+exec busybox nc -ll -p 8080 -e sh -c "$answer"`
   const found = await failing(scene.open('http-500').order(scene.good, [deployment(running(failing500))]), 20_000)
   expect(found.detail).toBe('web: never ready: HTTP 500 from /healthz')
   expect(found).toMatchObject({ cause: 'not_ready', container: 'web' })
@@ -124,7 +130,8 @@ test.concurrent('a program that crashes is told by exit code and last lines', as
 })
 
 test.concurrent('of several containers the one that crashes is named', async () => {
-  const object = deployment()
+  // Both containers run for an instant, and the pod is ready in it: only what stays ready counts.
+  const object = deployment({}, { minReadySeconds: 5 })
   const { spec } = (object.spec as { template: { spec: { containers: object[] } } }).template
   spec.containers.push({ name: 'proxy', image: 'web', ...running('echo no upstream; exit 1') })
   const found = await failing(scene.open('two-containers').order(scene.good, [object]))

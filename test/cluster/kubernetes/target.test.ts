@@ -60,7 +60,7 @@ test('a cluster role binding never gets as far as the cluster', () => {
   expect(outcome.ok ? undefined : outcome.reason).toMatchObject({ code: 'manifest_forbidden' })
 })
 
-test('a crash loop is explained by its last line and undone, while the old pods go on', async () => {
+test.concurrent('a crash loop is explained by its last line and undone, while the old pods go on', async () => {
   const place = scene.open('crash')
   const first = place.order(scene.good)
   await scene.roll(first)
@@ -76,13 +76,13 @@ test('a crash loop is explained by its last line and undone, while the old pods 
   })
 })
 
-test('a program that is never ready is given up at the deadline, with what its probe says', async () => {
+test.concurrent('a program that is never ready is given up at the deadline, with what its probe says', async () => {
   const order = scene.open('never-ready').order(await scene.images.publish('never-ready', 'sleep 600'))
   const verdict = await scene.roll(order, 20_000)
   expect(!verdict.healthy && verdict.detail).toBe('web: never ready: nothing listens on port 8080')
 })
 
-test('a pod that fits nowhere is told as unschedulable', async () => {
+test.concurrent('a pod that fits nowhere is told as unschedulable', async () => {
   const order = scene.open('too-big').order(scene.good, [deployment({ resources: { requests: { memory: '900Ti' } } })])
   const verdict = await scene.roll(order)
   expect(!verdict.healthy && verdict.detail).toMatch(
@@ -90,7 +90,7 @@ test('a pod that fits nowhere is told as unschedulable', async () => {
   )
 })
 
-test('a secret that is missing is named', async () => {
+test.concurrent('a secret that is missing is named', async () => {
   const env = [{ name: 'X', valueFrom: { secretKeyRef: { name: 'db', key: 'url' } } }]
   const verdict = await scene.roll(scene.open('no-secret').order(scene.good, [deployment({ env })]))
   expect(!verdict.healthy && verdict.detail).toBe('web: can\'t start: secret "db" not found')
