@@ -32,7 +32,7 @@ function typeOf(schema: Schema): string {
     return `list of ${
       items
         ? typeOf(items)
-            .replace(/^map$/, 'maps')
+            .replace(/^map\b/, 'maps')
             .replace(/^text$/, 'texts')
         : 'anything'
     }`

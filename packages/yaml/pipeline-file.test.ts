@@ -39,6 +39,24 @@ deploy: { live: { after: staging, timezone: Mars } }
   expect(await problemsOf(text)).toHaveLength(5)
 })
 
+test('an entry of a matrix that matches nothing is told where it stands', async () => {
+  const text = `version: 1
+images: { web: {} }
+test:
+  unit:
+    run: [x]
+    matrix:
+      NODE: ['22', '24']
+      exclude:
+        - { NODE: '23' }
+        - NDOE: '22'
+`
+  expect(await problemsOf(text)).toEqual([
+    '9:13 test.unit.matrix.exclude.0.NODE: matches nothing: NODE has no value 23; did you mean 22?',
+    '10:11 test.unit.matrix.exclude.1.NDOE: NDOE is no variable of this matrix; did you mean NODE?',
+  ])
+})
+
 test.each([
   ['matrix: { PYTHON: [3.10] }', /^5:24 .*must be text: write "3\.10" in quotes$/],
   ['matrix: { A: [0x1F, 1e3] }', /write "0x1F" in quotes$/],

@@ -19,3 +19,9 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     .sort((a, b) => a.far - b.far)
   return ranked[0] && ranked[0].far <= (word.length <= 3 ? 1 : 2) ? ranked[0].candidate : undefined
 }
+
+/** `; did you mean web?`, or nothing when no candidate is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const near = nearest(word, [...candidates])
+  return near ? `; did you mean ${near}?` : ''
+}

@@ -4,7 +4,8 @@ import { strategyProblem } from '../plan/strategy.ts'
 import { done, oneLine, type Reason, refuse } from '../reason.ts'
 import { deployProblem } from './deploy-problem.ts'
 import { excerptOf } from './excerpt.ts'
-import { nearest } from './nearest.ts'
+import { matrixProblems } from './matrix-problem.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import { Pipeline, testImage } from './pipeline.ts'
 import { plainSchema } from './published.ts'
 import { findProblems, type Problem } from './schema-problem.ts'
@@ -84,14 +85,6 @@ const globCharacters = ({ on, images = {}, test = {}, deploy = {} }: Pipeline): 
     ...Object.values(deploy).map((environment) => environment.on?.branch),
   ].reduce((sum, globs) => sum + [globs ?? []].flat().reduce((inner, { length }) => inner + length, 0), 0)
 
-const didYouMean = (word: string, candidates: Iterable<string>): string => {
-  const near = nearest(word, [...candidates])
-  return near ? `; did you mean ${near}?` : ''
-}
-
-/** Tests that one matrix may make: its product grows faster than people think. */
-const maxCases = 100
-
 function imageProblems(pipeline: Pipeline): Problem[] {
   const built = new Set<string>()
   return Object.entries(pipeline.images ?? {}).flatMap(([key, image]) => {
@@ -112,7 +105,7 @@ function testProblems(pipeline: Pipeline): Problem[] {
   const seen = new Set<string>()
   return Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => {
     const problems: Problem[] = []
-    const tell = (path: string[], detail: string) => problems.push({ path: ['test', key, ...path], detail })
+    const tell = (path: (string | number)[], detail: string) => problems.push({ path: ['test', key, ...path], detail })
     const names = Object.keys(pipeline.images ?? {})
     const image = testImage(pipeline, test)
     if (image === undefined) tell([], 'name its image: this pipeline has not exactly one')
@@ -124,12 +117,11 @@ function testProblems(pipeline: Pipeline): Problem[] {
           ['services', name, 'image'],
           `${service.image} is not one of this pipeline's images${didYouMean(service.image, names)}`,
         )
-    const cases = Object.values(test.matrix ?? {}).reduce((product, values) => product * values.length, 1)
-    if (cases > maxCases) tell(['matrix'], `makes ${cases} tests, and may make ${maxCases}`)
+    for (const { path, detail } of test.matrix ? matrixProblems(test.matrix) : []) tell(['matrix', ...path], detail)
     for (const [index, { path }] of (test.cache ?? []).entries()) {
       const parts = path.split('/').filter((part) => part !== '' && part !== '.')
       const isSystem = parts.length === 0 || parts.includes('..') || systemFolders.has(parts[0] ?? '')
-      if (isSystem) tell(['cache', String(index), 'path'], `${path} can't be kept: it is the system's own folder`)
+      if (isSystem) tell(['cache', index, 'path'], `${path} can't be kept: it is the system's own folder`)
     }
     for (const need of test.needs ?? [])
       if (!seen.has(need)) tell(['needs'], `${need} is not a test above this one${didYouMean(need, seen)}`)

@@ -2,6 +2,7 @@ import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
 import { matchesName, touches } from '../trigger.ts'
 import { branchOf, type PlanContext } from './context.ts'
+import { combinations } from './matrix.ts'
 import { durationMs, sizeMb } from './parts.ts'
 
 export interface PlannedTest {
@@ -82,24 +83,14 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     `TAXIWAY_INPUT_${name.toUpperCase()}`,
     value,
   ])
-  return combinations(test.matrix ?? {}).map((values) => {
-    const label = Object.entries(values).map(([variable, value]) => `${variable}=${value}`)
-    return {
-      ...planned,
-      name: label.length > 0 ? `${key} (${label.join(', ')})` : key,
-      env: { ...Object.fromEntries(inputs), ...test.env, ...values },
-    }
-  })
+  return combinations(test.matrix).map(({ label, values }) => ({
+    ...planned,
+    name: label ? `${key} (${label})` : key,
+    env: { ...Object.fromEntries(inputs), ...test.env, ...values },
+  }))
 }
 
 const sizes = ({ memory, shm }: { memory?: string | undefined; shm?: string | undefined }) => ({
   ...(memory && { memoryMb: sizeMb(memory) }),
   ...(shm && { shmMb: sizeMb(shm) }),
 })
-
-/** Every choice of one value for each variable; one empty choice when there are no variables. */
-const combinations = (matrix: Record<string, string[]>): Record<string, string>[] =>
-  Object.entries(matrix).reduce<Record<string, string>[]>(
-    (chosen, [variable, values]) => chosen.flatMap((one) => values.map((value) => ({ ...one, [variable]: value }))),
-    [{}],
-  )
