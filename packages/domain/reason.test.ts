@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { lastWords, oneLine, reason } from './reason.ts'
+import { lastWords, oneLine, reason, reasonCodes } from './reason.ts'
+import { intakeReasons } from './reasons/intake.ts'
+import { rollOutReasons } from './reasons/roll-out.ts'
+import { runReasons } from './reasons/run.ts'
 
 test.each([
   ['\u001b[1;31mFAIL\u001b[0m \u001b[2mtests/a.test.js\u001b[0m', 'FAIL tests/a.test.js'],
@@ -27,4 +30,9 @@ test('the last words are of the last line that shows anything, in its last state
   expect(lastWords(['first', 'the cause.', '\u001b[0m', '  '], 100)).toBe('the cause')
   expect(lastWords(['10 %\r50 %\rdone: 3 failed\r'], 100)).toBe('done: 3 failed')
   expect(lastWords(['\u001b[0m'], 100)).toBe('')
+})
+
+test('no code stands in two files', () => {
+  const all = [intakeReasons, runReasons, rollOutReasons].flatMap((one) => Object.keys(one))
+  expect(reasonCodes).toEqual(all)
 })

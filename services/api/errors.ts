@@ -1,5 +1,5 @@
-import type { Outcome, Reason, ReasonCode } from '@taxiway/domain/reason.ts'
-import { reason, reasonCodes } from '@taxiway/domain/reason.ts'
+import type { Outcome, Reason } from '@taxiway/domain/reason.ts'
+import { factsOf, reason, reasonCodes } from '@taxiway/domain/reason.ts'
 import { Unreadable } from '@taxiway/store/access/secrets.ts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
@@ -11,46 +11,9 @@ export const ErrorBody = Type.Object(
   { $id: 'Error' },
 )
 
-const statuses: Partial<Record<ReasonCode, number>> = {
-  signature_invalid: 401,
-  unauthorized: 401,
-  forbidden: 403,
-  not_found: 404,
-  host_unknown: 404,
-  artifact_elsewhere: 404,
-  request_timeout: 408,
-  not_allowed_for_ref: 403,
-  release_not_found: 404,
-  repository_exists: 409,
-  cluster_in_use: 409,
-  cluster_unusable: 409,
-  changes_waiting: 409,
-  run_not_cancellable: 409,
-  run_not_finished: 409,
-  run_not_waiting: 409,
-  run_not_published: 409,
-  release_not_healthy: 409,
-  release_unreadable: 409,
-  no_earlier_release: 409,
-  nothing_live: 409,
-  after_not_live: 409,
-  artifact_expired: 410,
-  body_too_large: 413,
-  content_type_unsupported: 415,
-  content_encoding_unsupported: 415,
-  rate_limited: 429,
-  secrets_unreadable: 500,
-  unknown_error: 500,
-  redis_unavailable: 503,
-  cluster_unchecked: 503,
-  queue_full: 503,
-  machine_busy: 503,
-  bodies_full: 503,
-}
-
-/** Answers a refusal: the status of its code (400 when it has none of its own), and when to come back where that helps. */
+/** Answers a refusal: the status of its code, and when to come back where that helps. */
 export function sendReason(reply: FastifyReply, why: Reason): FastifyReply {
-  const status = statuses[why.code] ?? 400
+  const { status } = factsOf(why.code)
   if (status === 503 || status === 429) reply.header('retry-after', '5')
   return reply.code(status).type('application/json').send({ error: why })
 }

@@ -1,6 +1,6 @@
-import { isInfrastructure } from '@taxiway/domain/fault.ts'
+import { isByChance, isInfrastructure } from '@taxiway/domain/fault.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
-import { done, lastWords, type Outcome, type ReasonCode, refuse } from '@taxiway/domain/reason.ts'
+import { done, lastWords, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RunTest } from '@taxiway/domain/run/parts.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
@@ -18,14 +18,6 @@ export interface OneTest {
   log: StageLog
   left: Left
 }
-/** What the same try may not meet again. A missing secret or file will be as missing the next time. */
-const worthRetrying: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
-  'test_failed',
-  'timeout',
-  'out_of_memory',
-  'resource_limit',
-  'service_not_ready',
-])
 
 /** Runs a test as often as it may be tried, and records how it stands. A fault of the infrastructure is not tried again here. */
 export async function runTest(order: OneTest): Promise<Outcome<void>> {
@@ -36,7 +28,7 @@ export async function runTest(order: OneTest): Promise<Outcome<void>> {
   for (let number = 1; ; number++) {
     await stage.record({ type: 'test_changed', test: { name, state: 'running', tries: number } })
     const { outcome, report } = await tryOnce(order, number === most)
-    if (!outcome.ok && number < most && worthRetrying.has(outcome.reason.code)) {
+    if (!outcome.ok && number < most && isByChance(outcome.reason.code)) {
       log.say(`✗ ${outcome.reason.message} Try ${number + 1} of ${most} begins.`)
       continue
     }
