@@ -4,7 +4,7 @@ import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { hideInEvent, hideReason } from '@taxiway/domain/run/hide-event.ts'
 import { retryPauseMs } from '@taxiway/domain/run/retry.ts'
 import { findStage, type Run } from '@taxiway/domain/run/run.ts'
-import { hideError, hideSecrets } from '@taxiway/domain/secrets/mask.ts'
+import { hideError, hideSecrets, type Mask, makeMask } from '@taxiway/domain/secrets/mask.ts'
 import { Unreadable } from '@taxiway/store/access/secrets.ts'
 import { isOfRedis } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -21,6 +21,8 @@ export interface StageContext {
   hide(why: Reason): Reason
   /** Text without what it quotes of secrets. */
   hideText(text: string): string
+  /** The same for text that comes in pieces. */
+  mask(): Mask
   /** Writes an event of this run, as long as the attempt is ours. */
   record(event: RunEvent): Promise<void>
 }
@@ -111,6 +113,7 @@ async function withLog<T>(
     signal: attempt.signal,
     hide: (why) => hideReason(secrets, why),
     hideText: (text) => hideSecrets(secrets, text),
+    mask: () => makeMask(secrets),
     record: (event) => record(context, event),
   }
   const found = await work(stage).catch(async (error: unknown): Promise<Outcome<T>> => {

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { isOwnLine } from '@taxiway/docker/container/script.ts'
 import { oneLine } from '@taxiway/domain/reason.ts'
-import { makeMask } from '@taxiway/domain/secrets/mask.ts'
+import { type Mask, makeMask } from '@taxiway/domain/secrets/mask.ts'
 
 /** What a person sees of a local run: its own lines, and the output of what it runs, with secrets hidden. */
 export interface Screen {
@@ -12,6 +12,8 @@ export interface Screen {
   bad(text: string): void
   /** Output as it comes. */
   output(chunk: Buffer): void
+  /** Hides the secrets of this run in other output. */
+  mask(): Mask
   /** The last line of this stage's output that is neither empty nor a command, which is shown as `$ command`, nor its time. */
   lastLine(): string
 }
@@ -44,6 +46,7 @@ export function makeScreen(secrets: string[]): Screen {
     good: (text) => line('green', `✓ ${text}`),
     bad: (text) => line('red', `✗ ${text}`),
     output: (chunk) => write(mask.push(decoder.decode(chunk, { stream: true }))),
+    mask: () => makeMask(secrets),
     lastLine: () => last.trim(),
   }
 }

@@ -1,5 +1,6 @@
 import type { PlannedService } from '@taxiway/domain/plan/tests.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
+import type { Mask } from '@taxiway/domain/secrets/mask.ts'
 import type { DiskLimits } from '../engine/disk-use.ts'
 import { type Engine, engineFault, pause } from '../engine/engine.ts'
 import { runContainer } from './container.ts'
@@ -7,10 +8,11 @@ import { inspectContainer } from './release-container.ts'
 import { isReady } from './service-ready.ts'
 import type { ContainerSpec } from './spec.ts'
 
-/** A service, and the image in the engine that it is made from. */
+/** A service, the image in the engine that it is made from, and the values of its secrets by name. */
 export interface ServiceOrder {
   service: PlannedService
   image: string
+  secrets: Record<string, string>
 }
 /** Where services run: the containers' names and labels, the test's own network, and what each may use. */
 export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb' | 'cpus' | 'pids'>, DiskLimits {
@@ -18,12 +20,14 @@ export interface ServicePlace extends Pick<ContainerSpec, 'network' | 'memoryMb'
   labels(service: string): Record<string, string>
   signal: AbortSignal
   say(line: string): void
+  /** Hides secrets in what a service prints: only while it comes they can't be cut in two. */
+  mask(): Mask
 }
 /** How a service stands: with an exit code, it has ended by itself. */
 export interface ServiceState {
   name: string
   exitCode?: number
-  /** What it printed last. */
+  /** What it printed last, without secrets. */
   tail: string
   lastWords: string
 }
@@ -93,10 +97,15 @@ interface Running {
   fault(): Reason | undefined
 }
 
-function runOne(engine: Engine, { service, image }: ServiceOrder, place: ServicePlace): Running {
+function runOne(engine: Engine, { service, image, secrets }: ServiceOrder, place: ServicePlace): Running {
   const container = place.name(service.name)
   let hasEnded = false
+  const mask = place.mask()
+  const decoder = new TextDecoder()
   let words = ''
+  const keep = (text: string) => {
+    words = (words + text).slice(-keptWords)
+  }
   let fault: Reason | undefined
   let exitCode: number | undefined
   const { network, cpus, pids, diskMb, files, signal } = place
@@ -105,7 +114,7 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
   const ended = runContainer(engine, {
     name: container,
     image,
-    env: service.env,
+    env: { ...service.env, ...secrets },
     ...(service.command ? { command: service.command } : {}),
     labels: place.labels(service.name),
     network,
@@ -119,11 +128,10 @@ function runOne(engine: Engine, { service, image }: ServiceOrder, place: Service
     graceMs,
     timeoutMs: longestMs,
     signal,
-    onOutput: (chunk) => {
-      words = (words + chunk.toString()).slice(-keptWords)
-    },
+    onOutput: (chunk) => keep(mask.push(decoder.decode(chunk, { stream: true }))),
   })
     .then((ran) => {
+      keep(mask.push(decoder.decode()) + mask.end())
       if (ran.ok) exitCode = ran.value.exitCode
       if (!ran.ok) fault = ran.reason
       else if (ran.value.oomKilled) words += `\nit used more than its ${memoryMb} MB of memory`

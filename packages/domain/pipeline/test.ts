@@ -47,6 +47,7 @@ const Service = Type.Object(
     ),
     memory: Type.Optional(memory),
     shm: Type.Optional(shm),
+    secrets: Type.Optional(SecretNames),
     timeout: Type.Optional(timeout('How long it may take to be ready. Default: 1m.')),
   },
   { ...strict, description: 'A container beside the test.' },

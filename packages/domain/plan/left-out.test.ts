@@ -69,3 +69,11 @@ test('a file that names nothing is told so, and one that has nothing for this ev
   const tagOnly = { test: { unit: { image: 'node:24', run: ['x'], when: { event: ['tag' as const] } } } }
   expect(planOf(tagOnly, {})).toMatchObject({ ok: true, value: { tests: [], ignored: 'nothing in it is for this' } })
 })
+
+test('code that nobody approved has no secret in its plan, neither of a test nor of its services', () => {
+  const services = { db: { image: 'web', secrets: ['SEED'] } }
+  const pipeline = { images: { web: {} }, test: { unit: { run: ['x'], secrets: ['KEY'], services } } }
+  const trusted = planOf(pipeline, {})
+  expect(trusted).toMatchObject({ value: { tests: [{ secrets: ['KEY'], services: [{ secrets: ['SEED'] }] }] } })
+  expect(JSON.stringify(planOf(pipeline, { trusted: false }))).not.toMatch(/KEY|SEED|secrets/)
+})

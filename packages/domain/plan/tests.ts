@@ -41,6 +41,8 @@ export interface PlannedService {
   ready?: { port: number } | { command: string }
   memoryMb?: number
   shmMb?: number
+  /** Given as variables of the same names. */
+  secrets?: string[]
   timeoutMs: number
 }
 /** A test, once for each combination of its matrix. */
@@ -52,10 +54,11 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
   if (when?.event && !events.some((one) => when.event?.includes(one))) return []
   if (when?.branch && !matchesName(branchOf(context), when.branch)) return []
   if (!touches(context.changed, when?.paths)) return []
-  const secrets = context.trusted === false ? undefined : test.secrets
-  const services = Object.entries(test.services ?? {}).map(([name, { timeout, memory, shm, ...service }]) => ({
+  const given = (secrets: string[] | undefined) => (secrets && context.trusted !== false ? { secrets } : {})
+  const services = Object.entries(test.services ?? {}).map(([name, { timeout, memory, shm, secrets, ...service }]) => ({
     ...service,
     ...sizes({ memory, shm }),
+    ...given(secrets),
     name,
     env: service.env ?? {},
     timeoutMs: durationMs(timeout, 60_000),
@@ -72,7 +75,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     ...(needs && { needs }),
     ...(retry && { retry }),
     ...(test.allow_failure && { allowFailure: true }),
-    ...(secrets && { secrets }),
+    ...given(test.secrets),
     ...(reports && { junit: reports.junit }),
     ...(artifacts && {
       artifacts: { paths: artifacts.paths, expireMs: durationMs(artifacts.expire, 7 * 24 * 3_600_000) },

@@ -97,7 +97,9 @@ async function prepare(order: Try): Promise<Outcome<Parts>> {
   for (const service of planned.services ?? []) {
     const found = await have(service.image)
     if (!found.ok) return found
-    services.push({ service, image: found.value })
+    const given = await secretValues(store, stage.run, service.secrets ?? [])
+    if (!given.ok) return given
+    services.push({ service, image: found.value, secrets: given.value })
   }
   const caches = { engine, store, run: stage.run, folder: tree.folder, signal: stage.signal, say: log.say }
   const owner = ownerOf(order)
@@ -145,6 +147,7 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
     network: objectName(ownerOf(order)),
     signal: stage.signal,
     say: log.say,
+    mask: stage.mask,
   })
   try {
     const outcome: Outcome<void> = services.problem

@@ -76,7 +76,9 @@ export async function run(args: string[]): Promise<number> {
 const isNamed = (test: PlannedTest, name: string) => test.name === name || test.key === name
 
 const secretValues = ({ images, tests }: Plan): string[] =>
-  [...images, ...tests].flatMap(({ secrets }) => secrets ?? []).flatMap((name) => process.env[name] ?? [])
+  [...images, ...tests, ...tests.flatMap(({ services }) => services ?? [])]
+    .flatMap(({ secrets }) => secrets ?? [])
+    .flatMap((name) => process.env[name] ?? [])
 
 /** The first Ctrl-C ends the work in order, a second one at once. */
 async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {

@@ -2,7 +2,7 @@ import { type ServiceOrder, type StartedServices, startServices } from '@taxiway
 import { imageExists, pullImage } from '@taxiway/docker/image/image.ts'
 import type { PlannedService } from '@taxiway/domain/plan/tests.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
-import { builtOr, type Session } from './session.ts'
+import { builtOr, type Session, secretsOf } from './session.ts'
 
 /** Where services run, and what they are made from. */
 export interface Beside {
@@ -24,7 +24,7 @@ export async function startHere(
     const image = builtOr(built, service.image)
     const missing = await provide(session, image)
     if (!missing.ok) return { problem: missing.reason, look: () => [], stop: async () => {} }
-    orders.push({ service, image })
+    orders.push({ service, image, secrets: secretsOf(session, service.secrets) })
   }
   return startServices(session.engine, orders, {
     name: (service) => session.name(`${test}-${service}`),
@@ -34,6 +34,7 @@ export async function startHere(
     ...limits,
     signal: session.signal,
     say: (line) => session.screen.note(line),
+    mask: session.screen.mask,
   })
 }
 

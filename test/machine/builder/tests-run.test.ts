@@ -166,6 +166,8 @@ test('a test that passes when it is tried again is flaky; one that may fail does
 
 test('a secret is in the environment and in no log; one that is missing is named', async () => {
   const value = 'a-secret-of-the-tests-17'
+  const prints = 'i=0; while [ $i -lt 1500 ]; do echo "x$API_KEY"; i=$((i+1)); done; touch /done; sleep 100'
+  const loud = ['sh', '-c', prints]
   const path = `/repos/${world.repository.id}/secrets/API_KEY`
   expect((await world.taxiway.call('PUT', path, { value })).status).toBe(204)
   const {
@@ -179,15 +181,34 @@ test('a secret is in the environment and in no log; one that is missing is named
     },
     other: { run: ['test -z "$API_KEY"'], retry: 2 },
     missing: { run: ['true'], secrets: ['NO_SUCH'], retry: 2 },
+    served: {
+      run: [`test "$(wget -qO- http://db:8080/x)" = ${value.slice(0, 9)}${value.slice(9)}`],
+      services: { db: { ...serve('"$API_KEY"'), ready: { port: 8080 }, secrets: ['API_KEY'] } },
+    },
+    without: {
+      run: ['test -z "$(wget -qO- http://db:8080/x)"'],
+      services: { db: { ...serve('"$API_KEY"'), ready: { port: 8080 } } },
+    },
+    // More than is kept, so that it begins within a line.
+    loud: {
+      run: ['sleep 1; exit 1'],
+      services: { db: { image: 'web', command: loud, ready: { command: 'test -e /done' }, secrets: ['API_KEY'] } },
+    },
+    unset: { run: ['true'], services: { db: { image: 'web', secrets: ['NO_SUCH'] } } },
   })
   expect(ended.reason.message).toContain('NO_SUCH')
   expect(tests).toMatchObject({
     unit: { state: 'passed' },
     other: { state: 'passed' },
     missing: { state: 'failed', tries: 1, reason: { code: 'secret_missing' } },
+    served: { state: 'passed' },
+    without: { state: 'passed' },
+    loud: { state: 'failed', reason: { code: 'test_failed' } },
+    unset: { state: 'failed', reason: { code: 'secret_missing' } },
   })
   expect(log).toContain('it is ***')
-  expect(log).not.toContain(value)
+  expect(log).toContain('loud | service db | x***\n')
+  expect(log).not.toContain(value.slice(-12))
 })
 
 test('a test runs in any image of a registry, and in none that is only an id or of another run', async () => {
