@@ -23,11 +23,25 @@ const weightOf = (run: Run, context = 'taxiway/test') =>
 
 test('a run that is left out answers every context that a branch may require, with the rule', () => {
   const reason = { code: 'ignored_by_pipeline' as const, message: 'The pipeline leaves this out: it has no on.tag.' }
-  const left = runOf(['skipped'], { plan: plan({ ignored: 'it has no on.tag' }) }, { reason })
+  const left = runOf(
+    ['skipped'],
+    { plan: plan({ ignored: 'x', deploysLeftOut: ['staging', 'production'] }) },
+    { reason },
+  )
   expect(told(left)).toEqual({
     'taxiway/build': `success: ${reason.message}`,
     'taxiway/test': `success: ${reason.message}`,
+    'taxiway/deploy (staging)': `success: ${reason.message}`,
+    'taxiway/deploy (production)': `success: ${reason.message}`,
   })
+  const live = runOf(['succeeded'])
+  live.stages.push({ name: 'deploy', environment: 'staging', state: 'succeeded' })
+  expect(weightOf(left, 'taxiway/deploy (staging)')).toBeLessThan(weightOf(live, 'taxiway/deploy (staging)'))
+  const before = runOf(['succeeded', 'pending', 'pending'], {
+    state: 'running',
+    plan: left.plan as NonNullable<Run['plan']>,
+  })
+  expect(told(before)['taxiway/deploy (staging)']).toBe('pending: In progress')
 })
 
 test('a test context is there when all tests are for something else, and is not called passed', () => {

@@ -19,7 +19,7 @@ const weights = { void: 0, leftOut: 1, success: 2, pending: 3, error: 4, failure
 export function desiredStatuses(run: Run, waiting?: { message: string }): DesiredStatus[] {
   const deploys = run.stages
     .filter((one) => one.environment !== undefined)
-    .map((stage) => describe(run, `taxiway/deploy (${stage.environment})`, stage, liveSentence(run, stage)))
+    .map((stage) => describe(run, deployContext(stage.environment), stage, liveSentence(run, stage)))
   // What an earlier run built and tested is told by that run.
   if (run.asked) return deploys
   // What was pushed as a tag may be no commit, and is known to be one once the run is planned.
@@ -35,9 +35,11 @@ export function desiredStatuses(run: Run, waiting?: { message: string }): Desire
       ...describe(run, 'taxiway/test', test, ''),
       ...(test.state === 'succeeded' ? { description: noTest, weight: weights.leftOut } : {}),
     })
-  return [...statuses, ...deploys]
+  const leftOut = run.plan?.deploysLeftOut ?? []
+  return [...statuses, ...deploys, ...(test ? leftOut.map((name) => describe(run, deployContext(name), test, '')) : [])]
 }
 
+const deployContext = (environment: string | undefined) => `taxiway/deploy (${environment})`
 const noTest = 'The pipeline has no test for this event, branch or change'
 
 /**

@@ -77,3 +77,21 @@ test('code that nobody approved has no secret in its plan, neither of a test nor
   expect(trusted).toMatchObject({ value: { tests: [{ secrets: ['KEY'], services: [{ secrets: ['SEED'] }] }] } })
   expect(JSON.stringify(planOf(pipeline, { trusted: false }))).not.toMatch(/KEY|SEED|secrets/)
 })
+
+test('a plan that a rule leaves out knows where the event would have been deployed', () => {
+  const pipeline = {
+    images: { web: {} },
+    on: { push: { paths: ['src/**'] }, pull_request: { paths: ['src/**'] } },
+    deploy: { staging: {}, live: { on: { branch: 'release' } }, shown: { preview: {} } },
+  }
+  const of = (context: Partial<PlanContext>) => {
+    const planned = planOf(pipeline, { changed: ['a.md'], ...context })
+    return planned.ok ? planned.value : undefined
+  }
+  expect(of({})).toMatchObject({ environments: [], deploysLeftOut: ['staging'] })
+  expect(of({ branch: 'release' })?.deploysLeftOut).toEqual(['live'])
+  expect(of({ branch: 'next' })).not.toHaveProperty('deploysLeftOut')
+  expect(of({ event: 'pull_request', pull: 7 })?.deploysLeftOut).toEqual(['shown.7'])
+  expect(of({ event: 'pull_request', pull: 7, trusted: false })).not.toHaveProperty('deploysLeftOut')
+  expect(of({ changed: ['src/a'] })).not.toHaveProperty('deploysLeftOut')
+})

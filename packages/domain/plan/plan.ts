@@ -18,6 +18,8 @@ export interface Plan {
   concurrency?: 'newest' | 'all'
   /** The pipeline's rule that lets this event start nothing: then there is nothing in the plan. */
   ignored?: string
+  /** Environments that it would have been deployed to but for that rule. */
+  deploysLeftOut?: string[]
   /** Tests of the file that are not for this event, branch or change. */
   testsLeftOut?: number
   /** The commit asks for that: nothing is told as passed then. */
@@ -36,7 +38,11 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
     ...(startPaths ? { startPaths } : {}),
   }
   const ignored = ignoringRule(pipeline, context)
-  if (ignored) return done({ images: [], tests: [], environments: [], ...rest, ignored })
+  if (ignored) {
+    const deploysLeftOut = planEnvironments(pipeline, context).map(({ name }) => name)
+    const left = { ignored, ...(deploysLeftOut.length > 0 ? { deploysLeftOut } : {}) }
+    return done({ images: [], tests: [], environments: [], ...rest, ...left })
+  }
   const images = Object.entries(pipeline.images ?? {}).map(([name, image]) => planImage(name, image, context))
   const tests = Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => planTest(pipeline, key, test, context))
   const environments = planEnvironments(pipeline, context)
