@@ -33,6 +33,38 @@ export const DeployDefaults = Type.Object(
 )
 export type DeployDefaults = Type.Static<typeof DeployDefaults>
 
+/** Which of its pushes start runs, and how many. */
+const rules = {
+  branches: Type.Optional(
+    Type.Array(glob, {
+      maxItems: 50,
+      description:
+        'Globs of the branches that start runs; one that begins with ! leaves out again. Without it, the default branch does.',
+    }),
+  ),
+  tags: Type.Optional(
+    Type.Array(glob, {
+      maxItems: 50,
+      description:
+        'Globs of the tags that start runs, if the pipeline file allows them too; one that begins with ! leaves out again. Without it, none does.',
+    }),
+  ),
+  pullRequests: Type.Optional(
+    Type.Union([Type.Literal('none'), Type.Literal('members'), Type.Literal('all')], {
+      description:
+        "Whose pull requests start runs: nobody's, those from branches of this repository, or those of forks too, " +
+        'without secrets, publishing and deploying.',
+    }),
+  ),
+  maxRuns: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1000,
+      description: 'How many of its runs are built at a time; 0 is no limit.',
+    }),
+  ),
+}
+
 /** What an admin sends to register a repository. */
 export const Registration = Type.Object(
   {
@@ -44,34 +76,7 @@ export const Registration = Type.Object(
     token: Type.Optional(
       Type.String({ minLength: 1, maxLength: 1000, description: 'Reads the code and posts statuses. Kept encrypted.' }),
     ),
-    branches: Type.Optional(
-      Type.Array(glob, {
-        maxItems: 50,
-        description:
-          'Globs of the branches that start runs; one that begins with ! leaves out again. Without it, the default branch does.',
-      }),
-    ),
-    tags: Type.Optional(
-      Type.Array(glob, {
-        maxItems: 50,
-        description:
-          'Globs of the tags that start runs, if the pipeline file allows them too; one that begins with ! leaves out again. Without it, none does.',
-      }),
-    ),
-    pullRequests: Type.Optional(
-      Type.Union([Type.Literal('none'), Type.Literal('members'), Type.Literal('all')], {
-        description:
-          "Whose pull requests start runs: nobody's, those from branches of this repository, or those of forks too, " +
-          'without secrets, publishing and deploying.',
-      }),
-    ),
-    maxRuns: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 1000,
-        description: 'How many of its runs are built at a time; 0 is no limit.',
-      }),
-    ),
+    ...rules,
     deploy: Type.Optional(DeployDefaults),
   },
   { additionalProperties: false },
@@ -85,43 +90,25 @@ export const RepositoryChange = Type.Partial(Type.Omit(Registration, ['host']), 
 })
 export type RepositoryChange = Type.Static<typeof RepositoryChange>
 
-/** A registered repository as the record holds it. Secret values live apart, encrypted. */
-export interface Repository {
-  id: RepositoryId
-  host: 'github'
-  /** owner/name */
-  name: string
-  /** The name that it was registered by, when it has another now: what is called after the repository keeps that. */
-  registeredAs?: string
-  /** The git host's own number of it, once a delivery told. */
-  hostId?: number
-  url: string
-  apiUrl: string
-  branches?: string[]
-  tags?: string[]
-  pullRequests?: 'none' | 'members' | 'all'
-  /** 0 or absent: no limit. */
-  maxRuns?: number
-  deploy: DeployDefaults
-  createdAt: string
-}
-
-/** A registered repository as the API shows it. */
-export const RepositoryView = Type.Object(
+/** A registered repository, as the record holds it and the API shows it. Secret values live apart, encrypted. */
+export const Repository = Type.Object(
   {
-    id: Type.String(),
-    host: Type.Literal('github'),
+    id: Type.Unsafe<RepositoryId>(Type.String()),
+    host: Registration.properties.host,
     name: Type.String({ description: 'owner/name' }),
-    registeredAs: Type.Optional(Type.String({ description: 'The name before it was renamed.' })),
-    hostId: Type.Optional(Type.Integer({ description: "The git host's own number of it." })),
+    registeredAs: Type.Optional(
+      Type.String({
+        description:
+          'The name that it was registered by, when it has another now: what is called after the repository keeps that.',
+      }),
+    ),
+    hostId: Type.Optional(Type.Integer({ description: "The git host's own number of it, once a delivery told." })),
     url: Type.String(),
     apiUrl: Type.String(),
-    branches: Type.Optional(Type.Array(Type.String())),
-    tags: Type.Optional(Type.Array(Type.String())),
-    pullRequests: Type.Optional(Type.String()),
-    maxRuns: Type.Optional(Type.Integer()),
+    ...rules,
     deploy: DeployDefaults,
     createdAt: Type.String({ format: 'date-time' }),
   },
   { $id: 'Repository' },
 )
+export type Repository = Type.Static<typeof Repository>

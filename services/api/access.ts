@@ -1,5 +1,6 @@
 import { reason } from '@taxiway/domain/reason.ts'
-import type { Scope, TokenRecord, Tokens } from '@taxiway/store/access/tokens.ts'
+import type { Scope, Token } from '@taxiway/domain/token.ts'
+import type { Tokens } from '@taxiway/store/access/tokens.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { sendReason } from './errors.ts'
 
@@ -9,7 +10,7 @@ declare module 'fastify' {
     scope?: Scope | 'public'
   }
   interface FastifyRequest {
-    caller: TokenRecord | undefined
+    caller: Token | undefined
   }
 }
 

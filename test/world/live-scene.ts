@@ -43,7 +43,7 @@ export async function liveScene(target: () => Target) {
   }
   const tokens = await Promise.all(
     (['read', 'write'] as const).map(
-      async (scope) => [scope, await store.tokens.create(`a ${scope}r`, scope)] as const,
+      async (scope) => [scope, await store.tokens.create({ name: `a ${scope}r`, scope })] as const,
     ),
   )
   const { read, write } = Object.fromEntries(tokens)

@@ -1,41 +1,30 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { NewToken, Token } from '@taxiway/domain/token.ts'
 import type { Redis } from '../redis/connection.ts'
 import { keys } from '../redis/keys.ts'
 
-/** read: look at repositories and runs. write: cancel and re-run. admin: all. */
-export const scopes = ['read', 'write', 'admin'] as const
-export type Scope = (typeof scopes)[number]
-
-/** An API token; the token itself is shown once and kept only as a hash. */
-export interface TokenRecord {
-  id: string
-  name: string
-  scope: Scope
-  createdAt: string
-  expiresAt?: string
-}
 export type Tokens = ReturnType<typeof makeTokens>
 
 const hash = (token: string) => createHash('sha256').update(token).digest('hex')
 
 /** API tokens: `twy_<id>_<secret>`. The id finds the record, the hash of the whole token is compared in constant time. */
 export function makeTokens(redis: Redis, now: () => Date, random: (bytes: number) => Uint8Array) {
-  const store = (record: TokenRecord, token: string, onlyNew: boolean) => {
+  const store = (record: Token, token: string, onlyNew: boolean) => {
     const value = JSON.stringify({ ...record, hash: hash(token) })
     return onlyNew ? redis.hsetnx(keys.tokens, record.id, value) : redis.hset(keys.tokens, record.id, value)
   }
   return {
-    async create(name: string, scope: Scope, expiresAt?: string): Promise<{ record: TokenRecord; token: string }> {
+    async create(asked: NewToken): Promise<{ record: Token; token: string }> {
       const id = Buffer.from(random(8)).toString('hex')
       const token = `twy_${id}_${Buffer.from(random(24)).toString('base64url')}`
-      const record = { id, name, scope, createdAt: now().toISOString(), ...(expiresAt ? { expiresAt } : {}) }
+      const record = { id, ...asked, createdAt: now().toISOString() }
       await store(record, token, false)
       return { record, token }
     },
 
     /** Makes the first admin token, once; a token given by the configuration replaces the last one given. @returns the token when it was made now */
     async ensureAdmin(given: string | undefined): Promise<string | undefined> {
-      const record: TokenRecord = {
+      const record: Token = {
         id: given ? 'configured' : 'first',
         name: given ? 'TAXIWAY_ADMIN_TOKEN' : 'first admin token',
         scope: 'admin',
@@ -51,19 +40,19 @@ export function makeTokens(redis: Redis, now: () => Date, random: (bytes: number
     },
 
     /** Who the token belongs to, or undefined for an unknown, revoked or expired one. */
-    async find(token: string): Promise<TokenRecord | undefined> {
+    async find(token: string): Promise<Token | undefined> {
       const id = /^twy_([0-9a-z]+)_/.exec(token)?.[1]
       for (const candidate of id ? [id, 'configured'] : ['configured']) {
         const text = await redis.hget(keys.tokens, candidate)
         if (!text) continue
-        const { hash: wanted, ...record } = JSON.parse(text) as TokenRecord & { hash: string }
+        const { hash: wanted, ...record } = JSON.parse(text) as Token & { hash: string }
         if (!timingSafeEqual(Buffer.from(wanted), Buffer.from(hash(token)))) continue
         return record.expiresAt && Date.parse(record.expiresAt) < now().getTime() ? undefined : record
       }
       return undefined
     },
 
-    async list(): Promise<TokenRecord[]> {
+    async list(): Promise<Token[]> {
       return Object.values(await redis.hgetall(keys.tokens)).map((text) => {
         const { hash: _, ...record } = JSON.parse(text)
         return record

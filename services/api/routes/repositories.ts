@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { newId, type RepositoryId } from '@taxiway/domain/ids.ts'
-import { Registration, type Repository, RepositoryChange, RepositoryView } from '@taxiway/domain/repository.ts'
+import { Registration, Repository, RepositoryChange } from '@taxiway/domain/repository.ts'
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
@@ -62,7 +62,7 @@ function readRoutes(app: Api, { store }: ApiDeps): void {
     {
       config: { scope: 'read' },
       schema: {
-        response: { 200: Type.Object({ items: Type.Array(RepositoryView), next: Type.Optional(Type.String()) }) },
+        response: { 200: Type.Object({ items: Type.Array(Repository), next: Type.Optional(Type.String()) }) },
         tags: ['repos'],
         summary: 'List repositories',
       },
@@ -76,7 +76,7 @@ function readRoutes(app: Api, { store }: ApiDeps): void {
     '/repos/:id',
     {
       config: { scope: 'read' },
-      schema: { params: Params, response: { 200: RepositoryView }, tags: ['repos'], summary: 'Read a repository' },
+      schema: { params: Params, response: { 200: Repository }, tags: ['repos'], summary: 'Read a repository' },
     },
     async (request, reply) => sendOutcome(reply, await findRepository(store, request.params.id)),
   )
@@ -90,7 +90,7 @@ function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
       schema: {
         params: Params,
         body: RepositoryChange,
-        response: { 200: RepositoryView },
+        response: { 200: Repository },
         tags: ['repos'],
         summary: 'Change a repository',
       },

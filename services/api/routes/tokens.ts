@@ -1,25 +1,8 @@
 import { done, refuse } from '@taxiway/domain/reason.ts'
-import { type Scope, scopes } from '@taxiway/store/access/tokens.ts'
+import { NewToken, Token } from '@taxiway/domain/token.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
 import { sendOutcome } from '../errors.ts'
-
-const ScopeWord = Type.Unsafe<Scope>(Type.Enum([...scopes]))
-const TokenView = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  scope: ScopeWord,
-  createdAt: Type.String(),
-  expiresAt: Type.Optional(Type.String()),
-})
-const NewToken = Type.Object(
-  {
-    name: Type.String({ minLength: 1, maxLength: 100 }),
-    scope: ScopeWord,
-    expiresAt: Type.Optional(Type.String({ format: 'date-time' })),
-  },
-  { additionalProperties: false },
-)
 
 /** Make, list and revoke API tokens. */
 export function tokenRoutes(app: Api, { store }: ApiDeps): void {
@@ -30,14 +13,14 @@ export function tokenRoutes(app: Api, { store }: ApiDeps): void {
       schema: {
         body: NewToken,
         response: {
-          201: Type.Object({ ...TokenView.properties, token: Type.String({ description: 'Shown this once.' }) }),
+          201: Type.Object({ ...Token.properties, token: Type.String({ description: 'Shown this once.' }) }),
         },
         tags: ['tokens'],
         summary: 'Make a token',
       },
     },
     async (request, reply) => {
-      const { record, token } = await store.tokens.create(request.body.name, request.body.scope, request.body.expiresAt)
+      const { record, token } = await store.tokens.create(request.body)
       return reply.code(201).send({ ...record, token })
     },
   )
@@ -46,7 +29,7 @@ export function tokenRoutes(app: Api, { store }: ApiDeps): void {
     {
       config: { scope: 'admin' },
       schema: {
-        response: { 200: Type.Object({ items: Type.Array(TokenView) }) },
+        response: { 200: Type.Object({ items: Type.Array(Token) }) },
         tags: ['tokens'],
         summary: 'List tokens',
       },

@@ -16,7 +16,7 @@ let made: Awaited<ReturnType<typeof store.tokens.create>>
 
 beforeAll(async () => {
   await waitReady(store.redis, 5000)
-  made = await store.tokens.create('linter', 'read')
+  made = await store.tokens.create({ name: 'linter', scope: 'read' })
   app = await makeApp({
     store,
     logger: makeLogger('silent', 'api'),

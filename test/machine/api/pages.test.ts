@@ -37,7 +37,7 @@ const post = (path: string, form: Record<string, string>, headers: Record<string
 
 beforeAll(async () => {
   await waitReady(store.redis, 5000)
-  made = await store.tokens.create('reader', 'read')
+  made = await store.tokens.create({ name: 'reader', scope: 'read' })
 })
 beforeEach(async () => {
   app = await start('https://ci.example.com')

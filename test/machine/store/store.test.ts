@@ -169,7 +169,7 @@ test('generations only rise, and only for who holds the environment', async () =
 })
 
 test('a token is found by its value alone, kept only as a hash, and gone when revoked', async () => {
-  const { token, record } = await store.tokens.create('robot', 'read')
+  const { token, record } = await store.tokens.create({ name: 'robot', scope: 'read' })
   expect(JSON.stringify(await store.redis.hgetall('taxiway:tokens'))).not.toContain(token)
   expect(await store.tokens.find(token)).toMatchObject({ name: 'robot', scope: 'read' })
   expect(await store.tokens.find(`${token}x`)).toBeUndefined()
