@@ -6,6 +6,7 @@ import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/r
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
+import { type KubeObject, pathOf } from '@taxiway/kubernetes/object.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { checkPolicy } from '../../../services/deployer/policy/policy.ts'
@@ -52,6 +53,27 @@ test('the manifest that is delivered is what the command prints', () => {
   const account = { name: 'taxiway-deployer', namespace: 'taxiway' }
   const file = join(import.meta.dirname, '../../../deploy/kubernetes/deployer-rbac.yaml')
   expect(readFileSync(file, 'utf8')).toBe(rbacText({ namespaces: ['shop'], account }))
+})
+
+test('a cluster takes all that is delivered, without a field that it does not know', async () => {
+  const file = join(import.meta.dirname, '../../../deploy/kubernetes/taxiway.yaml')
+  const { minor } = await versionsOf(scene.cluster)
+  // Older ones check no fields.
+  const query = { dryRun: 'All', ...(minor < 25 ? {} : { fieldValidation: 'Strict' }) }
+  for (const one of parseAllDocuments(readFileSync(file, 'utf8'))) {
+    const body = one.toJS() as KubeObject
+    body.metadata.namespace = place.namespace
+    const path =
+      body.kind === 'NetworkPolicy'
+        ? `/apis/${body.apiVersion}/namespaces/${place.namespace}/networkpolicies`
+        : pathOf(place.namespace, body)
+    const answer = successOf(await scene.cluster.call({ method: 'POST', path, query, body }, wait()))
+    expect([body.kind, body.metadata.name, answer.status === 201 ? 201 : answer.body]).toEqual([
+      body.kind,
+      body.metadata.name,
+      201,
+    ])
+  }
 })
 
 test('every object that is printed stays in a namespace, and gives nothing that the deployer does not call', () => {
