@@ -7,6 +7,8 @@ import { isOwnLine, type Script } from './script.ts'
 export const mostWords = 200
 /** 128 + SIGKILL. */
 const killed = 137
+/** What a program that can't be executed, or is not there, ends with (POSIX, 2.8.2). */
+const cannotRun = new Set([126, 127])
 
 /**
  * What a test came to. Commands that ended with 0 have passed, whatever was killed beside them. It ran out of memory when the kernel says so and the
@@ -22,9 +24,9 @@ export function judge(
   const step = `Test ${test}`
   if (ran.timedOut) return { verdict: refuse('timeout', { step, seconds: timeoutMs / 1000 }) }
   const note = ran.oomKilled ? { note: reason('process_killed', { step: `test ${test}`, limitMb: memoryMb }) } : {}
-  if (ran.exitCode === 0 && !hasBegun) {
-    const detail = `no command began, as ${shell} of the image runs none`
-    return { verdict: refuse('test_failed', { test, exit: 0, detail }) }
+  if (!hasBegun && (ran.exitCode === 0 || cannotRun.has(ran.exitCode))) {
+    const detail = ran.exitCode === 0 ? `${shell} of the image runs none` : `the image has no ${shell} that runs them`
+    return { verdict: refuse('test_failed', { test, exit: ran.exitCode, detail: `no command began, as ${detail}` }) }
   }
   if (ran.exitCode === 0) return { verdict: done(undefined), ...note }
   if (ran.met) return { verdict: refuse('resource_limit', { step, ...ran.met }) }

@@ -107,6 +107,15 @@ export const runReasons = {
     (p: { step: string; limitMb: number }) =>
       `A process of ${p.step} was killed at its limit of ${p.limitMb} MB of memory, and its commands went on.`,
   ),
+  report_differs: code(
+    400,
+    (p: { test: string; failed: number; total: number }) =>
+      `The commands of test ${p.test} ended with 0, so it has passed, although its report says that ${p.failed} of ${p.total} failed.`,
+  ),
+  report_unread: code(
+    400,
+    (p: { test: string; detail: string }) => `Test ${p.test} has passed without its report: ${p.detail}.`,
+  ),
   test_needs: code(400, (p: { test: string }) => `Left out, because it needs ${p.test}, which did not pass.`),
   timeout: byChance(
     code(

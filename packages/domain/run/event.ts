@@ -64,8 +64,8 @@ export type RunEvent =
   | { type: 'superseded'; by: string }
   /** The whole run took longer than its pipeline allows. */
   | { type: 'timed_out'; seconds: number }
-  /** Something a person should know; the only thing that may still happen to an ended run. */
-  | { type: 'noted'; reason: Reason }
+  /** Something a person should know, of the run or of one test; the only thing that may still happen to an ended run. */
+  | { type: 'noted'; reason: Reason; test?: string }
 
 /** Is it told only while somebody holds the run? */
 export const isWork: Readonly<Record<RunEvent['type'], boolean>> = {

@@ -17,7 +17,9 @@ export const crashLimit = 3
 export function moveRun(run: Run, event: RunEvent, now: string): Outcome<Run> {
   const next = structuredClone(run)
   if (event.type === 'noted') {
-    next.notes = [...(run.notes ?? []).filter((note) => note.code !== event.reason.code), event.reason]
+    const { reason, test } = event
+    const others = (run.notes ?? []).filter((note) => note.code !== reason.code || note.test !== test)
+    next.notes = [...others, test === undefined ? reason : { ...reason, test }]
     return done(next)
   }
   if (isTerminal(run.state)) return refuse('run_not_cancellable', { state: run.state })

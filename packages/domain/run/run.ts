@@ -81,7 +81,7 @@ export interface Run {
   state: RunState
   reason?: Reason
   /** What a person should know though it changes no verdict. */
-  notes?: Reason[]
+  notes?: (Reason & { test?: string })[]
   attempt: number
   /** Who works on it now; only that one may write. */
   holder?: string

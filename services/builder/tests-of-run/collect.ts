@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
+import { reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
 import { artifactLimits, keepArtifacts } from './artifacts.ts'
@@ -30,9 +31,14 @@ export interface Collect {
   id: string
   /** Files are kept of the last try only. */
   isLast: boolean
+  /** Did its commands end with 0? */
+  isGood: boolean
 }
 
-/** Takes reports and artifacts out of a test's container. What can't be had is told in the log, and fails nothing. */
+/**
+ * Takes reports and artifacts out of a test's container. What can't be had is told in the log, and fails nothing; a test that passed in spite of its
+ * report, or without one, is noted on the run.
+ */
 export async function collect(order: Collect): Promise<Report | undefined> {
   const { planned, left } = order
   const report = planned.junit === undefined ? undefined : await readReport(order, planned.junit)
@@ -41,16 +47,33 @@ export async function collect(order: Collect): Promise<Report | undefined> {
   return report
 }
 
-const readReport = (order: Collect, path: string) =>
-  attempt(order, 'the report could not be read', (note) =>
+async function readReport(order: Collect, path: string): Promise<Report | undefined> {
+  const { stage, planned, log } = order
+  const problems: string[] = []
+  const report = await attempt(order, 'the report could not be read', (say) =>
     readReports(order.deps.engine, {
       id: order.id,
       path,
       mostFailures: Math.min(mostFailures, order.left.failures),
-      signal: order.stage.signal,
-      note: (text) => note(`report: ${text}`),
+      signal: stage.signal,
+      note(text) {
+        problems.push(text)
+        say(`report: ${text}`)
+      },
     }),
   )
+  const doubt = order.isGood ? doubtOf(planned.name, report, problems) : undefined
+  if (doubt) log.say(`note: ${doubt.message}`)
+  if (doubt) await stage.record({ type: 'noted', reason: doubt, test: planned.name })
+  return report
+}
+
+/** Why the commands' word that a test has passed may not be the whole truth. */
+function doubtOf(test: string, report: Report | undefined, [problem = 'it could not be read']: string[]) {
+  if (!report) return reason('report_unread', { test, detail: problem })
+  const { total, failed } = report.counts
+  return failed > 0 ? reason('report_differs', { test, total, failed }) : undefined
+}
 
 const keep = (order: Collect, { paths, expireMs }: NonNullable<PlannedTest['artifacts']>) =>
   attempt(order, 'artifacts could not be kept', async (note) => {

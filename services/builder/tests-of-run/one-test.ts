@@ -60,7 +60,7 @@ async function tryOnce(order: OneTest, isLast: boolean): Promise<{ outcome: Outc
     commands: run,
     async onEnd(id, ran) {
       const isGood = ran.exitCode === 0 && !ran.timedOut
-      report = await collect({ ...order, id, isLast: isLast || isGood })
+      report = await collect({ ...order, id, isLast: isLast || isGood, isGood })
       return report
     },
   })

@@ -23,6 +23,7 @@ export async function readReports(engine: Engine, order: ReportOrder): Promise<R
   const all = makeReport(order.mostFailures)
   let files = 0
   let bytes = 0
+  let isBroken = false
   const matches = isGlob(path) ? globMatcher([path]) : () => true
   const look = { id, glob: path, matches, signal, deadlineMs: readMs }
   const copied = await copyMatching(engine, look, async (_, entry) => {
@@ -35,6 +36,7 @@ export async function readReports(engine: Engine, order: ReportOrder): Promise<R
     }
     files += 1
     const problem = await readOne(all.file(), entry.content)
+    isBroken ||= problem !== undefined
     if (problem) note(`${entry.path || path} is no JUnit XML: ${problem}`)
     return 'on'
   })
@@ -42,6 +44,7 @@ export async function readReports(engine: Engine, order: ReportOrder): Promise<R
   else if (!copied.value) note(`there is no ${path}`)
   else if (files === 0) note(`${path} holds no report`)
   const report = all.report()
+  if (files > 0 && report.counts.total === 0 && !isBroken) note(`${path} tells of no test`)
   return report.counts.total > 0 ? report : undefined
 }
 

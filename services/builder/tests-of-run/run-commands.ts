@@ -224,7 +224,7 @@ async function runOne(order: Try, parts: Parts, share: Share, look: () => Servic
     hasBegun: script.last() !== undefined,
   })
   if (note) log.say(`note: ${note.message}`)
-  if (note) await stage.record({ type: 'noted', reason: note })
+  if (note) await stage.record({ type: 'noted', reason: note, test: planned.name })
   return verdict
 }
 

@@ -81,6 +81,8 @@ test('the counts and failures of JUnit reports stand on the run, whether the tes
     none: { run: ['true'], reports: { junit: '/none.xml' } },
     broken: { run: [write('/junit.xml', '<testsuite><testcase'), 'ln -s /etc /out'], reports: { junit: '/junit.xml' } },
     link: { run: ['ln -s /etc/passwd /junit.xml'], reports: { junit: '/junit.xml' } },
+    empty: { run: [write('/junit.xml', '<testsuites tests="0"/>')], reports: { junit: '/junit.xml' } },
+    hidden: { run: [write('/junit.xml', failing), 'true'], reports: { junit: '/junit.xml' } },
   })
   expect([ended.state, ended.reason?.code]).toEqual(['failed', 'test_failed'])
   expect(ended.tests).toMatchObject([
@@ -94,11 +96,20 @@ test('the counts and failures of JUnit reports stand on the run, whether the tes
     { name: 'none', state: 'passed' },
     { name: 'broken', state: 'passed' },
     { name: 'link', state: 'passed' },
+    { name: 'empty', state: 'passed' },
+    { name: 'hidden', state: 'passed', counts: { total: 2, failed: 1, skipped: 0 } },
   ])
-  for (const index of [2, 3, 4]) expect(ended.tests[index].counts).toBeUndefined()
+  for (const index of [2, 3, 4, 5]) expect(ended.tests[index].counts).toBeUndefined()
   expect(log).toContain('none | report: there is no /none.xml')
   expect(log).toMatch(/broken \| report: \/junit\.xml is no JUnit XML/)
   expect(log).toContain('link | report: /junit.xml holds no report')
+  expect(ended.notes.map(({ message }: { message: string }) => message).sort()).toEqual([
+    expect.stringMatching(/^Test broken has passed without its report: \/junit\.xml is no JUnit XML: /),
+    'Test empty has passed without its report: /junit.xml tells of no test.',
+    'Test link has passed without its report: /junit.xml holds no report.',
+    'Test none has passed without its report: there is no /none.xml.',
+    'The commands of test hidden ended with 0, so it has passed, although its report says that 1 of 2 failed.',
+  ])
 })
 
 test('artifacts are kept of failed tests too, and downloaded as files that no browser runs', async () => {

@@ -33,6 +33,7 @@ test('commands run in the place of the entrypoint, and a pipe fails with any par
       bash: { image: 'deb', shell: 'bash', run: piped },
       dash: { image: 'deb', run: piped },
       none: { image: 'deb', shell: '/bin/true', run: ['exit 7'] },
+      absent: { image: 'web', shell: 'bash', run: ['true'] },
       quote: { image: 'deb', run: ["echo it's fine", "exit 1 # isn't"] },
     },
     { 'app.sh': app, Dockerfile: swallows },
@@ -46,6 +47,9 @@ test('commands run in the place of the entrypoint, and a pipe fails with any par
     expect.arrayContaining([expect.stringMatching(/pipefail/)]),
   ])
   expect(one.none).toMatchObject({ state: 'failed', reason: { message: expect.stringContaining('no command began') } })
+  expect(one.absent.reason.message).toBe(
+    'Test absent failed with exit code 127: no command began, as the image has no bash that runs them.',
+  )
 })
 
 test('the cause of a failure is what its own command said, in words and in the order in which they were said', async () => {
