@@ -16,6 +16,7 @@ import { makeLogs } from './log/logs.ts'
 import { connect, type Redis } from './redis/connection.ts'
 import { makeImageKeys } from './repositories/image-keys.ts'
 import { makeRepositories } from './repositories/repositories.ts'
+import { makeUsedDigests } from './repositories/used-digests.ts'
 import { makeDiffs } from './runs/diffs.ts'
 import { makeProvenance } from './runs/provenance.ts'
 import { makeQueue } from './runs/queue.ts'
@@ -54,6 +55,7 @@ export function openStore(options: {
     turns: makeTurns(redis, runs, repositories),
     retention: makeRetention(redis, runs),
     imageKeys: makeImageKeys(redis, now),
+    usedDigests: makeUsedDigests(redis),
     provenance: makeProvenance(redis),
     diffs: makeDiffs(redis),
     pulledImages: makePulledImages(redis, now),

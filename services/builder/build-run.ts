@@ -12,6 +12,7 @@ import { type HoldDeps, holdRun } from '@taxiway/worker/hold-run.ts'
 import { type AttemptContext, record, runStage, type StageContext } from '@taxiway/worker/stage.ts'
 import type { Containment } from './containment.ts'
 import { giveWay } from './give-way.ts'
+import { makeRegistryImages } from './images/registry-images.ts'
 import { limitTime } from './limit-time.ts'
 import { build } from './stages/build.ts'
 import { checkout } from './stages/checkout.ts'
@@ -67,14 +68,16 @@ async function throughStages(deps: BuilderDeps, context: AttemptContext, workspa
   if (tree.value.plan.ignored) return leaveOut(context, tree.value.plan, tree.value.plan.ignored)
   const by = await giveWay(deps.store, context.attempt.run)
   if (by !== undefined) return { end: 'superseded', by }
-  const built = await runStage(context, 'build', (stage) =>
-    onEngine(stage, build(stage, { ...deps, tree: tree.value })),
-  )
+  const { repository, trusted } = context.attempt.run
+  const isTrusted = trusted !== false
+  const registryImages = makeRegistryImages({ ...deps, registry: deps.config.registry, repository, isTrusted })
+  const work = { ...deps, tree: tree.value, registryImages }
+  const built = await runStage(context, 'build', (stage) => onEngine(stage, build(stage, work)))
   if (built.end !== 'done') return built
   // Untrusted code leaves nothing behind that others might take for ours.
   if (context.attempt.run.trusted === false && !isDone(context, 'publish'))
     await record(context, { type: 'stage_finished', stage: 'publish', state: 'skipped' })
-  const made = { ...deps, tree: tree.value, ...built.value }
+  const made = { ...work, ...built.value }
   // Publish overlaps test: what failed its test is in the registry under its run's tag, and deployed by nobody.
   const end = await together(context.attempt, [
     ...(isDone(context, 'test') ? [] : [runStage(context, 'test', (stage) => onEngine(stage, test(stage, made)))]),

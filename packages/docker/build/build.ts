@@ -27,6 +27,11 @@ export interface BuildOrder {
   tags: string[]
   /** Why an image that the Dockerfile names may not be used, if it may not. */
   refuse?(image: string): Reason | undefined
+  /**
+   * Hears of each image that the Dockerfile names as the builder resolves it, which takes what the engine has. `moved`: that is another now than
+   * when the build began (ms of performance.now), so it is built again. Better seen to before the context is given.
+   */
+  haveBase?(image: string, sinceMs: number): Promise<Outcome<'same' | 'moved'>>
   /** Go into the image and to every container made from it, so none of our own labels may stand here. */
   labels?: Record<string, string>
   args?: Record<string, string>
@@ -74,13 +79,19 @@ export async function buildImage(engine: Engine, order: BuildOrder): Promise<Out
     log: makeBuildLog(),
     startedAt: Date.now(),
     hasStarted: false,
+    named: new Map(),
     bases: new Set(),
   }
   try {
     const option = forbiddenBuildArg(order.args ?? {})
     if (option !== undefined) return refuse('option_not_allowed', { option: `build argument ${option}` })
     order.signal.throwIfAborted()
-    const imageId = await follow(engine, { ...order, packed }, AbortSignal.any([order.signal, deadline]), progress)
+    const signal = AbortSignal.any([order.signal, deadline])
+    let imageId: string | undefined
+    while (imageId === undefined) {
+      Object.assign(progress, { log: makeBuildLog(), named: new Map(), bases: new Set() })
+      imageId = await follow(engine, { ...order, packed }, signal, progress)
+    }
     const durationMs = Math.round(performance.now() - startedMs)
     return done({ imageId, durationMs, bases: [...progress.bases] })
   } catch (error) {
@@ -106,24 +117,27 @@ interface Progress {
   log: ReturnType<typeof makeBuildLog>
   startedAt: number
   hasStarted: boolean
+  /** Images of registries that its steps have named, and whether they were asked about; */
+  named: Map<string, boolean>
+  /** those that it takes from, also of this run. */
   bases: Set<string>
 }
 
-/** What this build may not have: an image of another run, maybe of another repository, or what the engine fetches itself. */
-class Forbidden extends Error {
+/** Why this build does not go on, as what it asks for may not or can't be had. */
+class Refused extends Error {
   readonly reason: Reason
   constructor(why: Reason) {
     super(why.message)
     this.reason = why
   }
 }
-const forbidden = (option: string) => new Forbidden(reason('option_not_allowed', { option }))
+const forbidden = (option: string) => new Refused(reason('option_not_allowed', { option }))
 
 /** The engine's own report that a build failed. */
 class BuildError extends Error {}
 
 async function explain(error: unknown, order: BuildOrder, progress: Progress): Promise<Reason | undefined> {
-  if (error instanceof Forbidden) return error.reason
+  if (error instanceof Refused) return error.reason
   if (error instanceof BuildError) {
     const words = { image: order.image, ...order.steps }
     const met = order.steps?.limiter.endedSince(progress.startedAt)
@@ -136,7 +150,13 @@ async function explain(error: unknown, order: BuildOrder, progress: Progress): P
 
 type Started = BuildOrder & { packed: PackingContext['packed'] }
 
-async function follow(engine: Engine, order: Started, signal: AbortSignal, progress: Progress): Promise<string> {
+/** @returns undefined when a base has moved meanwhile */
+async function follow(
+  engine: Engine,
+  order: Started,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<string | undefined> {
   // Also without credentials: any registry that asks who is there, as Docker Hub does, needs somebody to answer.
   const services = [await authService(order.auths ?? {}), await fileService(order.packed)]
   if (order.secrets) services.push(await secretsService(order.secrets))
@@ -154,7 +174,9 @@ async function readBuild(
   session: Session,
   signal: AbortSignal,
   progress: Progress,
-): Promise<string> {
+): Promise<string | undefined> {
+  const sinceMs = performance.now()
+  let isOld = false
   const decode = await loadStatusDecoder()
   const query = queryOf(order, { ...networkOf(engine), session: session.id })
   const answer = await stream(engine, { method: 'POST', path: `/build?${query}` }, signal)
@@ -173,13 +195,28 @@ async function readBuild(
         if (isDiskFull(line.text)) progress.isDiskFull ||= await isEngineDiskFull(engine)
         await callBack(() => order.onLine(line))
       }
+      isOld ||= await hasMoved(order, progress, sinceMs)
     }
   } finally {
     answer.destroy()
   }
   for (const line of progress.log.end()) await callBack(() => order.onLine(line))
   if (imageId === undefined) throw new Error('docker stream ended early')
-  return imageId
+  // Not before it has ended: builds that run beside each other share what they have looked up.
+  return isOld ? undefined : imageId
+}
+
+/** Asks about the images that were named since it asked last. @throws Refused */
+async function hasMoved({ haveBase }: BuildOrder, { named }: Progress, sinceMs: number): Promise<boolean> {
+  if (!haveBase) return false
+  for (const [name, isAsked] of named) {
+    if (isAsked) continue
+    named.set(name, true)
+    const had = await callBack(() => haveBase(name, sinceMs))
+    if (!had.ok) throw new Refused(had.reason)
+    if (had.value === 'moved') return true
+  }
+  return false
 }
 
 /** BuildKit knows no networks but the default one and none. */
@@ -211,17 +248,18 @@ const mountsOf = ({ cacheMounts }: BuildOrder): string => createHash('sha256').u
 
 const imageIdOf = (event: EngineEvent): string | undefined => (typeof event.aux === 'object' ? event.aux.ID : undefined)
 
-/** @throws Forbidden */
+/** @throws Refused */
 function linesOf(
   event: EngineEvent,
   decode: (aux: string) => BuildStatus,
-  { log, bases }: Progress,
+  { log, named, bases }: Progress,
   order: BuildOrder,
 ): BuildLine[] {
   if (event.id === 'moby.buildkit.trace' && typeof event.aux === 'string') {
     const status = decode(event.aux)
     for (const { name } of status.vertexes) {
-      refuseForeign(name, order)
+      const image = foreignImage(name, order)
+      if (image !== undefined && !named.has(image)) named.set(image, false)
       const base = /^(?:\[[^\]]*\] )?FROM (\S+)/.exec(name)?.[1]
       if (base !== undefined) bases.add(base)
     }
@@ -231,13 +269,20 @@ function linesOf(
   return text ? [{ stream: 'progress', text }] : []
 }
 
-/** Names are known here as the builder has resolved them, whatever build arguments the Dockerfile put them together from. */
-function refuseForeign(step: string, { tags, refuse: refusal }: BuildOrder): void {
+/**
+ * The image of a registry that a step names, as the builder has resolved it, whatever build arguments the Dockerfile put it together from.
+ * @throws Refused
+ */
+function foreignImage(step: string, { tags, refuse: refusal }: BuildOrder): string | undefined {
   if (/^(https?|git|ssh):\/\/|^git@/.test(step)) throw forbidden('ADD of a URL, use RUN to fetch it')
   const image = /^(?:\[internal\] load metadata for|(?:\[[^\]]*\] )?FROM) (\S+)/.exec(step)?.[1]
-  const run = image === undefined ? undefined : runOfImage(image)
-  if (image !== undefined && run !== undefined && !tags.some((tag) => runOfImage(tag) === run))
-    throw forbidden(`image ${image}`)
-  const why = image === undefined || run !== undefined ? undefined : refusal?.(image)
-  if (why) throw new Forbidden(why)
+  if (image === undefined) return undefined
+  const run = runOfImage(image)
+  if (run !== undefined) {
+    if (!tags.some((tag) => runOfImage(tag) === run)) throw forbidden(`image ${image}`)
+    return undefined
+  }
+  const why = refusal?.(image)
+  if (why) throw new Refused(why)
+  return image
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkDockerfile, dockerfileStages, forbiddenBuildArg } from './dockerfile.ts'
+import { checkDockerfile, dockerfileImages, dockerfileStages, forbiddenBuildArg } from './dockerfile.ts'
 
 test('named stages are listed in lower case, with and without a platform', () => {
   const text = 'FROM node:24 AS Base\nRUN true\nfrom --platform=linux/amd64 base as test\r\nFROM base\n# FROM x AS y\n'
@@ -29,6 +29,36 @@ test.each(['RUN --security=insecure id', 'run --mount=type=cache,target=/x \\\n 
   },
 )
 
+test('the images that a Dockerfile takes from elsewhere', () => {
+  const text = `# FROM comment
+ARG VERSION=24
+ARG TOOLS="reg.example.com/tools:\${VERSION}-x" OTHER
+arg OWN
+FROM --platform=linux/amd64 node:$VERSION AS Build
+ARG VERSION=99
+RUN --mount=type=bind,from=busybox:stable,target=/x --mount=type=cache,target=/y \\
+  --mount=type=bind,from=build,target=/z true
+FROM \${TOOLS} as tools
+FROM \${OTHER:-alpine:3}
+FROM \${OWN}
+FROM build
+FROM scratch
+COPY --from=build /a /a
+COPY --from=0 /a /a
+COPY --from=docker.io/library/redis:8 /a /a
+FROM unknown:\${NOWHERE}
+`
+  expect(dockerfileImages(text, { OWN: 'taxiway-work/run:1-base' })).toEqual([
+    'node:24',
+    'busybox:stable',
+    'reg.example.com/tools:24-x',
+    'alpine:3',
+    'taxiway-work/run:1-base',
+    'docker.io/library/redis:8',
+  ])
+  expect(dockerfileImages(text, { VERSION: '22', OWN: 'a', OTHER: 'b' })).toContain('node:22')
+})
+
 test('a plain Dockerfile is left as it is', () => {
   const text = '# The app\nFROM busybox:stable\nRUN echo syntax=x --network=host\n'
   expect(checkDockerfile(text)).toEqual({ ok: true, value: text })
@@ -45,12 +75,17 @@ test.each([
   ['spaces in a syntax line', `#${' '.repeat(60_000)}syntax=${' '.repeat(60_000)}x${' '.repeat(60_000)}y`],
   ['flags', `RUN ${'--a '.repeat(60_000)}`],
   ['words to add', `ADD ${"'".repeat(200_000)}`],
+  [
+    'arguments in each other',
+    Array.from({ length: 5000 }, (_, at) => `ARG A${at + 1}=$A${at}$A${at}${at ? '' : 'xx'}`).join('\n'),
+  ],
   ['flags of a base image', `FROM ${'--a '.repeat(60_000)}x`],
 ])('a hostile Dockerfile of %s takes moments', (_what, text) => {
   const before = process.cpuUsage()
   checkDockerfile(`FROM scratch\n${text}`)
   checkDockerfile(`${text}\nFROM scratch`)
   dockerfileStages(text)
+  dockerfileImages(text, {})
   const { user, system } = process.cpuUsage(before)
   expect((user + system) / 1000).toBeLessThan(100)
 })

@@ -10,6 +10,49 @@ export function dockerfileStages(text: string): string[] {
 }
 
 /**
+ * The images of elsewhere that a Dockerfile names (`FROM`, `COPY --from`, `RUN --mount=from=`), with these arguments in the place of its own
+ * defaults. Names that can't be put together from these are left out.
+ */
+export function dockerfileImages(text: string, args: Readonly<Record<string, string>>): string[] {
+  const joined = text.replaceAll(/^[^\S\n]*#.*\n/gm, '').replaceAll(/\\[^\S\n]*\n/g, ' ')
+  const values: Record<string, string> = {}
+  const stages = new Set(['scratch'])
+  const images = new Set<string>()
+  const add = (name: string | undefined) => {
+    if (name && !/[\s$]/.test(name) && !/^\d+$/.test(name) && !stages.has(name.toLowerCase())) images.add(name)
+  }
+  for (const [line] of joined.matchAll(/^[^\S\n]*(?:ARG|FROM|COPY|RUN)[^\S\n].*$/gim)) {
+    const [word = '', ...rest] = line.trim().split(/\s+/)
+    const instruction = word.toUpperCase()
+    if (instruction === 'ARG' && stages.size === 1)
+      for (const [, name = '', value = ''] of rest.join(' ').matchAll(/([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?/g))
+        values[name] = args[name] ?? filled(value.replace(/^(["'])(.*)\1$/, '$2'), values)
+    if (instruction === 'FROM') {
+      const [name = '', as, stage] = rest.filter((part) => !part.startsWith('--'))
+      add(filled(name.replace(/^(["'])(.*)\1$/, '$2'), values))
+      stages.add(as?.toUpperCase() === 'AS' && stage ? stage.toLowerCase() : `stage ${stages.size}`)
+    }
+    if (instruction === 'COPY' || instruction === 'RUN')
+      for (const flag of rest.filter((part) => part.startsWith('--')))
+        add(/^--(?:mount=.*\b)?from=([^,]+)/.exec(flag)?.[1])
+  }
+  return [...images]
+}
+
+/** Longer ones name no image, and could grow without end by being put into each other. */
+const longestName = 300
+
+/** A text with `$NAME`, `${NAME}` and `${NAME:-else}` filled in; what is not known stays. */
+function filled(text: string, values: Readonly<Record<string, string>>): string {
+  if (text.length > longestName) return '$'
+  const full = text.replaceAll(/\$(?:(\w+)|\{(\w+)(?::?-([^{}]*))?\})/g, (all, plain, braced, otherwise) => {
+    const value = values[plain ?? braced]
+    return value || (otherwise ?? value ?? all)
+  })
+  return full.length > longestName ? '$' : full
+}
+
+/**
  * Checks a Dockerfile before it is given to the engine and returns the text to build. A `# syntax=` line makes the builder
  * pull and run a frontend image (docs.docker.com/build/buildkit/frontend): for Docker's own frontend the line is taken out, as
  * the engine's built-in one is used; any other is refused, and so are entitlements beyond a plain build and what the engine would fetch.

@@ -147,9 +147,9 @@ export const isDiskFull = (error: unknown): boolean =>
 const callersErrors = new WeakSet<object>()
 
 /** Calls back the caller. What that throws is the caller's own, and never taken for a fault of the engine. */
-export async function callBack(work: () => void | Promise<void>): Promise<void> {
+export async function callBack<T>(work: () => T | Promise<T>): Promise<T> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     if (typeof error === 'object' && error !== null) callersErrors.add(error)
     throw error

@@ -1,8 +1,9 @@
 import { parseDigest } from '@taxiway/domain/ids.ts'
 import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
-import { callDeadlineMs, type Engine, within } from '../engine/engine.ts'
+import type { Engine } from '../engine/engine.ts'
 import { parseImageReference, registryDigest } from './image.ts'
+import { localImage } from './local-image.ts'
 
 /**
  * The digest of an image that a build used: the builder's own word, else the engine's, else, for what it only copied from, the
@@ -21,18 +22,10 @@ export async function resolveBase(
 }
 
 async function inEngine(engine: Engine, name: string, signal?: AbortSignal): Promise<RunBase | undefined> {
-  const found = await within(callDeadlineMs, signal, () => engine.docker.getImage(name).inspect()).catch(
-    () => undefined,
-  )
+  const found = await localImage(engine, name, signal).catch(() => undefined)
   signal?.throwIfAborted()
-  if (!found) return undefined
-  const wanted = parseImageReference(name)
-  const own = (found.RepoDigests ?? [])
-    .map(parseImageReference)
-    .find((one) => one?.registry === wanted?.registry && one?.repository === wanted?.repository)
-  const digest = parseDigest(own?.digest ?? '')
-  const imageId = parseDigest(found.Id)
-  if (digest) return { name, digest }
+  if (found?.digest) return { name, digest: found.digest }
+  const imageId = parseDigest(found?.id ?? '')
   return imageId ? { name, digest: imageId, isImageId: true } : undefined
 }
 

@@ -68,6 +68,11 @@ export const SecretNames = Type.Array(
   Type.String({ pattern: variable, description: 'The name of a secret: letters, digits and underscores.' }),
   { maxItems: 50, description: 'Secrets of the repository, by name. Only trusted refs get them.' },
 )
+/** When a registry is asked what the tag of an image stands for. */
+export type PullPolicy = 'always' | 'if-not-present' | 'never'
+/** The choice of that for some images. */
+export const pull = (description: string) =>
+  Type.Union([Type.Literal('always'), Type.Literal('if-not-present'), Type.Literal('never')], { description })
 /** An image of the pipeline, or any other. */
 export const imageRef = (description: string) =>
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$', description })

@@ -1,6 +1,19 @@
 import Type from 'typebox'
 import { Deploy } from './deploy.ts'
-import { globs, Input, Name, named, paths, SecretNames, strict, text, timeout, variable, variables } from './parts.ts'
+import {
+  globs,
+  Input,
+  Name,
+  named,
+  paths,
+  pull,
+  SecretNames,
+  strict,
+  text,
+  timeout,
+  variable,
+  variables,
+} from './parts.ts'
 import { Test } from './test.ts'
 
 const Image = Type.Object(
@@ -41,6 +54,7 @@ const Image = Type.Object(
       ),
     ),
     secrets: Type.Optional(SecretNames),
+    pull: Type.Optional(pull('As pull of the file, for the images that its Dockerfile names.')),
     platforms: Type.Optional(
       Type.Array(
         Type.String({
@@ -131,6 +145,11 @@ export const Pipeline = Type.Object(
         description:
           'Which of the runs of a branch go on. newest: a newer push to the branch cancels the older run. all: every push runs to its end. Default: all.',
       }),
+    ),
+    pull: Type.Optional(
+      pull(
+        'Images of registries, which Dockerfiles, tests and services name by a tag. always: the registry is asked what the tag stands for now. if-not-present: what the engine has is taken. never: nothing else is. Default: always.',
+      ),
     ),
     images: Type.Optional(named(Image, 'What is built, by name.')),
     test: Type.Optional(named(Test, 'What must pass before anything is deployed.')),

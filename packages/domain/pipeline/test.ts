@@ -7,6 +7,7 @@ import {
   Name,
   named,
   paths,
+  pull,
   SecretNames,
   shell,
   shm,
@@ -20,6 +21,7 @@ import {
 const Service = Type.Object(
   {
     image: imageRef('An image of this pipeline, or a reference like postgres:17.'),
+    pull: Type.Optional(pull('As pull of the test, for this image.')),
     env: Type.Optional(variables('Environment of the service.')),
     command: Type.Optional(
       Type.Array(Type.String({ maxLength: 4096 }), {
@@ -86,6 +88,7 @@ export const Test = Type.Object(
     image: Type.Optional(
       imageRef('An image of this pipeline, or a reference with its tag like node:24. Default: its only one.'),
     ),
+    pull: Type.Optional(pull('As pull of the file, for its image and those of its services.')),
     run: Type.Array(text(65536, 'A shell command.'), {
       minItems: 1,
       maxItems: 100,

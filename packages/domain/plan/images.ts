@@ -1,3 +1,4 @@
+import type { PullPolicy } from '../pipeline/parts.ts'
 import type { ImageOf } from '../pipeline/pipeline.ts'
 import type { PlanContext } from './context.ts'
 import { fillIn, shortSha } from './variables.ts'
@@ -13,6 +14,8 @@ export interface PlannedImage {
   labels?: Record<string, string>
   /** Names of secrets, mounted in the build. */
   secrets?: string[]
+  /** For the images that its Dockerfile names. Default: always. */
+  pull?: PullPolicy
   platforms?: string[]
   /** More tags for the published image, filled in. */
   tags?: string[]
@@ -20,8 +23,8 @@ export interface PlannedImage {
   paths?: string[]
 }
 
-export function planImage(name: string, image: ImageOf, context: PlanContext): PlannedImage {
-  const { target, from, labels, platforms, paths } = image
+export function planImage(name: string, image: ImageOf, context: PlanContext, pullOfFile?: PullPolicy): PlannedImage {
+  const { target, from, labels, platforms, paths, pull = pullOfFile } = image
   const { variables = {} } = context
   const words = {
     branch: context.branch,
@@ -48,6 +51,7 @@ export function planImage(name: string, image: ImageOf, context: PlanContext): P
     ...(from && { from }),
     ...(labels && { labels }),
     ...(secrets && { secrets }),
+    ...(pull && { pull }),
     ...(platforms && { platforms }),
     ...(tags && { tags }),
     ...(paths && { paths }),

@@ -43,7 +43,9 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
     const left = { ignored, ...(deploysLeftOut.length > 0 ? { deploysLeftOut } : {}) }
     return done({ images: [], tests: [], environments: [], ...rest, ...left })
   }
-  const images = Object.entries(pipeline.images ?? {}).map(([name, image]) => planImage(name, image, context))
+  const images = Object.entries(pipeline.images ?? {}).map(([name, image]) =>
+    planImage(name, image, context, pipeline.pull),
+  )
   const tests = Object.entries(pipeline.test ?? {}).flatMap(([key, test]) => planTest(pipeline, key, test, context))
   const environments = planEnvironments(pipeline, context)
   const isEmpty = images.length === 0 && tests.length === 0 && environments.length === 0

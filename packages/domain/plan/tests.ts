@@ -1,3 +1,4 @@
+import type { PullPolicy } from '../pipeline/parts.ts'
 import type { TestOf } from '../pipeline/pipeline.ts'
 import { type Pipeline, testImage } from '../pipeline/pipeline.ts'
 import { matchesName, touches } from '../trigger.ts'
@@ -11,6 +12,8 @@ export interface PlannedTest {
   /** The key in the pipeline file; `needs` name these. */
   key?: string
   image: string
+  /** For an image of a registry. Default: always. */
+  pull?: PullPolicy
   /** Shell commands, or the Dockerfile stage whose build is the test. */
   run: string[] | { buildTarget: string }
   /** In the place of `sh`. */
@@ -35,6 +38,8 @@ export interface PlannedTest {
 export interface PlannedService {
   name: string
   image: string
+  /** For an image of a registry. Default: always. */
+  pull?: PullPolicy
   env: Record<string, string>
   command?: string[]
   /** Without either, the image's own health check, else that it runs. */
@@ -48,7 +53,7 @@ export interface PlannedService {
 /** A test, once for each combination of its matrix. */
 export function planTest(pipeline: Pipeline, key: string, test: TestOf, context: PlanContext): PlannedTest[] {
   const { event = 'push' } = context
-  const { when, shell, workdir, needs, retry, cache, reports, artifacts } = test
+  const { when, shell, workdir, needs, retry, cache, reports, artifacts, pull = pipeline.pull } = test
   // A tag that a person runs is a tag, too.
   const events = event === 'manual' && context.tag !== undefined ? [event, 'tag' as const] : [event]
   if (when?.event && !events.some((one) => when.event?.includes(one))) return []
@@ -56,6 +61,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
   if (!touches(context.changed, when?.paths)) return []
   const given = (secrets: string[] | undefined) => (secrets && context.trusted !== false ? { secrets } : {})
   const services = Object.entries(test.services ?? {}).map(([name, { timeout, memory, shm, secrets, ...service }]) => ({
+    ...(pull && { pull }),
     ...service,
     ...sizes({ memory, shm }),
     ...given(secrets),
@@ -68,6 +74,7 @@ export function planTest(pipeline: Pipeline, key: string, test: TestOf, context:
     image: testImage(pipeline, test) as string,
     run: test.run,
     timeoutMs: durationMs(test.timeout, 10 * 60_000),
+    ...(pull && { pull }),
     ...(shell && { shell }),
     ...(workdir && { workdir }),
     ...sizes(test),

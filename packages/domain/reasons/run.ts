@@ -65,6 +65,11 @@ export const runReasons = {
       ? '.taxiway.yaml names neither images nor tests, so there is nothing to do.'
       : 'There is neither a .taxiway.yaml nor a Dockerfile, so there is nothing to build.',
   ),
+  image_moved: code(
+    400,
+    (p: { image: string; before: string; now: string }) =>
+      `${p.image} has moved since the last run that used it: it was ${p.before}, and is ${p.now}.`,
+  ),
   pointers_left: code(
     400,
     (p: { paths: string }) =>

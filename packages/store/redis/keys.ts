@@ -40,6 +40,8 @@ export const keys = {
   /** Hash: content key -> published image; and a sorted set of the keys by last use (ms). */
   imageKeys: (repo: RepositoryId) => `taxiway:repo:${repo}:images`,
   imageKeysUsed: (repo: RepositoryId) => `taxiway:repo:${repo}:images:used`,
+  /** Hash with a time to live: image of a registry -> the digest that the last run used. */
+  usedDigests: (repo: RepositoryId) => `taxiway:repo:${repo}:digests`,
   /** Hash: registry host -> user, sealed password, and when it was written. */
   registries: 'taxiway:registries',
   /** Hash: cluster -> its address, sealed access, revision, and when it was written; and cluster -> what was found last. */

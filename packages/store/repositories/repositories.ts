@@ -136,7 +136,7 @@ const removeAll = (redis: Redis, repository: Repository): Promise<unknown> =>
   redis
     .multi()
     .del(keys.repository(repository.id), keys.repositorySecrets(repository.id))
-    .del(keys.imageKeys(repository.id), keys.imageKeysUsed(repository.id))
+    .del(keys.imageKeys(repository.id), keys.imageKeysUsed(repository.id), keys.usedDigests(repository.id))
     .zrem(keys.repositories, repository.id)
     .hdel(keys.turns, repository.id)
     .hdel(keys.repositoryNames, nameOf(repository))

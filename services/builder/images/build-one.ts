@@ -1,6 +1,7 @@
 import type { Config } from '@taxiway/chassis/config.ts'
-import { type Built, buildImage } from '@taxiway/docker/build/build.ts'
+import { type BuildOrder, type Built, buildImage } from '@taxiway/docker/build/build.ts'
 import { type BuildContext, dockerfileName, packContext } from '@taxiway/docker/build/context.ts'
+import { dockerfileImages } from '@taxiway/docker/build/dockerfile.ts'
 import type { StepLimiter } from '@taxiway/docker/build/step-limits.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
 import { resolveBase } from '@taxiway/docker/image/base-image.ts'
@@ -16,14 +17,20 @@ import { secretValues } from '../secret-values.ts'
 import type { Tree } from '../tree.ts'
 import { imageRule } from './foreign-images.ts'
 import { baseArguments, labelsOf, localName } from './parts.ts'
+import type { RegistryImages } from './registry-images.ts'
+import { tellDigest } from './tell-digest.ts'
 
 export interface BuildDeps {
   config: Config
-  store: Pick<Store, 'registries' | 'repositories' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages'>
+  store: Pick<
+    Store,
+    'registries' | 'repositories' | 'repositorySecrets' | 'imageKeys' | 'provenance' | 'pulledImages' | 'usedDigests'
+  >
   engine: Engine
   /** Missing where build steps can't be limited. */
   limiter?: StepLimiter | undefined
   tree: Tree
+  registryImages: RegistryImages
   /** What images are built for, by name, where their plans say so. */
   platforms: ReadonlyMap<string, string>
 }
@@ -36,7 +43,7 @@ const mostBases = 100
 /** Builds one image, or one stage of its Dockerfile: the image's id, and what it was made from. */
 export async function buildOne(
   stage: StageContext,
-  { config, store, engine, limiter, tree, platforms }: BuildDeps,
+  { config, store, engine, limiter, tree, platforms, registryImages }: BuildDeps,
   image: PlannedImage,
   target: string | undefined,
 ): Promise<Outcome<{ imageId: string; bases: RunBase[] }>> {
@@ -70,19 +77,32 @@ export async function buildOne(
     words: async () => [await dockerfileOf(packed), ...Object.values(image.args)].join('\n'),
   })
   const prefix = tree.plan.images.length > 1 ? `${image.name} | ` : ''
+  const asking = { signal, pull: image.pull, say: (line: string) => stage.log.say(`${prefix}${line}`) }
+  const haveBase: BuildOrder['haveBase'] = (base, sinceMs) => registryImages.refresh(base, sinceMs, asking)
+  const args = { ...image.args, ...baseArguments(engine, run, image) }
+  // Before the builder knows the Dockerfile, and looks the names up.
+  const withBases = packed.then(async (context) => {
+    const names = context.ok ? dockerfileImages(context.value.text, args).filter((name) => !refuse(name)) : []
+    for (const name of names.slice(0, mostBases)) {
+      const had = await haveBase(name, 0)
+      if (!had.ok) return had
+    }
+    return context
+  })
   const built = await buildImage(isIsolated ? withoutNetwork(engine) : engine, {
     image: image.name,
-    context: { dockerfile: dockerfileName(image.dockerfile), packed },
+    context: { dockerfile: dockerfileName(image.dockerfile), packed: withBases },
     sharedKey: `${owner} ${image.name}`,
     cacheMounts: owner,
     ...(target ? { target } : {}),
     tags: [localName(engine, run, target ? `${image.name}-${target}` : image.name)],
     labels: labelsOf(image, { run, source: tree.url, url: config.url }),
-    args: { ...image.args, ...baseArguments(engine, run, image) },
+    args,
     ...(image.secrets?.length ? { secrets: secrets.value, cacheScope: run.repo } : {}),
     ...(platform ? { platform } : {}),
     auths,
     refuse,
+    haveBase,
     ...(limiter ? { steps: { ...config.limits.step, limiter } } : {}),
     signal,
     deadlineMs: Math.min(buildMs, tree.plan.timeoutMs ?? buildMs),
@@ -90,7 +110,11 @@ export async function buildOne(
   })
   if (!built.ok) return built
   const { imageId } = built.value
-  return done({ imageId, bases: await basesOf(stage, engine, { image, built: built.value, auths }) })
+  const bases = await basesOf(stage, engine, { image, built: built.value, auths })
+  const ours = Object.values(image.from ?? {})
+  for (const base of bases)
+    if (!ours.includes(base.name)) await tellDigest(stage, store, `image ${image.name} is made from`, base)
+  return done({ imageId, bases })
 }
 
 /** The Dockerfile; that there is none is told by the build. */

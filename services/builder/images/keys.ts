@@ -26,7 +26,7 @@ export function contentKeys(
 ): Map<string, string> {
   const keys = new Map<string, string>()
   for (const image of images) {
-    const { tags: _, from = {}, secrets = [], ...plan } = image
+    const { tags: _, pull: __, from = {}, secrets = [], ...plan } = image
     const bases = Object.entries(from).map(([argument, base]) => [argument, keys.get(base)])
     const content = files.filter(isPartOf(image, files)).map(({ path, mode, id }) => [path, mode, id])
     const parts = [edition, prefix, platform, ordered(plan), bases.sort(), [...secrets].sort(), content]

@@ -12,10 +12,10 @@ import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import { toldOf } from '@taxiway/domain/run/told.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { StageLog } from '@taxiway/worker/stage-log.ts'
+import { tellDigest } from '../images/tell-digest.ts'
 import { secretValues } from '../secret-values.ts'
 import { mountCaches } from './caches.ts'
 import type { TestDeps } from './deps.ts'
-import { provideImage } from './images.ts'
 import type { Report } from './junit.ts'
 
 /** One try of a test that runs commands. */
@@ -74,28 +74,23 @@ interface Parts {
 /** All that must be there before anything runs. */
 async function prepare(order: Try): Promise<Outcome<Parts>> {
   const { stage, deps, planned, log } = order
-  const { engine, store, config, tree } = deps
-  const { repository, trusted } = stage.run
-  const images = {
-    engine,
-    store,
-    registry: config.registry,
-    repository,
-    isTrusted: trusted !== false,
-    signal: stage.signal,
-    say: log.say,
-  }
-  const have = async (name: string): Promise<Outcome<string>> => {
-    const built = deps.images.get(name)
-    return built === undefined ? provideImage(images, name) : done(built)
+  const { engine, store, tree } = deps
+  const have = async (user: string, { image, pull }: Pick<PlannedTest, 'image' | 'pull'>): Promise<Outcome<string>> => {
+    const built = deps.images.get(image)
+    if (built !== undefined) return done(built)
+    const provided = await deps.registryImages.provide(image, { signal: stage.signal, say: log.say, pull })
+    if (!provided.ok) return provided
+    const { id, digest } = provided.value
+    await tellDigest({ ...stage, log }, store, user, { name: image, digest: digest ?? id, isImageId: !digest })
+    return done(id)
   }
   const secrets = await secretValues(store, stage.run, planned.secrets ?? [])
   if (!secrets.ok) return secrets
-  const image = await have(planned.image)
+  const image = await have(`test ${planned.name} runs in`, planned)
   if (!image.ok) return image
   const services: ServiceOrder[] = []
   for (const service of planned.services ?? []) {
-    const found = await have(service.image)
+    const found = await have(`service ${service.name} is`, service)
     if (!found.ok) return found
     const given = await secretValues(store, stage.run, service.secrets ?? [])
     if (!given.ok) return given

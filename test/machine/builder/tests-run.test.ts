@@ -10,7 +10,7 @@ import { pushImage } from '@taxiway/docker/image/push.ts'
 import { waitReady } from '@taxiway/store/redis/connection.ts'
 import { openStore } from '@taxiway/store/store.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { provideImage } from '../../../services/builder/tests-of-run/images.ts'
+import { makeRegistryImages } from '../../../services/builder/images/registry-images.ts'
 import { makeWorld } from '../../world/make-world.ts'
 import { account, startPrivateRegistry } from '../../world/private-registry.ts'
 import { isOver } from '../../world/taxiway.ts'
@@ -245,7 +245,10 @@ test('a private image is pulled with the credentials of trusted runs, and is not
     expect(await pushImage(engine, order)).toMatchObject({ ok: true })
     const configured = { prefix: registry.host, user: account.username, password: account.password }
     const provide = (isTrusted: boolean) =>
-      provideImage({ engine, store, registry: configured, isTrusted, signal, say: () => {} }, reference)
+      makeRegistryImages({ engine, store, registry: configured, isTrusted }).provide(reference, {
+        signal,
+        say: () => {},
+      })
     const refused = { ok: false, reason: { code: 'registry_auth_failed' } }
     expect(await provide(false)).toMatchObject(refused)
     expect(await provide(true)).toMatchObject({ ok: true })
