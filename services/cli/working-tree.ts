@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { access, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
 import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
+import { missingIn } from '@taxiway/domain/pipeline/missing.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
 import { type InvalidFile, invalidFile, locate } from '@taxiway/domain/pipeline/read.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
@@ -12,7 +13,6 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { PlanEvent } from '@taxiway/domain/run/cause.ts'
 import { git } from '@taxiway/git/git.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
-import { missingIn } from './missing.ts'
 
 /** The folder that a command works on. */
 export interface WorkingTree {
@@ -75,13 +75,19 @@ export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outc
   if (!read.ok) return read
   // Whoever runs a tree sees what is missing of what is built, and deploys nothing.
   const isLinted = basename(tree.file) === pipelineFile && !wanted.ignoreOn
-  const missing = isLinted ? await missingIn(tree.root, read.value.pipeline) : []
+  const missing = isLinted ? await missingIn(read.value.pipeline, (path) => isIn(tree.root, path)) : []
   if (missing.length > 0) return invalidFile(locate(missing, read.value.placeOf))
   const { on, ...rest } = read.value.pipeline
   const pipeline: Pipeline = wanted.ignoreOn || !on ? rest : read.value.pipeline
   const plan = makePlan(pipeline, context)
   return plan.ok ? done({ plan: plan.value, pipeline }) : plan
 }
+
+const isIn = (root: string, path: string): Promise<boolean> =>
+  access(join(root, path)).then(
+    () => true,
+    () => false,
+  )
 
 /** What the server would refuse: it knows the commit, this only the root and its folders of files for CI. */
 async function misnamedIn({ root, file }: WorkingTree): Promise<{ found: string; beside: boolean } | undefined> {

@@ -1,8 +1,10 @@
 import { isInfrastructure } from '@taxiway/domain/fault.ts'
+import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { type LintFor, lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
-import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
+import { listed, missingIn } from '@taxiway/domain/pipeline/missing.ts'
+import { type InvalidFile, invalidFile, locate, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
 import { makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
-import type { Outcome } from '@taxiway/domain/reason.ts'
+import { type Outcome, reason, refuse } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import Type from 'typebox'
@@ -11,9 +13,17 @@ import { sendReason } from '../errors.ts'
 
 const maxBytes = 256 * 1024
 const yamlTypes = ['text/yaml', 'application/yaml', 'application/x-yaml', 'text/plain']
+const maxOrderBytes = 2 ** 20
 const Order = Type.Object(
   {
     file: Type.String({ description: 'The text of .taxiway.yaml.' }),
+    files: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 1000 }), {
+        maxItems: 20_000,
+        description:
+          'Paths of all files of the tree, as git ls-files writes them: then what the pipeline names and the tree has not is told, too.',
+      }),
+    ),
     branch: Type.Optional(
       Type.String({ minLength: 1, maxLength: 255, description: 'Or tag. Default: main, or v1.0.0.' }),
     ),
@@ -40,7 +50,7 @@ const Answer = Type.Object({
   ),
 })
 
-/** Checks a pipeline file without a commit: the plan it makes, or what is wrong with it. Nothing is kept. */
+/** Checks a pipeline file without a commit, and against a tree where its paths are given: the plan it makes, or what is wrong with it. Nothing is kept. */
 export function lintRoutes(app: Api): void {
   app.register(async (scoped) => {
     // What comes as plain text is a file, too; fastify would read that as text for all routes.
@@ -51,7 +61,7 @@ export function lintRoutes(app: Api): void {
       '/lint',
       {
         config: { scope: 'read' },
-        bodyLimit: maxBytes,
+        bodyLimit: maxOrderBytes,
         schema: {
           body: {
             content: {
@@ -68,6 +78,8 @@ export function lintRoutes(app: Api): void {
         // A call without a body has no type either, and comes past the schema.
         const body = (request.body ?? { file: '' }) as Buffer | Type.Static<typeof Order>
         const order = Buffer.isBuffer(body) ? { file: body } : body
+        if (Buffer.byteLength(order.file) > maxBytes)
+          return sendReason(reply, reason('body_too_large', { limitMb: maxBytes / 2 ** 20 }))
         const plan = await planOf(order)
         // Nothing is known of the file then.
         if (!plan.ok && isInfrastructure(plan.reason.code)) return sendReason(reply, plan.reason)
@@ -79,7 +91,15 @@ export function lintRoutes(app: Api): void {
   })
 }
 
-async function planOf({ file, ...of }: { file: Buffer | string } & LintFor): Promise<Outcome<Plan> | InvalidFile> {
+type Linted = { file: Buffer | string; files?: string[] } & LintFor
+
+async function planOf({ file, files, ...of }: Linted): Promise<Outcome<Plan> | InvalidFile> {
   const read = await readPipelineFile(file)
-  return read.ok ? makePlan(read.value.pipeline, lintContext(of)) : read
+  if (!read.ok) return read
+  const { pipeline, placeOf } = read.value
+  // Beside the right one, it may be a link to that: the list doesn't say.
+  const misnamed = files?.includes(pipelineFile) ? undefined : misnamedPipeline(files ?? [])
+  if (misnamed !== undefined) return refuse('config_misnamed', { found: misnamed, beside: false })
+  const missing = files ? await missingIn(pipeline, listed(files)) : []
+  return missing.length > 0 ? invalidFile(locate(missing, placeOf)) : makePlan(pipeline, lintContext(of))
 }

@@ -74,6 +74,27 @@ test('plain text is a file as well, and all that is wrong is told with its line'
   ])
   expect(await lint(wrong)).toMatchObject({ body: { problems: body.problems } })
 })
+test('with the paths of a tree, what the file names and the tree has not is told', async () => {
+  const lintTree = (files: string[]) => lint({ file: good, files }, 'application/json')
+  expect(await lintTree(['.taxiway.yaml', 'Dockerfile', 'k8s/web.yaml'])).toMatchObject({ body: { ok: true } })
+  expect(await lintTree(['docker/Dockerfile'])).toMatchObject({
+    status: 200,
+    body: {
+      ok: false,
+      reason: { code: 'config_invalid' },
+      problems: [
+        { line: 2, message: 'images.web: the tree has no Dockerfile', excerpt: expect.stringContaining('images: {') },
+        { line: 6, message: 'deploy.staging: name its manifests or components: the tree has no folder k8s' },
+      ],
+    },
+  })
+  expect(await lintTree(['.taxiway.yml', 'Dockerfile'])).toMatchObject({
+    body: { ok: false, reason: { code: 'config_misnamed' } },
+  })
+  expect(await lintTree(Array(20_001).fill('a'))).toMatchObject({ status: 400 })
+  expect(await lintTree(Array(1100).fill('a'.repeat(1000)))).toMatchObject({ status: 413 })
+  expect(await lint({ file: `# ${'x'.repeat(256 * 1024)}` }, 'application/json')).toMatchObject({ status: 413 })
+})
 test('hostile globs take moments', async () => {
   const globs = ['(a+)+b', '*a'.repeat(127), '{a,aa}'.repeat(42)]
   const fileOf = (many: number) => {
