@@ -36,6 +36,13 @@ test('a base image that is not there is named as the Dockerfile has it', () => {
   })
 })
 
+test("an image that files are copied from is as much the registry's affair as a base image", () => {
+  const failed = step('FROM docker.io/library/nope:latest')
+  const head = 'failed to load cache key: failed to do request: Head "https://registry-1.docker.io/v2/x"'
+  expect(explainBuildFailure(`${head}: dial tcp: i/o timeout`, failed, order).code).toBe('registry_unavailable')
+  expect(explainBuildFailure('docker.io/library/nope:latest: not found', failed, order).code).toBe('image_not_found')
+})
+
 test('memory, disk and an engine that goes away are not the code of the build', () => {
   const killed = 'executor failed running [x]: exit code: 137'
   const limited = { image: 'web', memoryMb: 64 }

@@ -56,10 +56,10 @@ function stepName(name: string): string {
   return oneLine(name.replace(/^\[[^\]]*\] */, ''), 120) || 'Dockerfile'
 }
 
-/** The image of a FROM line that could not be had: its steps are named after it. */
+/** The image of a FROM line, or of a COPY --from, that could not be had: its steps are named after it. */
 function baseImage(message: string, failed: BuildStep | undefined): string | undefined {
   const byStep = failed?.name.match(/^\[internal\] load metadata for (\S+)$/)?.[1]
-  const name = byStep ?? failed?.name.match(/^\[[^\]]*\] FROM (\S+)/)?.[1]
+  const name = byStep ?? failed?.name.match(/^(?:\[[^\]]*\] )?FROM (\S+)/)?.[1]
   if (name === undefined && !/pull access denied|manifest unknown/.test(message)) return undefined
   const denied = message.match(/pull access denied for ([^\s,]+)/)?.[1]
   return (name ?? denied)?.replace(/^docker\.io\/(library\/)?/, '')
