@@ -10,17 +10,17 @@ export function patientStore(store: Store): Store {
   return Object.fromEntries(parts) as Store
 }
 
-type Part = Record<string, unknown>
 type Call = (...given: unknown[]) => unknown
 
 /** A noun of the store, and not the connection beneath them. */
-const isPart = (value: unknown): value is Part =>
+const isPart = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 
-const patientPart = (part: Part): Part =>
+/** A part of it, likewise. */
+export const patientPart = <P extends object>(part: P): P =>
   Object.fromEntries(
     Object.entries(part).map(([name, call]) => [name, typeof call === 'function' ? patientCall(call as Call) : call]),
-  )
+  ) as P
 
 /** What answers at once, or bit by bit, is left as it is. */
 function patientCall(call: Call): Call {

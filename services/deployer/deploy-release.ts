@@ -4,7 +4,6 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import { isOfRelease } from '@taxiway/domain/fault.ts'
 import { strategyMs } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, type Reason } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Left } from '@taxiway/worker/end.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { makeOrder } from './order/make-order.ts'
@@ -26,8 +25,7 @@ const applyMs = 3 * 60_000
 export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<void>> {
   const lane = await holdLane(stage, deps)
   const signal = AbortSignal.any([stage.signal, lane.signal])
-  const secretValues = (names: readonly string[]) =>
-    patiently(() => deps.store.repositorySecrets.some(stage.run.repo, names))
+  const secretValues = (names: readonly string[]) => deps.store.repositorySecrets.some(stage.run.repo, names)
   const work = (deadlineMs: number, own = signal): Work => ({
     deadlineMs,
     signal: own,
@@ -83,12 +81,12 @@ async function noteOutcome(
   if (run.event === 'rollback') return
   if (!outcome.ok) {
     // The release knows what began it: a fault of the engine that was made good is told as `deploy_unhealthy`.
-    const release = await patiently(() => store.releases.read(run.repo, environment.name, generation))
+    const release = await store.releases.read(run.repo, environment.name, generation)
     const { code } = release?.reason ?? outcome.reason
     if (!isOfRelease(code)) return
   }
   const failure = outcome.ok ? undefined : `run #${run.number} (${run.sha.slice(0, 7)})`
-  const isHeld = await patiently(() => store.environments.noteOutcome(run.repo, environment.name, run.id, failure))
+  const isHeld = await store.environments.noteOutcome(run.repo, environment.name, run.id, failure)
   if (isHeld) log.say(`${environment.name} is on hold now: later releases wait until a person lifts it`)
 }
 
@@ -97,8 +95,7 @@ async function goOn(rest: Omit<RollOut, keyof Ordered>): Promise<Outcome<void> |
   const { stage, deps } = rest
   const last = takenBack(stage.run, deps.environment.name)
   if (last?.state === 'restored' && last.reason) return { ok: false, reason: last.reason }
-  const kept =
-    last && (await patiently(() => deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation)))
+  const kept = last && (await deps.store.releases.read(stage.run.repo, deps.environment.name, last.generation))
   if (!last || !kept) return undefined
   stage.log.say(`going on to take back release ${last.generation}`)
   const rollOut = { ...rest, order: kept.order, jobs: [] }

@@ -1,6 +1,5 @@
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { nextDeployStage, overdueSeconds, stageKey } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { End } from '@taxiway/worker/end.ts'
 import { holdRun } from '@taxiway/worker/hold-run.ts'
 import { type AttemptContext, runStage } from '@taxiway/worker/stage.ts'
@@ -10,12 +9,12 @@ import { gateBefore } from './turn/gates.ts'
 
 /** Takes a published run into its environments, one after another in the pipeline's order; at a gate that is closed, it is given back. */
 export async function deployRun(deps: DeployerDeps, runId: RunId): Promise<void> {
-  await holdRun(deps, runId, (context) => throughEnvironments(deps, context))
+  await holdRun(deps, runId, (context) => throughEnvironments({ ...deps, store: context.store }, context))
 }
 
 async function throughEnvironments(deps: DeployerDeps, context: AttemptContext): Promise<End> {
   const { attempt } = context
-  const token = await patiently(() => deps.store.repositories.token(attempt.run.repo))
+  const token = await deps.store.repositories.token(attempt.run.repo)
   let end: End = { end: 'done', value: undefined }
   while (end.end === 'done') {
     const next = nextDeployStage(attempt.run)

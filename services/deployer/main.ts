@@ -4,6 +4,7 @@ import type { Logger } from '@taxiway/chassis/logger.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { makeClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
+import { patientPart, patientStore } from '@taxiway/store/patient.ts'
 import { work } from '@taxiway/store/runs/queue.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { type Attempt, drain } from '@taxiway/worker/attempts.ts'
@@ -37,7 +38,7 @@ export async function startDeployer({
 }): Promise<Part> {
   const accesses = makeClusterAccesses(store.redis, config.secretKey)
   const connect = async () => connectEngine(config)
-  const targets = makeTargets({ config, store, accesses, connect })
+  const targets = makeTargets({ config, store: patientStore(store), accesses: patientPart(accesses), connect })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }
   const stopping = new AbortController()

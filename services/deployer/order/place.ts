@@ -7,7 +7,6 @@ import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { Targets } from '../target/open.ts'
 
@@ -33,8 +32,8 @@ export async function choosePlace(
   work: Work,
 ): Promise<Outcome<Place>> {
   const [repository, rules, own] = await Promise.all([
-    patiently(() => store.repositories.read(repo)),
-    patiently(() => store.environments.rules(repo, ruledAs(environment))),
+    store.repositories.read(repo),
+    store.environments.rules(repo, ruledAs(environment)),
     readFile(ownNamespaceFile, 'utf8').catch(() => undefined),
   ])
   const planned = decidePlace({ environment, rules, repository: repository?.deploy ?? {}, own: own?.trim() })
@@ -47,11 +46,10 @@ export async function choosePlace(
   if (!where) return done(place)
   if (!where.ok) return where
   const asking = { repo, environment: environment.name }
-  const owner = await patiently(() => store.namespaces.own(where.value, namespace, asking))
+  const owner = await store.namespaces.own(where.value, namespace, asking)
   // What is removed as a whole is shared with nobody, not even within the repository.
   const isPreview = async () =>
-    environment.preview !== undefined ||
-    (await patiently(() => store.previews.read(repo, owner.environment))) !== undefined
+    environment.preview !== undefined || (await store.previews.read(repo, owner.environment)) !== undefined
   if (owner.repo === repo && (owner.environment === environment.name || !(await isPreview()))) return done(place)
   if (isRuled && owner.repo !== repo) return done({ ...place, isShared: true })
   return refuse('namespace_taken', {

@@ -6,7 +6,6 @@ import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { toldOf } from '@taxiway/domain/run/told.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 import { componentObjects, leftOutOnMachine } from './component.ts'
@@ -51,7 +50,7 @@ export async function readSource(
     : await readManifests(stage, deps, target, work)
   if (!documents.ok) return documents
   const users = usersOf(stage)
-  const repository = await patiently(() => deps.store.repositories.read(stage.run.repo))
+  const repository = await deps.store.repositories.read(stage.run.repo)
   const told = variablesOf(toldOf(stage.run, { url: deps.config.url, repositoryUrl: repository?.url ?? '' }))
   return done({
     documents: documents.value,
@@ -69,7 +68,7 @@ const usersOf = ({ run }: StageContext) => Object.fromEntries(run.images.map(({ 
 /** Refuses `secret_missing` before anything is changed. */
 async function areSet({ run }: StageContext, { store }: ReleaseDeps, secrets: SecretSet[]): Promise<Outcome<void>> {
   if (secrets.length === 0) return done(undefined)
-  const known = new Set((await patiently(() => store.repositorySecrets.names(run.repo))).map(({ name }) => name))
+  const known = new Set((await store.repositorySecrets.names(run.repo)).map(({ name }) => name))
   const missing = secrets.flatMap(({ keys }) => keys).find((key) => !known.has(key))
   return missing === undefined ? done(undefined) : refuse('secret_missing', { name: missing })
 }

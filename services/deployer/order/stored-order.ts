@@ -1,6 +1,5 @@
 import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { checkPolicy } from '../policy/policy.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
@@ -18,7 +17,7 @@ export async function storedOrder(
 ): Promise<Outcome<ReleaseOrder>> {
   const environment = deps.environment.name
   const generation = run.asked?.generation ?? 0
-  const release = await patiently(() => deps.store.releases.read(run.repo, environment, generation))
+  const release = await deps.store.releases.read(run.repo, environment, generation)
   if (!release) return refuse('release_not_found', { environment, generation })
   const { cluster: _, pods: __, ...stored } = release.order
   const order = { ...stored, ...(cluster ? { cluster } : {}), ...(rules.pods ? { pods: rules.pods } : {}) }

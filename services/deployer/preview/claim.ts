@@ -1,6 +1,5 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Preview, PreviewPlace } from '@taxiway/store/environments/previews.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Left } from '@taxiway/worker/end.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { Place } from '../order/place.ts'
@@ -22,27 +21,25 @@ export async function claimPreview(
   const { name, preview } = environment
   if (!preview) return done(undefined)
   const { of, number, ttlMs, most, url } = preview
-  const repository = await patiently(() => store.repositories.read(run.repo))
+  const repository = await store.repositories.read(run.repo)
   const mostInAll = repository?.deploy.previews ?? usualMost
   const place = { namespace, target: target.kind, ...(cluster === undefined ? {} : { cluster }) }
   // Nobody else writes it while the environment is ours.
-  const former = formerPlaces(await patiently(() => store.previews.read(run.repo, name)), place)
-  const kept = await patiently(() =>
-    store.previews.keep(
-      {
-        ...place,
-        repo: run.repo,
-        environment: name,
-        of,
-        number,
-        runId: run.id,
-        updatedAt: store.now().toISOString(),
-        ttlMs,
-        ...(url === undefined ? {} : { url }),
-        ...(former.length > 0 ? { former } : {}),
-      },
-      { holder, most, mostInAll },
-    ),
+  const former = formerPlaces(await store.previews.read(run.repo, name), place)
+  const kept = await store.previews.keep(
+    {
+      ...place,
+      repo: run.repo,
+      environment: name,
+      of,
+      number,
+      runId: run.id,
+      updatedAt: store.now().toISOString(),
+      ttlMs,
+      ...(url === undefined ? {} : { url }),
+      ...(former.length > 0 ? { former } : {}),
+    },
+    { holder, most, mostInAll },
   )
   if (kept === 'fenced') throw new Left({ end: 'lost' })
   if (kept === 'full') return refuse('preview_quota', { environment: of, most })

@@ -1,6 +1,5 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
 import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 import { isSamePlace } from './restore.ts'
@@ -12,7 +11,7 @@ export async function tellDiff(
   order: ReleaseOrder,
 ): Promise<void> {
   const { environment, generation } = order
-  const last = await patiently(() => deps.store.releases.live(run.repo, environment))
+  const last = await deps.store.releases.live(run.repo, environment)
   const live = last && isSamePlace(last.order, order) ? last : undefined
   const diff: ReleaseDiff = {
     environment,
@@ -21,7 +20,7 @@ export async function tellDiff(
     ...diffObjects(live?.order, order),
   }
   for (const line of diffLines(diff)) log.say(`  ${line}`)
-  await patiently(() => deps.store.diffs.keep(run.id, withoutSecrets(diff, hideText)))
+  await deps.store.diffs.keep(run.id, withoutSecrets(diff, hideText))
 }
 
 const withoutSecrets = (diff: ReleaseDiff, hide: (text: string) => string): ReleaseDiff => ({

@@ -2,7 +2,6 @@ import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { Reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import { Left } from '@taxiway/worker/end.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps, RollOut } from '../roll-out.ts'
@@ -26,22 +25,20 @@ export async function save(
     ...(told.explanation ? { explanation: told.explanation } : {}),
     ...(told.failure === undefined ? {} : { failure: told.failure }),
   })
-  await patiently(() =>
-    deps.store.releases.save(run.repo, environment, {
-      runId: run.id,
-      sequence: run.sequence,
-      sha: run.sha,
-      generation: order.generation,
-      state,
-      target: target.kind,
-      at: deps.store.now().toISOString(),
-      ...historyOf(run, environment),
-      ...(told.reason ? { reason: stage.hide(told.reason) } : {}),
-      ...(deps.environment.preview?.url ? { url: deps.environment.preview.url } : {}),
-      ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
-      order,
-    }),
-  )
+  await deps.store.releases.save(run.repo, environment, {
+    runId: run.id,
+    sequence: run.sequence,
+    sha: run.sha,
+    generation: order.generation,
+    state,
+    target: target.kind,
+    at: deps.store.now().toISOString(),
+    ...historyOf(run, environment),
+    ...(told.reason ? { reason: stage.hide(told.reason) } : {}),
+    ...(deps.environment.preview?.url ? { url: deps.environment.preview.url } : {}),
+    ...(deps.environment.drift ? { drift: deps.environment.drift } : {}),
+    order,
+  })
 }
 
 /** Puts how far it has come on the run. */
@@ -70,7 +67,7 @@ export async function claimGeneration(
   { store, environment, holder }: ReleaseDeps,
   live: number,
 ): Promise<number> {
-  const generation = await patiently(() => store.releases.claimGeneration(run.repo, environment.name, holder, live))
+  const generation = await store.releases.claimGeneration(run.repo, environment.name, holder, live)
   if (generation === undefined) throw new Left({ end: 'lost' })
   return generation
 }

@@ -4,7 +4,6 @@ import type { Restored } from '@taxiway/domain/environment/target.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { RunRelease } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { RollOut } from '../roll-out.ts'
 import { claimGeneration, save } from './record.ts'
 
@@ -88,23 +87,21 @@ async function putBack(
   const { stage, deps, target, order, work } = rollOut
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
-  const lastLive = await patiently(() => releases.live(repo, environment))
+  const lastLive = await releases.live(repo, environment)
   const previous = isSamePlace(lastLive?.order, order) ? lastLive : undefined
   const generation = await claimGeneration(stage, deps, order.generation)
   const previousOrder = previous?.order
   const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
   if (restored.ok && restored.value.complete && previous)
-    await patiently(() =>
-      releases.save(repo, environment, {
-        ...previous,
-        generation,
-        state: 'live',
-        at: deps.store.now().toISOString(),
-        event: 'restore',
-        ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
-        repeats: previous.repeats ?? previous.generation,
-      }),
-    )
+    await releases.save(repo, environment, {
+      ...previous,
+      generation,
+      state: 'live',
+      at: deps.store.now().toISOString(),
+      event: 'restore',
+      ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
+      repeats: previous.repeats ?? previous.generation,
+    })
   return restored
 }
 

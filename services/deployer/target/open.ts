@@ -9,7 +9,6 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 const reopenMs = 1000
@@ -59,7 +58,7 @@ export function makeTargets({
     return known
   }
   const kubernetes = async (cluster: string | undefined): Promise<Outcome<Target>> => {
-    if (cluster !== undefined && (await patiently(() => accesses.revision(cluster))))
+    if (cluster !== undefined && (await accesses.revision(cluster)))
       return done(await keep(`registered ${cluster}`, () => openRegistered(config, accesses, cluster)))
     if (config.kubeconfig) return done(await keep(`context ${cluster ?? ''}`, () => openCluster(config, cluster)))
     const detail = cluster === undefined ? 'KUBECONFIG is not set' : `no cluster ${cluster} is registered`
@@ -68,7 +67,7 @@ export function makeTargets({
   return {
     async choose(repo, cluster, _work, kind) {
       if (kind !== undefined) return kind === 'docker' ? done(await docker()) : kubernetes(cluster)
-      const repository = await patiently(() => store.repositories.read(repo))
+      const repository = await store.repositories.read(repo)
       if (cluster && repository?.deploy.target === 'docker')
         return refuse('target_unavailable', {
           detail: `the repository's target is docker, so it can't go to cluster ${cluster}`,
@@ -104,7 +103,7 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
     registryAuths: () => store.registries.credentials(config.registry),
     async onImage(image, wasPulled) {
       const id = await engineId(engine)
-      await patiently(() => store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image))
+      await store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image)
     },
   })
   await target.open()
@@ -121,9 +120,9 @@ async function openRegistered(config: Config, accesses: ClusterAccesses, name: s
   const { makeKubernetesTarget } = await import('./kubernetes.ts')
   const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
   const door = {
-    revision: () => patiently(() => accesses.revision(name)),
+    revision: () => accesses.revision(name),
     async connect() {
-      const opened = await patiently(() => accesses.open(name))
+      const opened = await accesses.open(name)
       if (!opened) throw new Error(`cluster ${name} is not registered any more`)
       return connectCluster({ access: opened.access })
     },

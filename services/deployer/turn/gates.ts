@@ -3,7 +3,6 @@ import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import type { RunEvent } from '@taxiway/domain/run/event.ts'
 import { isTerminal, type Run } from '@taxiway/domain/run/run.ts'
-import { patiently } from '@taxiway/store/redis/connection.ts'
 import { dispatch } from '@taxiway/store/runs/dispatch.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import { Left } from '@taxiway/worker/end.ts'
@@ -17,9 +16,9 @@ import { describeRun, placeAmong } from './lane.ts'
 export async function gateBefore(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
   if (run.event === 'rollback' || hasBegun(run, environment.name)) return undefined
   const place = await placeAmong(store, run)
-  const newest = await patiently(() => store.releases.reachGate(run, environment.name, place))
+  const newest = await store.releases.reachGate(run, environment.name, place)
   if (newest !== run.id) throw new Left({ end: 'superseded', by: await describeRun(store, newest) })
-  return patiently(() => closed(store, run, environment))
+  return closed(store, run, environment)
 }
 
 async function closed(store: Store, run: Run, environment: PlannedEnvironment): Promise<Gate | undefined> {
