@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
-import { fetchRef } from './fetch.ts'
+import { fetchRefs } from './fetch.ts'
 import type { FetchOrder } from './fetch-order.ts'
 import { git } from './git.ts'
 import { withLock } from './lock.ts'
@@ -43,8 +43,11 @@ async function fetchBase(order: FetchOrder, base: string): Promise<string | unde
   if (!url.ok) return undefined
   return withLock(`${folder}.lock`, order.signal, async () => {
     for (const depth of depths) {
-      const tip = await fetchRef(folder, order, url.value, depth, `+refs/heads/${base}:refs/branch/base`)
-      const head = await fetchRef(folder, order, url.value, depth, `+${order.sha}:refs/taxiway/${order.sha}`)
+      const tip = await fetchRefs(folder, order, url.value, { depth, refs: [`+refs/heads/${base}:refs/branch/base`] })
+      const head = await fetchRefs(folder, order, url.value, {
+        depth,
+        refs: [`+${order.sha}:refs/taxiway/${order.sha}`],
+      })
       if (!tip.ok || !head.ok) return undefined
       const shared = await git(['merge-base', 'refs/branch/base', order.sha], localCall(order))
       if (shared.exitCode === 0) return shared.stdout.toString().trim()

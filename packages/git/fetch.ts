@@ -12,17 +12,20 @@ const localMs = 30_000
 const mostTraceBytes = 64 * 1024
 /** How far back a branch is looked through on servers that give no commit by its name. */
 const branchDepth = 200
+/** As deep as there are commits (git-scm.com/docs/git-fetch, --depth). */
+export const wholeDepth = 0x7fffffff
 const fetchArgs = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-gc', '--no-recurse-submodules']
 
 type Fetched = { ok: true; value: undefined } | ({ ok: false } & FetchFailure)
 const failed = (why: Reason): Fetched => ({ ok: false, reason: why, mirrorBroken: false })
 
-/** Fetches the commit without its history. Servers that refuse to give a commit by its name are asked for the branch. */
-export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl): Promise<Fetched> {
+/** Fetches the commit and what came before it, `depth` commits deep. Servers that refuse to give a commit by its name are asked for the branch. */
+export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl, depth: number): Promise<Fetched> {
   const { sha } = order
-  const byName = await fetchRef(folder, order, url, 1, `+${sha}:refs/taxiway/${sha}`)
+  const byName = await fetchRefs(folder, order, url, { depth, refs: [`+${sha}:refs/taxiway/${sha}`] })
   if (byName.ok || byName.reason.code !== 'commit_not_found') return byName
-  const byBranch = await fetchRef(folder, order, url, branchDepth, `+${order.ref}:refs/branch/tip`)
+  const deeper = Math.min(depth + branchDepth, wholeDepth)
+  const byBranch = await fetchRefs(folder, order, url, { depth: deeper, refs: [`+${order.ref}:refs/branch/tip`] })
   if (!byBranch.ok) return byBranch
   const call = { folder, signal: order.signal, deadlineMs: localMs }
   if (!(await isSo(['merge-base', '--is-ancestor', sha, 'refs/branch/tip'], { folder, signal: order.signal })))
@@ -31,13 +34,12 @@ export async function fetchInto(folder: string, order: FetchOrder, url: CloneUrl
   return done(undefined)
 }
 
-/** Fetches one refspec, so many commits of it, within the order's limits. */
-export async function fetchRef(
+/** Fetches these refspecs, so many commits of each (else all that is missing), within the order's limits. */
+export async function fetchRefs(
   folder: string,
   order: FetchOrder,
   url: CloneUrl,
-  depth: number,
-  what: string,
+  { depth, refs }: { depth?: number; refs: string[] },
 ): Promise<Fetched> {
   const { maxMb, deadlineMs } = order.limits
   const sizeBefore = await sizeOf(folder)
@@ -47,8 +49,10 @@ export async function fetchRef(
   let isWhole = false
   const trace = join(folder, 'trace')
   try {
-    const fetched = await git(['fetch', ...fetchArgs, `--depth=${depth}`, '--', url.url, what], {
+    const deep = depth === undefined ? [] : [`--depth=${depth}`]
+    const fetched = await git(['fetch', ...fetchArgs, ...deep, '--stdin', '--', url.url], {
       folder,
+      input: refs.map((ref) => `${ref}\n`).join(''),
       remote: remoteOf(order, url),
       deadlineMs,
       // Of headers only, and without those that say who we are (GIT_TRACE_REDACT).
@@ -73,7 +77,8 @@ export async function fetchRef(
   return failed(reason('clone_too_large', { limitMb: maxMb }))
 }
 
-const remoteOf = ({ token }: FetchOrder, { origin, pin }: CloneUrl) => ({
+/** The git host of an order, as whom it is asked. */
+export const remoteOf = ({ token }: FetchOrder, { origin, pin }: CloneUrl) => ({
   origin,
   ...(token ? { token } : {}),
   ...(pin ? { pin } : {}),

@@ -20,6 +20,20 @@ export async function fetchCommit(order: FetchOrder): Promise<Outcome<Mirror>> {
   if (!isRefName(order.ref)) return refuse('ref_invalid', { ref: order.ref.slice(0, 80) })
   const folder = join(order.folder, order.repositoryId)
   if (await hasCommit(folder, order)) return done({ folder })
+  return inMirror(folder, order, async (within, url) => {
+    if (await hasCommit(folder, order)) return done({ folder })
+    const fetched = await fetchLocked(folder, within, url, 1)
+    if (!fetched.ok) return fetched
+    return (await hasCommit(folder, order)) ? done({ folder }) : refuse('commit_not_found', { sha: order.sha })
+  })
+}
+
+/** Does work on a mirror that no other process touches meanwhile, in what is left of the order's time once it is its turn. */
+export async function inMirror<T>(
+  folder: string,
+  order: FetchOrder,
+  work: (order: FetchOrder, url: CloneUrl) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
   const url = await checkCloneUrl(order.url, order)
   if (!url.ok) return url
   await mkdir(order.folder, { recursive: true, mode: 0o700 })
@@ -28,7 +42,7 @@ export async function fetchCommit(order: FetchOrder): Promise<Outcome<Mirror>> {
   try {
     return await withLock(`${folder}.lock`, AbortSignal.any([order.signal, late]), () => {
       const deadlineMs = Math.max(1, order.limits.deadlineMs - (performance.now() - startedMs))
-      return fetchLocked(folder, { ...order, limits: { ...order.limits, deadlineMs } }, url.value)
+      return work({ ...order, limits: { ...order.limits, deadlineMs } }, url.value)
     })
   } catch (error) {
     if (error !== late.reason || order.signal.aborted) throw error
@@ -36,21 +50,25 @@ export async function fetchCommit(order: FetchOrder): Promise<Outcome<Mirror>> {
   }
 }
 
-/** Only one of all processes is in here for one mirror. */
-async function fetchLocked(folder: string, order: FetchOrder, url: CloneUrl): Promise<Outcome<Mirror>> {
-  if (await hasCommit(folder, order)) return done({ folder })
+/** Fetches the commit, so deep, into a mirror whose lock is held. */
+export async function fetchLocked(
+  folder: string,
+  order: FetchOrder,
+  url: CloneUrl,
+  depth: number,
+): Promise<Outcome<void>> {
   await prepare(folder, order)
-  order.onLine?.(`fetching ${order.sha.slice(0, 12)} from ${url.origin}`)
-  let fetched = await fetchInto(folder, order, url)
+  order.onLine?.(`fetching ${depth === 1 ? '' : 'the history of '}${order.sha.slice(0, 12)} from ${url.origin}`)
+  let fetched = await fetchInto(folder, order, url, depth)
   if (!fetched.ok && fetched.mirrorBroken) {
     order.onLine?.('the mirror is broken, so it is made anew')
     await remove(folder)
     await prepare(folder, order)
-    fetched = await fetchInto(folder, order, url)
+    fetched = await fetchInto(folder, order, url, depth)
   }
   if (!fetched.ok) return { ok: false, reason: fetched.reason }
   await tidy(folder, order)
-  return (await hasCommit(folder, order)) ? done({ folder }) : refuse('commit_not_found', { sha: order.sha })
+  return done(undefined)
 }
 
 /** The ref is written after the whole fetch: an object alone may be what a killed fetch left. */

@@ -30,7 +30,8 @@ export async function removeLeftovers(folder: string, { loose = false } = {}): P
   const names = async (path: string) =>
     (await readdir(join(folder, path)).catch(() => [])).map((name) => join(path, name))
   const rooms = loose ? await names('objects') : ['objects/pack']
-  const left = [...(await names('.')), ...(await names('refs/taxiway')), ...(await names('refs/branch'))]
+  const left = (await Promise.all(['.', 'refs/taxiway', 'refs/tag-objects', 'refs/branch'].map(names)))
+    .flat()
     .filter((path) => /\.lock$|^gc\.pid$|^shallow_/.test(path))
     .concat((await Promise.all(rooms.map(names))).flat().filter((path) => /\/\.?tmp[-_]/.test(path)))
   for (const path of left) await rm(join(folder, path), { force: true })

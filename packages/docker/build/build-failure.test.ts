@@ -92,8 +92,8 @@ test('a registry that refuses who we are is named with the image', () => {
   })
 })
 
-test('a build that looks for .git is told that there is none', () => {
-  const wayOut = 'a build gets no .git: give it what it needs of the commit as args'
+test('a build that looks for .git is told how to ask for it', () => {
+  const wayOut = '.git is there only with "checkout: { history: full, tags: true }"'
   const copy = 'failed to compute cache key: "/.git" not found: not found'
   expect(explainBuildFailure(copy, step('[2/2] COPY .git /src/.git'), order).message).toContain(wayOut)
   const run = 'executor failed running [/bin/sh -c git describe]: exit code: 128'

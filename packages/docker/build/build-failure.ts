@@ -1,3 +1,4 @@
+import { askForGit } from '@taxiway/domain/no-git.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
 import { engineFault } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
@@ -79,8 +80,8 @@ const plain = (message: string): string =>
 
 /** What Taxiway does otherwise than a build at home, where the builder's words are about that. */
 function withWayOut(detail: string): string {
-  if (/not a git repository|\/\.git\b[^:]*: ?not found|"\/\.git"/i.test(detail))
-    return `${detail} (a build gets no .git: give it what it needs of the commit as args)`
+  const git = askForGit(detail)
+  if (git) return `${detail} (${git})`
   if (/unknown (instruction|flag)/i.test(detail))
     return `${detail} (the engine's own Dockerfile frontend is used, whatever a "# syntax=" line asks for)`
   return detail

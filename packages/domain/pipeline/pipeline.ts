@@ -16,6 +16,8 @@ import {
 } from './parts.ts'
 import { Test } from './test.ts'
 
+/** Whoever wants more commits than these wants all. */
+const mostCommits = 100_000
 const Image = Type.Object(
   {
     context: Type.Optional(text(500, 'Folder in the repository that the build sees. Default: the whole repository.')),
@@ -90,6 +92,20 @@ const Image = Type.Object(
   },
   { ...strict, description: 'An image, built with BuildKit.' },
 )
+const Checkout = Type.Object(
+  {
+    history: Type.Optional(
+      Type.Union([Type.Literal('full'), Type.Integer({ minimum: 1, maximum: mostCommits })], {
+        description:
+          'Brings a .git with what came before the commit: full, or so many generations of commits. Default: full with tags, else no .git.',
+      }),
+    ),
+    tags: Type.Optional(
+      Type.Boolean({ description: 'Brings the tags that lead to commits of the history. Default: false.' }),
+    ),
+  },
+  { ...strict, minProperties: 1, description: 'What else of the repository builds get.' },
+)
 /** `.taxiway.yaml`, version 1: the schema is the source of the types, the messages and the editors' JSON Schema. */
 export const Pipeline = Type.Object(
   {
@@ -151,6 +167,7 @@ export const Pipeline = Type.Object(
         'Images of registries, which Dockerfiles, tests and services name by a tag. always: the registry is asked what the tag stands for now. if-not-present: what the engine has is taken. never: nothing else is. Default: always.',
       ),
     ),
+    checkout: Type.Optional(Checkout),
     images: Type.Optional(named(Image, 'What is built, by name.')),
     test: Type.Optional(named(Test, 'What must pass before anything is deployed.')),
     deploy: Type.Optional(named(Deploy, 'Where it goes, by environment.')),

@@ -1,6 +1,7 @@
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { done, type Outcome, refuse } from '../reason.ts'
 import { matchesName, touches } from '../trigger.ts'
+import { type PlannedCheckout, planCheckout } from './checkout.ts'
 import { branchOf, type PlanContext } from './context.ts'
 import { type PlannedEnvironment, planEnvironments } from './environment.ts'
 import { type PlannedImage, planImage } from './images.ts'
@@ -9,6 +10,7 @@ import { type PlannedTest, planTest } from './tests.ts'
 
 /** What one run will do: images, tests and environments, in order, with every default filled in. */
 export interface Plan {
+  checkout?: PlannedCheckout
   images: PlannedImage[]
   tests: PlannedTest[]
   environments: PlannedEnvironment[]
@@ -53,7 +55,8 @@ export function makePlan(pipeline: Pipeline, context: PlanContext): Outcome<Plan
   if (isEmpty) return done({ images, tests, environments, ...rest, ignored: 'nothing in it is for this' })
   const kept = new Set(tests.map(({ key }) => key))
   const testsLeftOut = Object.keys(pipeline.test ?? {}).filter((key) => !kept.has(key)).length
-  return done({ images, tests, environments, ...rest, ...(testsLeftOut > 0 ? { testsLeftOut } : {}) })
+  const checkout = planCheckout(pipeline)
+  return done({ ...checkout, images, tests, environments, ...rest, ...(testsLeftOut > 0 ? { testsLeftOut } : {}) })
 }
 
 /** The rule of the pipeline's own `on` that leaves this event out. Without `on`, every event that came this far is let through. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
@@ -18,6 +19,7 @@ import { asksToSkip, matchesName } from '@taxiway/domain/trigger.ts'
 import { changedFiles } from '@taxiway/git/changes.ts'
 import { commitOf } from '@taxiway/git/commit.ts'
 import type { FetchOrder, Mirror } from '@taxiway/git/fetch-order.ts'
+import { bringHistory } from '@taxiway/git/history/history.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import type { Store } from '@taxiway/store/store.ts'
@@ -88,6 +90,8 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
         })
   if (!plan.ok) return plan
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
+  const brought = await bringGit({ ...order, sha: run.sha }, folder, plan.value)
+  if (!brought.ok) return brought
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({
     folder,
@@ -97,6 +101,17 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     times,
     ...(file.ok ? { pipeline: digestOf(file.value) } : {}),
   })
+}
+
+/** Gives the files a `.git`, if the plan asks for one; what an earlier run had goes. */
+async function bringGit(order: FetchOrder, folder: string, plan: Plan): Promise<Outcome<void>> {
+  const history = plan.ignored ? undefined : plan.checkout?.history
+  if (!history) return done(await rm(join(folder, '.git'), { recursive: true, force: true }))
+  const brought = await bringHistory(order, folder, history)
+  if (!brought.ok) return brought
+  const { commits, tags } = brought.value
+  order.onLine?.(`.git holds ${commits} commit(s) and ${tags} tag(s)`)
+  return done(undefined)
 }
 
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest

@@ -6,6 +6,7 @@ import type { ContainerSpec } from '@taxiway/docker/container/spec.ts'
 import { engineCpus } from '@taxiway/docker/engine/engine-info.ts'
 import { type Owner, objectName, workLabels } from '@taxiway/docker/engine/labels.ts'
 import { createRunNetwork, removeNetwork } from '@taxiway/docker/engine/network.ts'
+import { askForGit } from '@taxiway/domain/no-git.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
@@ -209,7 +210,7 @@ async function runOne(order: Try, parts: Parts, share: Share, look: () => Servic
       const death = deathOf(look())
       if (death) log.say(`note: ${death}`)
       const cause = causeIn(await order.onEnd(id, ended)) ?? words
-      words = [death, cause, withoutFiles(order)].filter(Boolean).join('; ')
+      words = [death, cause, withoutFiles(order) || askForGit(words)].filter(Boolean).join('; ')
     },
   })
   if (!ran.ok) return ran

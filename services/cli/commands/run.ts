@@ -105,6 +105,7 @@ async function work(session: Session, plan: Plan, { only, noCache }: Choice): Pr
   const images = only.length === 0 ? plan.images : imagesFor(plan, tests)
   const leftOut = notHere(plan, images, tests)
   if (leftOut.length > 0) screen.note(`not done here: ${leftOut.join(', ')}`)
+  if (plan.checkout?.history) screen.note('checkout: .git is given by the server only, builds here get none')
   const built = new Map<string, string>()
   for (const image of images) {
     screen.stage(`build ${image.name} from ${image.dockerfile}`)

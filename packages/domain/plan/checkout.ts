@@ -1,0 +1,14 @@
+import type { Pipeline } from '../pipeline/pipeline.ts'
+
+/** What a checkout brings besides the files of the commit. */
+export interface PlannedCheckout {
+  /** A `.git`: so many generations of commits (all without it), with or without tags. */
+  history?: { depth?: number; tags: boolean }
+}
+
+/** What the file asks for; nothing when that is only what every checkout brings. */
+export function planCheckout({ checkout = {} }: Pipeline): { checkout?: PlannedCheckout } {
+  const { history, tags = false } = checkout
+  if (history === undefined && !tags) return {}
+  return { checkout: { history: { ...(typeof history === 'number' ? { depth: history } : {}), tags } } }
+}
