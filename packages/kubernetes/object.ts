@@ -169,3 +169,6 @@ export const isNewer = (
 ): boolean =>
   live.generation > release.generation ||
   (live.generation === release.generation && live.runId !== undefined && live.runId !== release.runId)
+
+/** Kubernetes puts variables in the place of `$(NAME)`; here every text means itself. */
+export const literal = (text: string): string => text.replaceAll('$', '$$$$')

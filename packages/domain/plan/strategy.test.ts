@@ -29,13 +29,15 @@ test('every default is filled in', () => {
   expect(strategy && strategyMs(strategy)).toBeGreaterThan(150_000 + 2 * 300_000)
 })
 
-test('digests stand where images were named', () => {
-  const strategy = planStrategy({ canary: { ...steps(10), analysis: [job('web')] } }, ['web'], 1)
+test('digests stand where images were named, and commands know of the run beside their own variables', () => {
+  const own = { job: { image: 'web', run: ['true'], env: { TAXIWAY_TAG: 'ours' } } }
+  const strategy = planStrategy({ canary: { ...steps(10), analysis: [own] } }, ['web'], 1)
   if (!strategy) throw new Error('no strategy')
-  expect(withReferences(strategy, { web: 'r/web@sha256:1' })).toMatchObject({
-    value: { analysis: [{ image: 'r/web@sha256:1' }] },
+  const told = { TAXIWAY_SHA: 'abc', TAXIWAY_TAG: '' }
+  expect(withReferences(strategy, { web: 'r/web@sha256:1' }, told)).toMatchObject({
+    value: { analysis: [{ image: 'r/web@sha256:1', env: { TAXIWAY_SHA: 'abc', TAXIWAY_TAG: 'ours' } }] },
   })
-  const missing = withReferences(strategy, Object.create({ web: 'inherited' }))
+  const missing = withReferences(strategy, Object.create({ web: 'inherited' }), told)
   expect(missing.ok ? '' : missing.reason.code).toBe('image_unresolved')
 })
 

@@ -96,13 +96,20 @@ export function strategyMs(strategy: Strategy): number {
   return pauses.reduce((sum, pauseMs) => sum + pauseMs + jobsMs + 2 * strategy.timeoutMs, 2 * strategy.timeoutMs)
 }
 
-/** The same strategy with references in the place of the images' names; `image_unresolved` for one that is not there. */
-export function withReferences(strategy: Strategy, references: Readonly<Record<string, string>>): Outcome<Strategy> {
+/**
+ * The same strategy with references in the place of the images' names; `image_unresolved` for one that is not there.
+ * @param told variables that commands have beside their own
+ */
+export function withReferences(
+  strategy: Strategy,
+  references: Readonly<Record<string, string>>,
+  told: Readonly<Record<string, string>>,
+): Outcome<Strategy> {
   const analysis: Measure[] = []
   for (const one of strategy.analysis) {
     const image = one.kind === 'job' && Object.hasOwn(references, one.image) ? references[one.image] : undefined
     if (one.kind === 'job' && !image) return refuse('image_unresolved', { object: 'The analysis', image: one.image })
-    analysis.push(one.kind === 'job' && image ? { ...one, image } : one)
+    analysis.push(one.kind === 'job' && image ? { ...one, image, env: { ...told, ...one.env } } : one)
   }
   return done({ ...strategy, analysis })
 }

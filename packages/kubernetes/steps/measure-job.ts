@@ -4,7 +4,7 @@ import { shellCommand } from '@taxiway/domain/shell.ts'
 import { applyObject } from '../apply/apply.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
-import { type ClusterRelease, type KubeObject, keys } from '../object.ts'
+import { type ClusterRelease, type KubeObject, keys, literal } from '../object.ts'
 import { besideKeys } from './beside.ts'
 
 type JobMeasure = Extract<Measure, { kind: 'job' }>
@@ -17,7 +17,7 @@ export async function measureJob(
   { id, addresses }: { id: string; addresses: readonly string[] },
   wait: Wait,
 ): Promise<Outcome<string | undefined>> {
-  const job = makeJob(release, measure, { id, addresses })
+  const job = checkJob(release, measure, { id, addresses })
   const applied = await applyObject(cluster, job, release, wait)
   if (!applied.ok) return applied
   const verdict = await watchRelease(cluster, { ...release, objects: [job] }, waitFor(measure.timeoutMs, wait))
@@ -26,7 +26,8 @@ export async function measureJob(
   return done(`its job failed: ${verdict.value.detail.replace(`${job.metadata.name}: `, '')}`)
 }
 
-function makeJob(
+/** The Job of a measure. Its variables may have been written by whoever pushed, and mean nothing to Kubernetes. */
+export function checkJob(
   release: ClusterRelease,
   { image, run, shell = 'sh', env, timeoutMs }: JobMeasure,
   { id, addresses }: { id: string; addresses: readonly string[] },
@@ -38,7 +39,7 @@ function makeJob(
     [keys.environment]: release.environment,
     [besideKeys.beside]: 'check',
   }
-  const variables = { ...env, CI: 'true', TAXIWAY: 'true', TAXIWAY_PODS: addresses.join(' ') }
+  const variables = { CI: 'true', TAXIWAY: 'true', ...env, TAXIWAY_PODS: addresses.join(' ') }
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -61,8 +62,8 @@ function makeJob(
             {
               name: 'check',
               image,
-              command: shellCommand(run, shell),
-              env: Object.entries(variables).map(([name, value]) => ({ name, value })),
+              command: shellCommand(run, shell).map(literal),
+              env: Object.entries(variables).map(([name, value]) => ({ name, value: literal(value) })),
               securityContext: { allowPrivilegeEscalation: false },
             },
           ],

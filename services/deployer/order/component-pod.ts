@@ -1,5 +1,6 @@
 import type { Ground } from '@taxiway/domain/environment/target.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
+import { literal } from '@taxiway/kubernetes/object.ts'
 
 /** What the objects of components depend on besides the components. */
 export interface ComponentContext {
@@ -45,9 +46,6 @@ export function componentPod(component: PlannedComponent, context: ComponentCont
         }
   return { metadata: { labels }, spec }
 }
-
-/** Kubernetes puts variables in the place of `$(NAME)`; here every text means itself. */
-export const literal = (text: string): string => text.replaceAll('$', '$$$$')
 
 /** Variables with these texts, and with what a Secret holds under the same names. */
 export const variablesOf = (env: Record<string, string>, secrets: readonly string[], secretName: string) => [

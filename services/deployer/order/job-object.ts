@@ -1,8 +1,8 @@
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { PlannedJob } from '@taxiway/domain/plan/job.ts'
 import { quoted, shellCommand } from '@taxiway/domain/shell.ts'
-import { keys } from '@taxiway/kubernetes/object.ts'
-import { containerSecurity, literal, podSecurity, variablesOf } from './component-pod.ts'
+import { keys, literal } from '@taxiway/kubernetes/object.ts'
+import { containerSecurity, podSecurity, variablesOf } from './component-pod.ts'
 
 export interface JobContext {
   /** Name of the object, and of the Secret that it is given; no other run has it. */

@@ -60,7 +60,7 @@ export async function makeOrder(
   if (!environment.strategy) return done({ order, jobs: jobs.value })
   const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
   if (!analysis.ok) return analysis
-  const strategy = withReferences(environment.strategy, references)
+  const strategy = withReferences(environment.strategy, references, source.value.told)
   return strategy.ok ? done({ order: { ...order, strategy: strategy.value }, jobs: jobs.value }) : strategy
 }
 

@@ -18,6 +18,8 @@ export interface Source {
   secrets: SecretSet[]
   /** Commands that run once for it. */
   jobs: ReleaseJob[]
+  /** What commands know of the run. */
+  told: Record<string, string>
 }
 
 /** What one part of a release, a component or a job, is named by among all runs: nothing of that name ever changes. */
@@ -55,6 +57,7 @@ export async function readSource(
   return done({
     documents: documents.value,
     secrets,
+    told,
     jobs: jobs.map(({ job, when }) => {
       const objectName = nameOf(stage, deps, when, job.name)
       const object = jobObject({ ...job, env: { ...told, ...job.env } }, { objectName, users })
