@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkDockerfile, dockerfileImages, dockerfileStages, forbiddenBuildArg } from './dockerfile.ts'
+import { checkDockerfile, dockerfileImages, dockerfileStages, forbiddenBuildArg, hasCacheMounts } from './dockerfile.ts'
 
 test('named stages are listed in lower case, with and without a platform', () => {
   const text = 'FROM node:24 AS Base\nRUN true\nfrom --platform=linux/amd64 base as test\r\nFROM base\n# FROM x AS y\n'
@@ -28,6 +28,14 @@ test.each(['RUN --security=insecure id', 'run --mount=type=cache,target=/x \\\n 
     expect(checked).toMatchObject({ ok: false, reason: { code: 'option_not_allowed' } })
   },
 )
+
+test.each([
+  ['RUN --mount=type=cache,target=/x make', true],
+  ['RUN --mount=target=/x,type=cache make', true],
+  ['RUN --mount=type=secret,id=cache cat /run/secrets/cache', false],
+])('a step keeps its work in a cache mount: %s', (line, wanted) => {
+  expect(hasCacheMounts(`FROM a\n${line}\n`)).toBe(wanted)
+})
 
 test('the images that a Dockerfile takes from elsewhere', () => {
   const text = `# FROM comment

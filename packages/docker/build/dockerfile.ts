@@ -9,6 +9,9 @@ export function dockerfileStages(text: string): string[] {
   return [...new Set(stages)]
 }
 
+/** Do steps keep work in cache mounts (`RUN --mount=type=cache`)? Rather one too many is told. */
+export const hasCacheMounts = (text: string): boolean => /\btype=(cache\b|\$)/i.test(text)
+
 /**
  * The images of elsewhere that a Dockerfile names (`FROM`, `COPY --from`, `RUN --mount=from=`), with these arguments in the place of its own
  * defaults. Names that can't be put together from these are left out.

@@ -1,5 +1,6 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { BuildContext, ContextEntry, PackingContext } from './context.ts'
+import { hasCacheMounts } from './dockerfile.ts'
 import { bytesOf } from './names.ts'
 import type { SessionService } from './session.ts'
 
@@ -29,7 +30,7 @@ interface Call {
 /**
  * Gives BuildKit the files of a build as it asks for them (moby/buildkit session/filesync/filesync.proto): first it is told
  * what there is, then it asks for the content of what it does not have from an earlier build of the same shared key. It
- * compares size and time.
+ * compares size and time. Where steps keep work in cache mounts, a file's time is part of what a `COPY` is known by (docs/decisions/0013-times-of-files.md).
  */
 export async function fileService(packed: PackingContext['packed']): Promise<SessionService> {
   const wire = await makeWire()
@@ -76,13 +77,15 @@ async function makeWire() {
       if (data) writer.uint32(34).bytes(data)
       return Buffer.from(writer.finish())
     },
-    stat({ path, kind, mode, size, link, timeMs }: ContextEntry): Buffer {
+    stat({ path, kind, mode, size, link, timeMs }: ContextEntry, isKnownByTime: boolean): Buffer {
       const bits = kind === 'folder' ? folderMode : kind === 'link' ? linkMode : 0
       const writer = Writer.create().uint32(18).fork().uint32(10).bytes(bytesOf(path)).uint32(16)
       writer.uint32(kind === 'link' ? bits + 0o777 : bits + mode)
       writer.uint32(40).int64(kind === 'link' ? bytesOf(link).length : size)
       writer.uint32(48).int64(timeMs * 1e6)
       if (kind === 'link') writer.uint32(58).bytes(bytesOf(link))
+      // The major number of a device: of a plain file, it is nothing but a part of the digest that its content has.
+      if (isKnownByTime && kind !== 'folder') writer.uint32(64).int64(timeMs)
       return Buffer.from(writer.ldelim().finish())
     },
   }
@@ -149,7 +152,8 @@ async function serve(call: Call, context: BuildContext, wire: Wire): Promise<voi
       await send(wire.packet(packet.data, id))
     }
   }
-  for (const entry of entries) await send(wire.stat(entry))
+  const isKnownByTime = hasCacheMounts(context.text)
+  for (const entry of entries) await send(wire.stat(entry, isKnownByTime))
   // A packet without a stat says that there are no more.
   await send(Buffer.alloc(0))
   await Promise.all(Array.from({ length: filesAtOnce }, answer))
