@@ -59,9 +59,10 @@ async function killInTheMiddle(runId: string, mark: string) {
   await eventually(async () => expect(await taxiway.log(runId)).toMatch(said), 60_000)
   await own.kill()
   isAway = true
-  const back = sleep(awayMs).then(() => own.restart())
-  const waiting = await taxiway.waitRun(runId, (run) => run.waiting?.for === 'retry' || isOver(run), awayMs)
-  await back
+  const atLeast = sleep(awayMs)
+  const waiting = await taxiway.waitRun(runId, (run) => run.waiting?.for === 'retry' || isOver(run), 30_000)
+  await atLeast
+  await own.restart()
   isAway = false
   return waiting
 }
