@@ -42,6 +42,13 @@ async function entries(context: BuildContext): Promise<Record<string, string>> {
 const dockerfileOf = async (context: BuildContext) =>
   (await buffer(Readable.from(context.read(context.dockerfile)))).toString()
 
+test('what other tools take for a Dockerfile is named where there is none', async () => {
+  rmSync(join(folder, 'Dockerfile'))
+  put('Containerfile', 'FROM scratch\n')
+  const message = 'Dockerfile (there is a Containerfile: name it with dockerfile) is not in the commit.'
+  expect(await pack()).toMatchObject({ reason: { code: 'file_not_found', message } })
+})
+
 test('links are packed as links and never read through', async () => {
   put('src/a.txt', 'a')
   symlinkSync('/etc/passwd', join(folder, 'passwd'))

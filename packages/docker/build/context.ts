@@ -99,12 +99,21 @@ async function findDockerfile(whole: Folder, subfolder: string, dockerfile: stri
     const fromTop = await readInside(whole, posix.normalize(dockerfile), maxDockerfileKb)
     if (fromTop.ok) [text, at] = [fromTop, posix.normalize(dockerfile)]
   }
-  if (!text.ok) return text
+  if (!text.ok) return text.reason.code === 'file_not_found' ? notFound(whole, path) : text
   const words = text.value.content.toString('utf8')
   const checked = checkDockerfile(words)
   if (!checked.ok) return checked
   const content = checked.value === words ? text.value.content : Buffer.from(checked.value)
   return done({ path: at, content, timeMs: text.value.timeMs })
+}
+
+/** Names what other tools take for a Dockerfile, too, if one lies in its place. */
+async function notFound(whole: Folder, path: string): Promise<Outcome<never>> {
+  for (const name of ['Containerfile', 'dockerfile']) {
+    const near = await readInside(whole, posix.join(posix.dirname(path), name), maxDockerfileKb)
+    if (near.ok) return refuse('file_not_found', { path: `${path} (there is a ${name}: name it with dockerfile)` })
+  }
+  return refuse('file_not_found', { path })
 }
 
 /** Holds the folder open, or closes it when it can't be packed. */
