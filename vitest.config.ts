@@ -6,7 +6,7 @@ const workers = 4
 const real = {
   environment: 'node' as const,
   execArgv: ['--expose-gc'],
-  setupFiles: ['test/world/work-time.ts', 'test/world/own-redis.ts'],
+  setupFiles: ['test/world/work-time.ts', 'test/world/own-redis.ts', 'test/world/seed.ts'],
   testTimeout: 180_000,
   hookTimeout: 180_000,
 }
@@ -25,6 +25,7 @@ export default defineConfig({
         test: {
           environment: 'node',
           name: 'unit',
+          setupFiles: ['test/world/seed.ts'],
           include: ['packages', 'services', 'deploy', 'test/faults']
             .map((name) => `${name}/**/*.test.ts`)
             .concat('test/*.test.ts'),

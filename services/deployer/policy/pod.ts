@@ -55,13 +55,15 @@ const freeKeys = ['nodeSelector', 'matchLabels', 'limits', 'requests']
 const powers =
   /^(host(Network|PID|IPC|Path|Port|Process)|nodeName|privileged|allowPrivilegeEscalation|procMount|sysctls|ephemeralContainers|serviceAccount(Name|Token)|automountServiceAccountToken)$/
 
+/** What these say where they give nothing. */
+const ordinary: Record<string, unknown> = { procMount: 'Default', serviceAccountName: 'default' }
+
 /** The last wall: what gives power stands nowhere else either, in whatever shape the rest is. Where it may stand it was looked at above. */
 function misplacedObjection(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   for (const [key, inner] of Object.entries(value)) {
     if (freeKeys.includes(key)) continue
-    const isHarmless =
-      !inner || inner === 'Default' || inner === 'default' || (Array.isArray(inner) && inner.length === 0)
+    const isHarmless = !inner || inner === ordinary[key] || (Array.isArray(inner) && inner.length === 0)
     if (powers.test(key) && !isHarmless) return `${key} not allowed`
     const found = misplacedObjection(inner)
     if (found) return found
