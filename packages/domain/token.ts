@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { words } from './schemas.ts'
 
 /** read: look at repositories and runs. write: cancel and re-run. admin: all. */
 export const scopes = ['read', 'write', 'admin'] as const
@@ -8,7 +9,7 @@ export type Scope = (typeof scopes)[number]
 export const Token = Type.Object({
   id: Type.String(),
   name: Type.String(),
-  scope: Type.Unsafe<Scope>(Type.Enum([...scopes])),
+  scope: words(scopes),
   createdAt: Type.String(),
   expiresAt: Type.Optional(Type.String()),
 })

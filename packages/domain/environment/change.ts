@@ -1,10 +1,10 @@
 import Type from 'typebox'
+import { words } from '../schemas.ts'
 
 /** What people change in an environment between two releases, and what is noted there. */
 export const changeKinds = ['scale', 'restart', 'drift', 'correct'] as const
 /** waiting: a deployer carries it out as soon as nothing is rolled out. done, refused: it has. noted: nobody asked for it. */
 export const changeStates = ['waiting', 'done', 'refused', 'noted'] as const
-const words = <const T extends readonly string[]>(list: T) => Type.Unsafe<T[number]>(Type.Enum([...list] as string[]))
 
 /** A change of an environment, as it is kept and as the API answers it. */
 export const Change = Type.Object(

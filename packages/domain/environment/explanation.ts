@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { oneLine } from '../reason.ts'
+import { words } from '../schemas.ts'
 
 /** What kept a release from being healthy, as one word for programs. */
 export const causes = [
@@ -40,7 +41,7 @@ export const Explanation = Type.Object(
     workload: Type.String({ description: 'Like Deployment/web.' }),
     pod: Type.Optional(Type.String()),
     container: Type.Optional(Type.String()),
-    cause: Type.Enum([...causes] as string[]) as unknown as Type.TUnsafe<Cause>,
+    cause: words(causes),
     text: Type.String({ description: 'One sentence without a full stop.' }),
     exitCode: Type.Optional(Type.Integer()),
     log: Type.Optional(Type.Array(Type.String(), { description: 'The last lines of the container, oldest first.' })),

@@ -1,6 +1,8 @@
+import Type from 'typebox'
 import type { PlannedEnvironment } from '../plan/environment.ts'
 import { oneLine } from '../reason.ts'
 import type { RunRelease } from '../run/parts.ts'
+import { When } from '../schemas.ts'
 import type { EnvironmentRules, Hold } from './environment.ts'
 import { clockText, nextOpening, type Schedule } from './windows.ts'
 
@@ -18,11 +20,8 @@ export interface Gate {
   until?: string
 }
 /** Who let a release begin. */
-export interface RunApproval {
-  environment: string
-  who: string
-  at: string
-}
+export const RunApproval = Type.Object({ environment: Type.String(), who: Type.String(), at: When })
+export type RunApproval = Type.Static<typeof RunApproval>
 /** What decides whether a release may begin now. */
 export interface GateFacts {
   run: { approvals?: readonly RunApproval[]; gate?: Gate }

@@ -1,15 +1,20 @@
-import type { Gate, RunApproval } from '../environment/gate.ts'
+import Type from 'typebox'
+import { type Gate, RunApproval } from '../environment/gate.ts'
 import type { RepositoryId, RunId, Sha } from '../ids.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { Reason } from '../reason.ts'
+import { ReasonSchema, When, words } from '../schemas.ts'
 import type { PlanEvent, RollOutEvent } from './cause.ts'
 import {
   buildStages,
-  type RunArtifact,
+  RunArtifact,
   type RunImage,
-  type RunJob,
+  RunJob,
   type RunRelease,
-  type RunTest,
+  RunTest,
+  ShownImage,
+  ShownRelease,
+  ShownStage,
   type Stage,
 } from './parts.ts'
 
@@ -31,44 +36,62 @@ export const moves = {
 export type RunState = keyof typeof moves
 export const runStates = Object.keys(moves) as RunState[]
 export const isTerminal = (state: RunState): boolean => moves[state].length === 0
-/** What a person asked for: the run that made it, and for a promotion or rollback the release that is given again. */
-export interface RunAsked {
-  who: string
-  runId: RunId
-  number: number
-  environment?: string
-  generation?: number
-}
-
-/** Where a run of a pull request comes from. */
-export interface PullRequest {
-  number: number
-  /** Branch that it wants into. */
-  base: string
-  /** From another repository than the one it wants into. */
-  fork: boolean
-}
-
-/** One execution of a pipeline for one commit, as the record holds it. */
-export interface Run {
-  id: RunId
+/** A run of one pipeline for one commit, as it is shown. */
+export const ShownRun = Type.Object({
+  id: Type.Unsafe<RunId>(Type.String()),
   /** Per repository, from 1. */
-  number: number
+  number: Type.Integer(),
   /** Order of intake over all runs: newer pushes have larger ones. */
-  sequence: number
+  sequence: Type.Integer(),
+  repo: Type.Unsafe<RepositoryId>(Type.String({ description: 'Id of the repository.' })),
+  repository: Type.String({ description: 'owner/name' }),
+  event: Type.Unsafe<PlanEvent | 'rerun' | RollOutEvent>(Type.String()),
+  sha: Type.Unsafe<Sha>(Type.String()),
+  branch: Type.String(),
+  tag: Type.Optional(Type.String()),
+  /** Where a run of a pull request comes from: the branch that it wants into, and whether it is another repository's. */
+  pullRequest: Type.Optional(Type.Object({ number: Type.Integer(), base: Type.String(), fork: Type.Boolean() })),
+  /** False for code that no member has approved: it gets no secrets and is never deployed. */
+  trusted: Type.Optional(Type.Boolean()),
+  /** Values of a manual run. */
+  inputs: Type.Optional(Type.Record(Type.String(), Type.String())),
+  cancelRequestedBy: Type.Optional(Type.String()),
+  message: Type.String(),
+  author: Type.String(),
+  state: words(runStates),
+  reason: Type.Optional(ReasonSchema),
+  /** What a person should know though it changes no verdict. */
+  notes: Type.Optional(Type.Array(ReasonSchema)),
+  approvals: Type.Optional(Type.Array(RunApproval)),
+  asked: Type.Optional(
+    Type.Object(
+      {
+        who: Type.String(),
+        runId: Type.Unsafe<RunId>(Type.String({ description: 'The run whose images it has.' })),
+        number: Type.Integer({ description: 'Of that run.' }),
+        environment: Type.Optional(Type.String({ description: 'Where the release was promoted from.' })),
+        generation: Type.Optional(Type.Integer({ description: 'The release that is given again.' })),
+      },
+      { description: 'A promotion, a deploy by hand or a rollback: who asked for what.' },
+    ),
+  ),
+  attempt: Type.Integer(),
+  createdAt: When,
+  startedAt: Type.Optional(When),
+  finishedAt: Type.Optional(When),
+  stages: Type.Array(ShownStage),
+  images: Type.Array(ShownImage),
+  tests: Type.Optional(Type.Array(RunTest)),
+  artifacts: Type.Optional(Type.Array(RunArtifact)),
+  releases: Type.Array(ShownRelease),
+  jobs: Type.Optional(Type.Array(RunJob)),
+})
+type ShownRun = Type.Static<typeof ShownRun>
+
+/** The same as the record holds it. */
+export interface Run extends ShownRun {
   /** Rises with every write; the compare in compare-and-set. */
   version: number
-  repo: RepositoryId
-  repository: string
-  event: PlanEvent | 'rerun' | RollOutEvent
-  sha: Sha
-  branch: string
-  tag?: string
-  pullRequest?: PullRequest
-  /** False for code that no member has approved: it gets no secrets and is never deployed. */
-  trusted?: boolean
-  /** Values of a manual run. */
-  inputs?: Record<string, string>
   /** Where its push moved the branch from, */
   before?: Sha
   /** and whether that lost commits: the branch was set back. */
@@ -76,13 +99,6 @@ export interface Run {
   /** Files that changed, if the git host told all of them. */
   changed?: string[]
   defaultBranch?: string
-  message: string
-  author: string
-  state: RunState
-  reason?: Reason
-  /** What a person should know though it changes no verdict. */
-  notes?: (Reason & { test?: string })[]
-  attempt: number
   /** Who works on it now; only that one may write. */
   holder?: string
   worker?: string
@@ -92,7 +108,6 @@ export interface Run {
   retries: number
   /** Nobody takes it before: its last try met such a fault. */
   retryAt?: string
-  cancelRequestedBy?: string
   /** The newer run that wants its place. */
   supersededBy?: string
   /** Where it waits before an environment; then nobody holds it. */
@@ -101,19 +116,11 @@ export interface Run {
   gatesPassed?: number
   /** How long it waited at them, in milliseconds. */
   gatedMs?: number
-  approvals?: RunApproval[]
-  /** Who wants what an earlier run made in an environment. */
-  asked?: RunAsked
   plan?: Plan
+  notes?: (Reason & { test?: string })[]
   stages: Stage[]
   images: RunImage[]
-  tests?: RunTest[]
-  artifacts?: RunArtifact[]
   releases: RunRelease[]
-  jobs?: RunJob[]
-  createdAt: string
-  startedAt?: string
-  finishedAt?: string
 }
 
 /** What intake knows of a new run; number, sequence and version come from the record. */
