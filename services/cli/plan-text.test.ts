@@ -3,7 +3,7 @@ import { makePlan } from '@taxiway/domain/plan/plan.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
 import { expect, test } from 'vitest'
-import { planLines, problemLines } from './plan-text.ts'
+import { planLines, refusalLines } from './plan-text.ts'
 
 test('a plan is a short list, with what is out of the ordinary', () => {
   const plan = makePlan(
@@ -42,7 +42,7 @@ test('all that is wrong is told in the form of compilers, each with its line', a
   const text = 'version: 1\nimages: { web: {} }\ntest:\n  unit: { run: [x], timout: 1m }\n  lint: { run: [3.10] }\n'
   const read = await readPipelineFile(text)
   if (read.ok) throw new Error('it is valid')
-  expect(problemLines(read, 'a/.taxiway.yaml', text)).toEqual([
+  expect(refusalLines(read, 'a/.taxiway.yaml', text)).toEqual([
     'a/.taxiway.yaml:4:21: test.unit.timout: unknown key, did you mean timeout?',
     '      unit: { run: [x], timout: 1m }',
     '                        ^',
@@ -51,11 +51,11 @@ test('all that is wrong is told in the form of compilers, each with its line', a
     '                    ^',
   ])
   const large = await readPipelineFile('x'.repeat(300_000))
-  expect(!large.ok && problemLines(large, 'a', '')).toEqual(['a: it is larger than 256 KB'])
+  expect(!large.ok && refusalLines(large, 'a', '')).toEqual(['a: it is larger than 256 KB'])
 })
 test('other reasons are told as well', () => {
   const nothing = reason('nothing_to_do')
-  expect(problemLines({ reason: nothing }, 'x', '')).toEqual([`x: ${nothing.message}`])
+  expect(refusalLines({ reason: nothing }, 'x', '')).toEqual([`x: ${nothing.message}`])
 })
 test('components are named in the place of manifests', () => {
   const environment = {

@@ -1,4 +1,4 @@
-import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
+import { type FileProblem, type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
@@ -55,10 +55,13 @@ const durationWords = (ms: number): string => {
   return ms % 60_000 === 0 ? `${ms / 60_000}m` : `${ms / 1000}s`
 }
 
-/** What is wrong with a pipeline file, in the form of compilers: `.taxiway.yaml:7:5: test.unit.timout: unknown key`, and the line. */
-export function problemLines(refused: { reason: Reason } | InvalidFile, file: string, text: string): string[] {
-  if (!('problems' in refused)) return [`${file}: ${refused.reason.message}`]
-  return withExcerpts(refused.problems, text).flatMap(({ line, column, message, excerpt }) => [
+/** What is wrong with a pipeline file: all problems that are known, else the reason. */
+export const refusalLines = (refused: { reason: Reason } | InvalidFile, file: string, text: string): string[] =>
+  'problems' in refused ? problemLines(refused.problems, file, text) : [`${file}: ${refused.reason.message}`]
+
+/** Problems in the form of compilers: `.taxiway.yaml:7:5: test.unit.timout: unknown key`, and the line. */
+export function problemLines(problems: readonly FileProblem[], file: string, text: string): string[] {
+  return withExcerpts(problems, text).flatMap(({ line, column, message, excerpt }) => [
     `${[file, line, column].filter((part) => part !== undefined).join(':')}: ${message}`,
     ...(excerpt?.split('\n').map((one) => `    ${one}`) ?? []),
   ])

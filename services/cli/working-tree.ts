@@ -1,11 +1,12 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
+import { adviceFor } from '@taxiway/domain/pipeline/advice.ts'
 import { misnamedPipeline, pipelineFile } from '@taxiway/domain/pipeline/file-name.ts'
 import { lintContext } from '@taxiway/domain/pipeline/lint-context.ts'
 import { missingIn } from '@taxiway/domain/pipeline/missing.ts'
 import type { Pipeline } from '@taxiway/domain/pipeline/pipeline.ts'
-import { type InvalidFile, invalidFile, locate } from '@taxiway/domain/pipeline/read.ts'
+import { type FileProblem, type InvalidFile, invalidFile, locate } from '@taxiway/domain/pipeline/read.ts'
 import type { PlanContext } from '@taxiway/domain/plan/context.ts'
 import { implyPlan, makePlan, type Plan } from '@taxiway/domain/plan/plan.ts'
 import { variablesOf } from '@taxiway/domain/plan/variables.ts'
@@ -27,6 +28,8 @@ export interface WorkingTree {
 export interface TreePlan {
   plan: Plan
   pipeline?: Pipeline
+  /** What is right as it stands, and likely not meant. */
+  advice?: FileProblem[]
 }
 /** What the plan is asked for. */
 export interface PlanFor {
@@ -75,12 +78,15 @@ export async function planTree(tree: WorkingTree, wanted: PlanFor): Promise<Outc
   if (!read.ok) return read
   // Whoever runs a tree sees what is missing of what is built, and deploys nothing.
   const isLinted = basename(tree.file) === pipelineFile && !wanted.ignoreOn
-  const missing = isLinted ? await missingIn(read.value.pipeline, (path) => isIn(tree.root, path)) : []
+  const has = (path: string) => isIn(tree.root, path)
+  const missing = isLinted ? await missingIn(read.value.pipeline, has) : []
   if (missing.length > 0) return invalidFile(locate(missing, read.value.placeOf))
   const { on, ...rest } = read.value.pipeline
   const pipeline: Pipeline = wanted.ignoreOn || !on ? rest : read.value.pipeline
   const plan = makePlan(pipeline, context)
-  return plan.ok ? done({ plan: plan.value, pipeline }) : plan
+  if (!plan.ok) return plan
+  const advice = isLinted ? locate(await adviceFor(pipeline, has), read.value.placeOf) : []
+  return done({ plan: plan.value, pipeline, ...(advice.length > 0 ? { advice } : {}) })
 }
 
 const isIn = (root: string, path: string): Promise<boolean> =>

@@ -7,7 +7,7 @@ import { type InvalidFile, withExcerpts } from '@taxiway/domain/pipeline/read.ts
 import type { Reason } from '@taxiway/domain/reason.ts'
 import { type PlanEvent, planEvents } from '@taxiway/domain/run/cause.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { planLines, problemLines } from '../plan-text.ts'
+import { planLines, problemLines, refusalLines } from '../plan-text.ts'
 import { findTree, planTree, type WorkingTree } from '../working-tree.ts'
 
 const usage = `Usage: taxiway lint [file] [options]
@@ -45,17 +45,19 @@ export async function lint(args: string[]): Promise<number> {
   const tree = await findTree(process.cwd(), positionals[0])
   const planned = await planTree(tree, { branch: values.branch, event })
   const file = tree.file ? relative(process.cwd(), tree.file) : '.taxiway.yaml'
+  const text = tree.file === undefined ? '' : await readFile(tree.file, 'utf8').catch(() => '')
   if (planned.ok) {
-    const { plan } = planned.value
-    const lines = [headline(tree, file, event, values.branch), ...planLines(plan)]
-    process.stdout.write(values.json ? `${JSON.stringify({ ok: true, plan }, null, 2)}\n` : `${lines.join('\n')}\n`)
+    const { plan, advice = [] } = planned.value
+    const notes = advice.map((one) => ({ ...one, message: `note: ${one.message}` }))
+    const lines = [headline(tree, file, event, values.branch), ...planLines(plan), ...problemLines(notes, file, text)]
+    const json = { ok: true, plan, ...(advice.length > 0 ? { advice: withExcerpts(advice, text) } : {}) }
+    process.stdout.write(values.json ? `${JSON.stringify(json, null, 2)}\n` : `${lines.join('\n')}\n`)
     return exitCodes.good
   }
-  const text = tree.file === undefined ? '' : await readFile(tree.file, 'utf8').catch(() => '')
   if (values.json) process.stdout.write(`${JSON.stringify(asJson(planned, text), null, 2)}\n`)
   else if (tree.file === undefined || isInfrastructure(planned.reason.code))
     process.stderr.write(`${planned.reason.message}\n`)
-  else process.stderr.write(`${problemLines(planned, file, text).join('\n')}\n`)
+  else process.stderr.write(`${refusalLines(planned, file, text).join('\n')}\n`)
   return isInfrastructure(planned.reason.code) ? exitCodes.again : exitCodes.bad
 }
 

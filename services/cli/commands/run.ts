@@ -5,7 +5,7 @@ import type { PlannedImage } from '@taxiway/domain/plan/images.ts'
 import type { Plan } from '@taxiway/domain/plan/plan.ts'
 import type { PlannedTest } from '@taxiway/domain/plan/tests.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { problemLines } from '../plan-text.ts'
+import { refusalLines } from '../plan-text.ts'
 import { buildHere } from '../run/build.ts'
 import { beginSession, type Session } from '../run/session.ts'
 import { testHere } from '../run/test.ts'
@@ -44,7 +44,7 @@ export async function run(args: string[]): Promise<number> {
   const planned = await planTree(tree, { ignoreOn: true })
   if (!planned.ok) {
     const text = tree.file === undefined ? '' : await readFile(tree.file, 'utf8').catch(() => '')
-    const lines = tree.file === undefined ? [planned.reason.message] : problemLines(planned, tree.file, text)
+    const lines = tree.file === undefined ? [planned.reason.message] : refusalLines(planned, tree.file, text)
     process.stderr.write(`${lines.join('\n')}\n`)
     return exitCodes.bad
   }

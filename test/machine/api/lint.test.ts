@@ -88,6 +88,11 @@ test('with the paths of a tree, what the file names and the tree has not is told
       ],
     },
   })
+  const foreign = good.replace('run: [make test]', 'image: node:24\n    run: [sh test.sh]')
+  const files = ['Dockerfile', 'k8s/web.yaml', 'test.sh']
+  expect(await lint({ file: foreign, files }, 'application/json')).toMatchObject({
+    body: { ok: true, advice: [{ line: 6, message: expect.stringContaining('node:24 is no image of this pipeline') }] },
+  })
   expect(await lintTree(['.taxiway.yml', 'Dockerfile'])).toMatchObject({
     body: { ok: false, reason: { code: 'config_misnamed' } },
   })
