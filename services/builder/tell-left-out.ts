@@ -5,10 +5,15 @@ import type { TreeFile } from '@taxiway/git/tree.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 
 /** Says what of the commit builds and tests do not get: nobody should find out by what they ship. */
-export async function tellLeftOut(stage: StageContext, mirror: Mirror, files: readonly TreeFile[]): Promise<void> {
+export async function tellLeftOut(
+  stage: StageContext,
+  mirror: Mirror,
+  files: readonly TreeFile[],
+  { lfs = false }: { lfs?: boolean },
+): Promise<void> {
   const { pointers, submodules } = await leftOut(mirror, files, stage.signal)
   const notes = [
-    ...(pointers.length > 0 ? [reason('pointers_left', { paths: someOf(pointers) })] : []),
+    ...(pointers.length > 0 && !lfs ? [reason('pointers_left', { paths: someOf(pointers) })] : []),
     ...(submodules.length > 0 ? [reason('submodules_left', { paths: someOf(submodules) })] : []),
   ]
   for (const note of notes) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { git } from './git.ts'
+import { makeLargeFiles } from './large-files.ts'
 
 /** One bare repository and what the host knows about it. */
 export interface Repository {
@@ -15,6 +16,8 @@ export interface Repository {
   webhook?: { id: number; url: string; secret: string } | undefined
   /** Pull requests by number, as the REST API shows them. */
   pulls: Map<number, { number: number; state: 'open' | 'closed' }>
+  /** What is in its large file storage. */
+  largeFiles: ReturnType<typeof makeLargeFiles>
   /** The end of the last push: pushes to one repository go one after the other. */
   lastPush: Promise<unknown>
 }
@@ -75,6 +78,7 @@ export async function makeRepository(
     defaultBranch,
     token,
     pulls: new Map(),
+    largeFiles: makeLargeFiles(),
     lastPush: Promise.resolve(),
   }
 }

@@ -16,7 +16,7 @@ import { seed } from './seed.ts'
 import { makeStatuses } from './statuses.ts'
 
 /**
- * Starts a git host on loopback: real bare repositories over smart HTTP, GitHub's signed `push` webhooks, GitHub's commit
+ * Starts a git host on loopback: real bare repositories over smart HTTP, their large files by Git LFS, GitHub's signed `push` webhooks, GitHub's commit
  * statuses under /api/v3, and faults on demand.
  */
 export async function startGitHost({ folder, port = 0, say = () => undefined }: GitHostOptions) {
@@ -53,6 +53,7 @@ export async function startGitHost({ folder, port = 0, say = () => undefined }: 
     if (!mayEnter(repository, request.headers.authorization)) {
       return void response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end('Authentication required')
     }
+    if (rest.startsWith('/info/lfs/')) return repository.largeFiles.serve(request, response, rest)
     const changed = await serveGit(request, response, { root, repository, rest, query: search.slice(1) })
     const events = await Promise.all(changed.map((change) => pushEvent(repository, change)))
     for (const event of events) say(`push to ${repository.fullName}: ${event.ref} is ${event.after.slice(0, 7)}`)

@@ -103,6 +103,9 @@ const Checkout = Type.Object(
     tags: Type.Optional(
       Type.Boolean({ description: 'Brings the tags that lead to commits of the history. Default: false.' }),
     ),
+    lfs: Type.Optional(
+      Type.Boolean({ description: 'Fetches the files of Git LFS in the place of their pointers. Default: false.' }),
+    ),
   },
   { ...strict, minProperties: 1, description: 'What else of the repository builds get.' },
 )

@@ -73,7 +73,12 @@ export const runReasons = {
   pointers_left: code(
     400,
     (p: { paths: string }) =>
-      `${p.paths}: Git LFS pointers, which Taxiway does not fetch. Builds and tests get the pointers, not what they stand for.`,
+      `${p.paths}: Git LFS pointers, which are only fetched with "checkout: { lfs: true }" in .taxiway.yaml. Builds and tests get the pointers, not what they stand for.`,
+  ),
+  large_file_missing: code(
+    400,
+    (p: { path: string; detail: string }) =>
+      `${p.path}: its content is not in Git LFS (${p.detail}). Push it with git lfs push --all.`,
   ),
   submodules_left: code(
     400,

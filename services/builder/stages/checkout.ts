@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '@taxiway/chassis/config.ts'
 import { dockerfileStages } from '@taxiway/docker/build/dockerfile.ts'
@@ -19,13 +18,13 @@ import { asksToSkip, matchesName } from '@taxiway/domain/trigger.ts'
 import { changedFiles } from '@taxiway/git/changes.ts'
 import { commitOf } from '@taxiway/git/commit.ts'
 import type { FetchOrder, Mirror } from '@taxiway/git/fetch-order.ts'
-import { bringHistory } from '@taxiway/git/history/history.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { exportTree, readBlob, type TreeFile } from '@taxiway/git/tree.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { patienceOf } from '@taxiway/yaml/parse.ts'
 import { readPipelineFile } from '@taxiway/yaml/pipeline-file.ts'
+import { bringAsked } from '../bring-asked.ts'
 import { keepTimes } from '../file-times.ts'
 import { tellLeftOut } from '../tell-left-out.ts'
 import type { Tree } from '../tree.ts'
@@ -75,9 +74,7 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
     readBlob(mirror.value, run.sha, pipelineFile, { maxBytes: maxConfigBytes, signal }),
   ])
   if (!files.ok) return files
-  const times = await keepTimes(`${folder}.times`, files.value, Date.now())
   deps.workspace.isWhole()
-  await tellLeftOut(stage, mirror.value, files.value)
   const plan = run.plan
     ? done(run.plan)
     : // What is opened as a pull request asks by its newest commit; a person who runs it again asks for more.
@@ -90,28 +87,20 @@ export async function checkout(stage: StageContext, deps: CheckoutDeps): Promise
         })
   if (!plan.ok) return plan
   if (!run.plan) await stage.record({ type: 'planned', plan: plan.value })
-  const brought = await bringGit({ ...order, sha: run.sha }, folder, plan.value)
+  await tellLeftOut(stage, mirror.value, files.value, plan.value.checkout ?? {})
+  const checkedOut = { order: { ...order, sha: run.sha }, mirror: mirror.value, folder, plan: plan.value }
+  const brought = await bringAsked({ ...checkedOut, files: files.value })
   if (!brought.ok) return brought
+  const times = await keepTimes(`${folder}.times`, brought.value, Date.now())
   log.say(`commit ${run.sha.slice(0, 12)} of ${refOf(run)}: ${plan.value.ignored ?? summary(plan.value)}`)
   return done({
     folder,
     plan: plan.value,
     url: repository.url,
-    files: files.value,
+    files: brought.value,
     times,
     ...(file.ok ? { pipeline: digestOf(file.value) } : {}),
   })
-}
-
-/** Gives the files a `.git`, if the plan asks for one; what an earlier run had goes. */
-async function bringGit(order: FetchOrder, folder: string, plan: Plan): Promise<Outcome<void>> {
-  const history = plan.ignored ? undefined : plan.checkout?.history
-  if (!history) return done(await rm(join(folder, '.git'), { recursive: true, force: true }))
-  const brought = await bringHistory(order, folder, history)
-  if (!brought.ok) return brought
-  const { commits, tags } = brought.value
-  order.onLine?.(`.git holds ${commits} commit(s) and ${tags} tag(s)`)
-  return done(undefined)
 }
 
 const digestOf = (content: Buffer) => `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest

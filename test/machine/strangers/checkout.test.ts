@@ -54,3 +54,23 @@ test('who does not ask for it finds no .git, also where an earlier run had one, 
   expect(run).toMatchObject({ state: 'failed', reason: { code: 'build_failed' } })
   expect(run.reason.message).toContain('.git is there only with "checkout: { history: full, tags: true }"')
 })
+
+test('files of Git LFS are in the image when asked for, else named with the way to get them', async () => {
+  const { largeFiles } = images.world.host.repository(images.world.repository.name)
+  const files = { 'model.bin': largeFiles.put('the model'), Dockerfile: 'FROM busybox:stable\nCOPY model.bin /\n' }
+  const look = { images: { web: {} }, test: { unit: { run: ['cat /model.bin'] } } }
+  const without = await images.run(look, files)
+  expect(without.log).toContain('model.bin: Git LFS pointers, which are only fetched with "checkout: { lfs: true }"')
+  expect(without.log).toMatch(/^oid sha256:/m)
+  expect(JSON.stringify(without.run.notes)).toContain('pointers_left')
+  const { run, log } = await images.run({ ...look, checkout: { lfs: true } })
+  expect([run.state, run.notes]).toEqual(['succeeded', undefined])
+  expect(log).toMatch(/^the model$/m)
+  const missing = await images.run(
+    { ...look, checkout: { lfs: true } },
+    {
+      'model.bin': files['model.bin'].replace(/sha256:../, 'sha256:ff'),
+    },
+  )
+  expect(missing.run).toMatchObject({ state: 'failed', reason: { code: 'large_file_missing' } })
+})
