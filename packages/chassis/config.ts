@@ -91,7 +91,7 @@ export const variables = {
   TAXIWAY_RETRY_BASE_MS: { default: '1000', help: 'First pause, in milliseconds, before a status is sent again.' },
   TAXIWAY_RETRY_PAUSES_MS: {
     default: '1000,3000,10000,30000,90000',
-    help: 'Pauses, in milliseconds (comma-separated), after which a run whose git host, registry, engine or cluster was away is tried again; other faults of the infrastructure after the first only.',
+    help: 'Pauses, in milliseconds (comma-separated), after which a run whose git host, registry, engine or cluster was away is tried again, but not before it says (Retry-After of git hosts; of registries, as far as the words that an engine passes on tell it); other faults of the infrastructure after the first only.',
   },
   TAXIWAY_SWEEP_MS: {
     default: '30000',

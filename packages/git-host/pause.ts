@@ -1,3 +1,5 @@
+import { retryAfterMs } from '@taxiway/domain/retry-after.ts'
+
 const longestMs = 3_600_000
 
 /**
@@ -5,11 +7,8 @@ const longestMs = 3_600_000
  * reset of an exhausted limit (docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api). Undefined when it asks for none.
  */
 export function pauseOf(headers: Headers, nowMs: number): number | undefined {
-  const after = headers.get('retry-after')?.trim()
-  if (after) {
-    const ms = /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - nowMs
-    if (!Number.isNaN(ms)) return Math.min(Math.max(ms, 0), longestMs)
-  }
+  const afterMs = retryAfterMs(headers.get('retry-after') ?? '', nowMs)
+  if (afterMs !== undefined) return Math.min(afterMs, longestMs)
   const reset = headers.get('x-ratelimit-reset') ?? ''
   if (headers.get('x-ratelimit-remaining') === '0' && /^\d+$/.test(reset))
     return Math.min(Math.max(Number(reset) * 1000 - nowMs, 1000), longestMs)

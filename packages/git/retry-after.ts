@@ -1,10 +1,7 @@
-/**
- * How long the git host asks not to be asked again (RFC 9110, Retry-After: seconds or a date), out of what git traced of its
- * answers; undefined when it says nothing.
- */
+import { retryAfterMs as afterMs } from '@taxiway/domain/retry-after.ts'
+
+/** How long the git host asks not to be asked again (ms), out of what git traced of its answers; undefined when it says nothing. */
 export function retryAfterMs(trace: string, nowMs: number): number | undefined {
-  const value = [...trace.matchAll(/Recv header: retry-after:(.*)$/gim)].at(-1)?.[1]?.trim()
-  if (!value) return undefined
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs
-  return Number.isFinite(ms) && ms > 0 ? ms : undefined
+  const value = [...trace.matchAll(/Recv header: retry-after:(.*)$/gim)].at(-1)?.[1]
+  return afterMs(value ?? '', nowMs) || undefined
 }

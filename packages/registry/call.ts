@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { retryAfterMs } from '@taxiway/domain/retry-after.ts'
+
 /** Name and password for a registry. */
 export interface RegistryAuth {
   username: string
@@ -17,6 +20,9 @@ export interface RegistryRequest {
 export type RegistryCall = (request: RegistryRequest) => Promise<Response>
 
 const callMs = 20_000
+/** A registry that asks for patience (Retry-After) is asked so often in all, and waited for so long at most. */
+const mostTries = 3
+const longestWaitMs = 30_000
 /** Kinds of manifest that we can do something with. */
 const manifestTypes = [
   'application/vnd.oci.image.index.v1+json',
@@ -54,17 +60,27 @@ export function makeRegistryCall(host: string, auth: RegistryAuth | undefined, s
       ...(body ? { body: body as Uint8Array<ArrayBuffer> } : {}),
       signal: AbortSignal.any([AbortSignal.timeout(callMs), ...(signal ? [signal] : [])]),
     })
+  const patiently: FetchOnce = async (...request) => {
+    for (let tries = 1; ; tries++) {
+      const answer = await fetchOnce(...request)
+      const isBusy = answer.status === 429 || answer.status === 503
+      const waitMs = isBusy ? retryAfterMs(answer.headers.get('retry-after') ?? '', Date.now()) : undefined
+      if (waitMs === undefined || waitMs > longestWaitMs || tries >= mostTries) return answer
+      await answer.body?.cancel()
+      await sleep(waitMs, undefined, signal ? { signal } : {})
+    }
+  }
   return async function call(request) {
     const url = new URL(request.path, origin).href
     if (new URL(url).origin !== origin) throw new Error(`registry ${host} leads to another place`)
     const scope = `repository:${request.repository}:${request.method === 'POST' || request.method === 'PUT' ? 'pull,push' : 'pull,delete'}`
-    const first = await fetchOnce(request, url, tokens.get(scope) ?? basic)
+    const first = await patiently(request, url, tokens.get(scope) ?? basic)
     const challenge = /^Bearer (.+)$/i.exec(first.headers.get('www-authenticate') ?? '')?.[1]
     if (first.status !== 401 || !challenge) return first
     const token = await askToken(challenge, scope, { basic, origin, fetchOnce })
     if (!token) return first
     tokens.set(scope, `Bearer ${token}`)
-    return fetchOnce(request, url, `Bearer ${token}`)
+    return patiently(request, url, `Bearer ${token}`)
   }
 }
 

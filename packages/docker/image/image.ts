@@ -13,7 +13,7 @@ import {
   within,
 } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
-import { registryFailure } from './registry-failure.ts'
+import { registryAway, registryFailure } from './registry-failure.ts'
 
 /** A parsed image reference; without a registry in it, Docker Hub is meant. */
 export interface ImageReference {
@@ -93,7 +93,7 @@ export async function pullImage(
 function explainPull(message: string, image: string, registry: string): Outcome<never> {
   if (isDiskFull(message)) return refuse('disk_full', { where: 'the Docker engine' })
   const known = registryFailure(message, image, registry)
-  return known ? { ok: false, reason: known } : refuse('registry_unavailable', { registry, detail: message })
+  return { ok: false, reason: known ?? registryAway(message, registry) }
 }
 
 /** Is the image in the engine, under this name or id? */

@@ -14,6 +14,7 @@ import {
 } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
 import { authHeader, isAuthFailure, parseImageReference, removeImage } from './image.ts'
+import { registryAway } from './registry-failure.ts'
 
 /** What is pushed where. */
 export interface PushOrder {
@@ -80,7 +81,9 @@ async function tryPush(
     const fault = engineFault(new Error(pushed.failure), { midWork: true })
     if (fault?.code === 'disk_full') return { ok: false, reason: fault }
     const detail = oneLine(pushed.failure, 300).replace(/\.$/, '')
-    if (attempt >= tries || pushed.isTriedAgain) return refuse('registry_unavailable', { registry, detail })
+    const away = registryAway(pushed.failure, registry)
+    // One that says when is not asked before.
+    if (attempt >= tries || pushed.isTriedAgain || away.retryAfterMs) return { ok: false, reason: away }
     await tell(order, `push failed, trying again: ${detail}`)
     await pause(firstDelayMs * 2 ** attempt * (0.5 + Math.random() / 2), signal)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { registryFailure } from './registry-failure.ts'
+import { registryAway, registryFailure } from './registry-failure.ts'
 
 const image = 'registry.example.com/node:24'
 const head = 'Head "https://registry.example.com/v2/node/manifests/24"'
@@ -48,6 +48,15 @@ test("the registry's words are in the reason", () => {
   expect(registryFailure(words, image, 'registry.example.com')?.message).toBe(
     `Registry registry.example.com failed: ${words}.`,
   )
+})
+
+test('when a registry says in its words shall be asked again, it is', () => {
+  const words = 'toomanyrequests: retry-after: 12.5s, allowed: 44000/minute'
+  expect(registryFailure(words, image, 'registry.example.com')).toMatchObject({
+    code: 'registry_unavailable',
+    retryAfterMs: 12_500,
+  })
+  expect(registryAway('toomanyrequests: slow down', 'registry.example.com')).not.toHaveProperty('retryAfterMs')
 })
 
 test('the name of an image is no word of the registry', () => {

@@ -1,9 +1,9 @@
 import type { Work } from '@taxiway/domain/environment/work.ts'
-import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'
 import { authHeader, imageExists, parseImageReference, pullImage } from '../image/image.ts'
-import { registryFailure } from '../image/registry-failure.ts'
+import { registryAway, registryFailure } from '../image/registry-failure.ts'
 import type { Workload } from './pod.ts'
 
 /** The engine, and who it is to its registries. */
@@ -35,7 +35,7 @@ export async function checkImage(
     const known = registryFailure(detail, image, registry)
     if (known) return { ok: false, reason: known }
     if (hasStatus(error, 401, 403)) return refuse('registry_auth_failed', { registry, image })
-    return refuse('registry_unavailable', { registry, detail: oneLine(detail, 300).replace(/\.$/, '') })
+    return { ok: false, reason: registryAway(detail, registry) }
   }
 }
 

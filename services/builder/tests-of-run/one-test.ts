@@ -48,7 +48,8 @@ function resultOf(
 ): Pick<RunTest, 'state' | 'flaky' | 'allowed' | 'reason'> {
   if (outcome.ok) return { state: 'passed', ...(tries > 1 ? { flaky: true } : {}) }
   const isAllowed = planned.allowFailure && !isInfrastructure(outcome.reason.code)
-  return { state: 'failed', reason: outcome.reason, ...(isAllowed ? { allowed: true } : {}) }
+  const { code, message } = outcome.reason
+  return { state: 'failed', reason: { code, message }, ...(isAllowed ? { allowed: true } : {}) }
 }
 
 async function tryOnce(order: OneTest, isLast: boolean): Promise<{ outcome: Outcome<void>; report?: Report }> {

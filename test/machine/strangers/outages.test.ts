@@ -83,6 +83,21 @@ test('a base image whose registry asks for patience is no fault of the code', as
   expect(run.reason.message).toContain('429 Too Many Requests')
 })
 
+test('a registry that says when to come back is asked again then', async () => {
+  const errors = [{ code: 'TOOMANYREQUESTS', message: 'retry-after: 4s, allowed: 44000/minute' }]
+  answering = (asked, answer) => {
+    asked.resume()
+    answer.writeHead(asked.url === '/v2/' ? 200 : 429, { 'content-type': 'application/json' })
+    answer.end(JSON.stringify({ errors }))
+  }
+  const unit = { image: `${registry}/node:24`, run: ['true'] }
+  const text = JSON.stringify({ version: 1, test: { unit } })
+  const id = (await images.world.push({ '.taxiway.yaml': text }, 'Test elsewhere')).runId
+  const waiting = (await until(id, waits)).waiting
+  expect(waiting.message).toContain('retry-after: 4s')
+  expect(Date.parse(waiting.until) - Date.now()).toBeGreaterThan(2000)
+})
+
 test('a base image that is not there is, at once', async () => {
   answering = forwarding
   const run = await until(await push(`FROM ${registry}/no-such-image:24\n`), isOver)
