@@ -6,7 +6,7 @@ const workers = 4
 const real = {
   environment: 'node' as const,
   execArgv: ['--expose-gc'],
-  setupFiles: ['test/world/work-time.ts', 'test/world/own-redis.ts', 'test/world/seed.ts'],
+  setupFiles: ['test/world/runner/work-time.ts', 'test/world/runner/own-redis.ts', 'test/world/runner/seed.ts'],
   testTimeout: 180_000,
   hookTimeout: 180_000,
 }
@@ -18,14 +18,14 @@ const real = {
 export default defineConfig({
   test: {
     maxWorkers: workers,
-    globalSetup: 'test/world/set-up.ts',
-    reporters: ['default', './test/world/slowest.ts'],
+    globalSetup: 'test/world/runner/set-up.ts',
+    reporters: ['default', './test/world/runner/slowest.ts'],
     projects: [
       {
         test: {
           environment: 'node',
           name: 'unit',
-          setupFiles: ['test/world/seed.ts'],
+          setupFiles: ['test/world/runner/seed.ts'],
           include: ['packages', 'services', 'deploy', 'test/faults']
             .map((name) => `${name}/**/*.test.ts`)
             .concat('test/*.test.ts'),

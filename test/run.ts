@@ -32,7 +32,7 @@ const folder = mkdtempSync(join(tmpdir(), 'taxiway-results-'))
 const env = { ...process.env, ...(values.cluster ? { TAXIWAY_LOCAL_KUBERNETES: String(values.cluster) } : {}) }
 
 const file = join(folder, 'results.json')
-const reporters = ['default', './test/world/slowest.ts', 'json'].map((reporter) => `--reporter=${reporter}`)
+const reporters = ['default', './test/world/runner/slowest.ts', 'json'].map((reporter) => `--reporter=${reporter}`)
 const which = projects.flatMap((project) => ['--project', project])
 const args = ['run', ...which, ...reporters, `--outputFile.json=${file}`, ...others]
 const ran = spawnSync('vitest', args, { stdio: ['ignore', 'inherit', 'inherit'], env })

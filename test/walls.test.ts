@@ -79,3 +79,15 @@ test('the check itself sees a service that reaches into another', () => {
   expect(isAllowed('packages/domain', 'packages/domain/run/run.ts', '@taxiway/store/runs/runs.ts')).toBe(false)
   expect(isAllowed('services/api', 'services/api/app.ts', 'ioredis')).toBe(false)
 })
+
+test('no file is longer than 300 lines, and no folder has more than 25 files side by side', () => {
+  const files = globSync('{packages,services,test,deploy}/**/*', { cwd: root, withFileTypes: true })
+    .filter((one) => one.isFile() && !one.parentPath.includes('node_modules'))
+    .map((one) => relative(root, join(one.parentPath, one.name)))
+  const long = files.filter(
+    (file) => file.endsWith('.ts') && readFileSync(join(root, file), 'utf8').trimEnd().split('\n').length > 300,
+  )
+  expect(long).toEqual([])
+  const folders = Map.groupBy(files, (file) => dirname(file))
+  expect([...folders].filter(([, beside]) => beside.length > 25).map(([folder]) => folder)).toEqual([])
+})

@@ -75,3 +75,9 @@ export function clusterScene() {
   })
   return scene
 }
+
+/** The host and port that an image's name begins with. */
+export function registryOf(image: string): { host: string; port: number } {
+  const { hostname, port } = new URL(`http://${image}`)
+  return { host: hostname, port: Number(port) }
+}

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { deployment, makeWork, successOf, type TestPlace } from '../../contracts/target.ts'
 import { startProxy } from '../../faults/proxy.ts'
 import { type Denials, denyIn } from '../../world/admission.ts'
-import { clusterScene, configMap, failureOf, wait } from '../../world/cluster-scene.ts'
+import { clusterScene, configMap, failureOf, registryOf, wait } from '../../world/cluster-scene.ts'
 
 const scene = clusterScene()
 
@@ -29,12 +29,7 @@ async function make(place: TestPlace, path: string, body: object): Promise<void>
   const made = successOf(await scene.cluster.call({ method: 'POST', path: `${inside}/${path}`, body }, wait()))
   expect([made.status, made.status === 201 ? '' : made.body]).toEqual([201, ''])
 }
-/** The host and port that an image's name begins with, */
-function registryOf(image: string): { host: string; port: number } {
-  const { hostname, port } = new URL(`http://${image}`)
-  return { host: hostname, port: Number(port) }
-}
-/** and the good image at another one, of this machine. */
+/** The good image at another registry, of this machine. */
 const goodAt = ({ port }: { port: number }) => [`127.0.0.1:${port}`, ...scene.good.split('/').slice(1)].join('/')
 const running = (command: string) => ({ command: ['sh', '-c', command] })
 const limits = (memory: string) => ({ resources: { limits: { memory }, requests: { memory } } })

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { TestProject } from 'vitest/node'
-import { ensureBaseImages } from '../../deploy/local/base-images.ts'
-import { startLocal } from '../../deploy/local/start.ts'
+import { ensureBaseImages } from '../../../deploy/local/base-images.ts'
+import { startLocal } from '../../../deploy/local/start.ts'
 
 const machine = ['engine', 'registry'] as const
 /** What the files of a project share. Redis is not among it: each file has its own (own-redis.ts). */

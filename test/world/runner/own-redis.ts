@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { startRedis } from '../../deploy/local/redis.ts'
+import { startRedis } from '../../../deploy/local/redis.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-redis-'))
 const redis = await startRedis({ folder, say: () => {} }, { fresh: true })
