@@ -149,7 +149,7 @@ async function besideServices(order: Try, parts: Parts, share: Share): Promise<O
     const outcome: Outcome<void> = services.problem
       ? { ok: false, reason: services.problem }
       : await runOne(order, parts, share, services.look)
-    if (!outcome.ok) await tellServices(log, services.look())
+    await tellServices(log, services.look(), outcome.ok ? toldOfPassed : Number.POSITIVE_INFINITY)
     return outcome
   } finally {
     await services.stop()
@@ -170,11 +170,15 @@ const deathOf = (states: ServiceState[]): string => {
   return oneLine(`service ${dead.name} ended with exit code ${dead.exitCode} while the test ran${words}`, mostWords)
 }
 
-/** Writes what services printed last, for whoever looks for a cause. */
-async function tellServices(log: StageLog, states: ServiceState[]): Promise<void> {
+/** Characters of each service's output that the log has when the test passed; else all that is kept. */
+const toldOfPassed = 2000
+
+/** Writes what services printed last, for whoever looks for a cause, in whole lines. */
+async function tellServices(log: StageLog, states: ServiceState[], most: number): Promise<void> {
   for (const { name, tail } of states.filter((one) => one.tail.trim() !== '')) {
     const part = log.part(`service ${name} | `)
-    await part.write(tail)
+    const shown = tail.slice(-most)
+    await part.write(shown.length < tail.length ? shown.slice(shown.indexOf('\n') + 1) : tail)
     await part.end()
   }
 }

@@ -64,13 +64,24 @@ test('services are ready before the test begins: by a port, by a command, and by
         'wget -qO- http://plain:8080/x || sleep 1',
       ],
       services: {
-        db: { ...serve('hello', 'sleep 1; '), ready: { port: 8080 } },
+        db: { ...serve('hello', 'echo warms up; sleep 1; '), ready: { port: 8080 } },
+        loud: {
+          image: 'web',
+          command: ['sh', '-c', 'i=0; while [ $i -lt 999 ]; do i=$((i+1)); echo line-$i; done; sleep 99'],
+        },
         again: { ...serve('more', 'sleep 1; '), ready: { command: 'wget -qO- http://127.0.0.1:8080/x' } },
         plain: serve('plain'),
       },
     },
   })
   expect([ended.state, log]).toEqual(['succeeded', expect.stringMatching(/service db is ready after \d\.\d s/)])
+  // What services said can be read of a test that passed, too, of each the end.
+  expect(log).toContain('\nservice db | warms up\n')
+  const said = log.split('\n').filter((line) => line.startsWith('service loud | '))
+  expect([said[0], said.at(-1)]).toEqual([
+    expect.stringMatching(/^service loud \| line-7\d\d$/),
+    'service loud | line-999',
+  ])
   expect(log).toMatch(/\$ wget -qO- http:\/\/again:8080\/x\nmore\n\(\d\.\d s\)\n/)
 })
 
