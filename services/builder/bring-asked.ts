@@ -24,13 +24,14 @@ export async function bringAsked({ order, mirror, folder, plan, files }: Asked):
   const { history, lfs } = plan.ignored ? {} : (plan.checkout ?? {})
   // What an earlier run had goes.
   await rm(join(folder, '.git'), { recursive: true, force: true })
+  const pointers = lfs ? await findPointers(mirror, files, order.signal) : []
   if (history) {
-    const brought = await bringHistory(order, folder, history)
+    const replaced = pointers.map(({ file }) => file.path)
+    const brought = await bringHistory(order, folder, { ...history, replaced })
     if (!brought.ok) return brought
     order.onLine?.(`.git holds ${brought.value.commits} commit(s) and ${brought.value.tags} tag(s)`)
   }
   if (!lfs) return done(files)
-  const pointers = await findPointers(mirror, files, order.signal)
   const limits = { ...order.limits, deadlineMs: largeFilesMs }
   const brought = await bringLargeFiles({ ...order, limits }, folder, pointers)
   if (!brought.ok) return brought

@@ -12,10 +12,10 @@ const packing = ['--revs', '--quiet', '--no-reuse-object', '--no-use-bitmap-inde
 
 /** Writes a repository that stands alone: what is seen of the history, its tags, and an index of the commit, which is its HEAD. */
 export async function writeGitFolder(
-  of: { mirror: string; folder: string; sha: Sha; window: Window; tags: readonly Tag[] },
+  of: { mirror: string; folder: string; sha: Sha; window: Window; tags: readonly Tag[]; replaced: readonly string[] },
   { signal, limits }: Pick<FetchOrder, 'signal' | 'limits'>,
 ): Promise<void> {
-  const { mirror, folder, sha, window, tags } = of
+  const { mirror, folder, sha, window, tags, replaced } = of
   const call = { folder: mirror, signal, deadlineMs: limits.deadlineMs }
   try {
     await mkdir(join(folder, 'objects/pack'), { recursive: true, mode: 0o700 })
@@ -35,6 +35,12 @@ export async function writeGitFolder(
     const pack = join(folder, 'objects/pack/pack')
     await run(['pack-objects', ...packing, pack], { ...call, input: `${input.join('\n')}\n` })
     await run(['read-tree', '--end-of-options', sha], { ...call, folder })
+    if (replaced.length > 0)
+      await run(['update-index', '--assume-unchanged', '-z', '--stdin'], {
+        ...call,
+        folder,
+        input: replaced.map((path) => `${path}\0`).join(''),
+      })
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error

@@ -17,6 +17,8 @@ export interface HistoryAsked {
   depth?: number
   /** With the tags that lead to commits of it. */
   tags?: boolean
+  /** Files that are not as the commit has them, like large files in the place of their pointers: they count as unchanged. */
+  replaced?: readonly string[]
 }
 
 const mostListBytes = 256 * 2 ** 20
@@ -33,7 +35,7 @@ const mostTags = 20_000
 export async function bringHistory(
   order: FetchOrder,
   tree: string,
-  { depth = wholeDepth, tags: wantsTags = false }: HistoryAsked,
+  { depth = wholeDepth, tags: wantsTags = false, replaced = [] }: HistoryAsked,
 ): Promise<Outcome<{ commits: number; tags: number }>> {
   const mirror = join(order.folder, `${order.repositoryId}.history`)
   const folder = join(tree, '.git')
@@ -45,7 +47,7 @@ export async function bringHistory(
     if (!window.ok) return window
     const tags = wantsTags ? await bringTags(mirror, within, url, window.value) : done([])
     if (!tags.ok) return tags
-    await writeGitFolder({ mirror, folder, sha: order.sha, window: window.value, tags: tags.value }, within)
+    await writeGitFolder({ mirror, folder, sha: order.sha, window: window.value, tags: tags.value, replaced }, within)
     return done({ commits: window.value.commits.size, tags: tags.value.length })
   })
 }

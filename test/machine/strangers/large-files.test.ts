@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
+import { bringHistory } from '@taxiway/git/history/history.ts'
 import { bringLargeFiles } from '@taxiway/git/lfs/fetch-objects.ts'
 import { findPointers } from '@taxiway/git/lfs/pointers.ts'
 import { exportTree } from '@taxiway/git/tree.ts'
@@ -17,6 +18,7 @@ import {
   originOf,
   push,
   scene,
+  sh,
   write,
 } from '../git/git-scene.ts'
 
@@ -134,6 +136,19 @@ test('the token goes to the git host alone, and nothing private beside it is ask
   expect((await brought(sha, at)).code).toBe('ok')
   const last = scene.requests.at(-1)
   expect([last?.headers['x-signed'], last?.headers.authorization]).toEqual([undefined, undefined])
+})
+
+test('git takes them for unchanged', async () => {
+  write('model.bin', large.put('the model'))
+  write('a.txt', 'a')
+  const { tree, outcome } = await brought(push())
+  expect(outcome.ok).toBe(true)
+  const history = await bringHistory(order(sh(scene.work, 'rev-parse', 'HEAD')), tree, { replaced: ['model.bin'] })
+  expect(history.ok).toBe(true)
+  const describe = () => sh(tree, '-c', 'safe.directory=*', 'describe', '--always', '--dirty')
+  expect(describe()).not.toContain('dirty')
+  writeFileSync(join(tree, 'a.txt'), 'other')
+  expect(describe()).toContain('dirty')
 })
 
 test('there is an end to how much is fetched', async () => {
