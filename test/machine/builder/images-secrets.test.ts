@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
-import { pullImage } from '@taxiway/docker/image/image.ts'
+import { pullImage, removeImage } from '@taxiway/docker/image/image.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type StartedRedis, startRedis } from '../../../deploy/local/redis.ts'
 import { git } from '../../git-host/git.ts'
@@ -69,7 +69,7 @@ test('a step mounts the secret, and its value is in no image, history, layer, lo
         for (const trace of traces) expect([entry.name, text.includes(trace)]).toEqual([entry.name, false])
       }
   for (const trace of traces) expect(layers.includes(trace)).toBe(false)
-  await image.remove()
+  await removeImage(engine, name)
 })
 
 test('a secret that the pipeline does not name is not mounted, and one that is not set is told', async () => {
