@@ -89,11 +89,15 @@ test.each([
   ],
   ['flags of a base image', `FROM ${'--a '.repeat(60_000)}x`],
 ])('a hostile Dockerfile of %s takes moments', (_what, text) => {
-  const before = process.cpuUsage()
-  checkDockerfile(`FROM scratch\n${text}`)
-  checkDockerfile(`${text}\nFROM scratch`)
-  dockerfileStages(text)
-  dockerfileImages(text, {})
-  const { user, system } = process.cpuUsage(before)
-  expect((user + system) / 1000).toBeLessThan(100)
+  // The least of some tries: the first compiles, and any may meet a collection of what others left.
+  const triesMs = Array.from({ length: 3 }, () => {
+    const before = process.cpuUsage()
+    checkDockerfile(`FROM scratch\n${text}`)
+    checkDockerfile(`${text}\nFROM scratch`)
+    dockerfileStages(text)
+    dockerfileImages(text, {})
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000
+  })
+  expect(Math.min(...triesMs)).toBeLessThan(100)
 })
