@@ -2,11 +2,9 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
 /** The named build stages of a Dockerfile, lower case as the builder has them: `FROM base AS test` gives `test`. */
 export function dockerfileStages(text: string): string[] {
-  const stages = text.split(/\r?\n/).flatMap((line) => {
-    const name = line.match(/^\s*FROM\s+(?:--\S+\s+)*\S+\s+AS\s+([a-z][a-z0-9_.-]*)\s*$/i)?.[1]
-    return name === undefined ? [] : [name.toLowerCase()]
-  })
-  return [...new Set(stages)]
+  const named =
+    /^[^\S\r\n]*FROM[^\S\r\n]+(?:--\S+[^\S\r\n]+)*\S+[^\S\r\n]+AS[^\S\r\n]+([a-z][a-z0-9_.-]*)[^\S\r\n]*\r?$/gim
+  return [...new Set(Array.from(text.matchAll(named), ([, name = '']) => name.toLowerCase()))]
 }
 
 /** Do steps keep work in cache mounts (`RUN --mount=type=cache`)? Rather one too many is told. */
@@ -61,7 +59,8 @@ function filled(text: string, values: Readonly<Record<string, string>>): string 
  * the engine's built-in one is used; any other is refused, and so are entitlements beyond a plain build and what the engine would fetch.
  */
 export function checkDockerfile(text: string): Outcome<string> {
-  const lines = text.replace(/^\ufeff/, '').split('\n')
+  const plain = text.replace(/^\ufeff/, '')
+  const lines = plain.split('\n')
   // A whole Dockerfile in JSON form can name a frontend, too.
   if (/^\s*\{/.test(lines[0] ?? '')) return refuse('option_not_allowed', { option: 'syntax in the Dockerfile' })
   let head = lines.findIndex((line) => line.trim() !== '' && !/^\s*(#|\/\/)/.test(line))
@@ -85,6 +84,7 @@ export function checkDockerfile(text: string): Outcome<string> {
     return refuse('option_not_allowed', { option: `ADD of a URL (${remote}), use RUN to fetch it` })
   // Other directives must stay at the top, and line numbers in messages must stay true: the emptied lines move down.
   const kept = lines.slice(0, head).filter((line) => !syntax.test(line.trim()))
+  if (kept.length === head) return done(plain)
   const emptied = Array.from({ length: head - kept.length }, () => '')
   return done([...kept, ...emptied, ...lines.slice(head)].join('\n'))
 }
