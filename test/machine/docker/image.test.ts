@@ -1,3 +1,4 @@
+// Slow: it builds the image as people build it, on a new machine with a base made from Debian first.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// Slow: on a new machine it makes a Debian image with compilers, Python, Node and a database first.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ensureDebianImage, projectPackages } from '../../world/debian-images.ts'
 import { type ImageWorld, makeImageWorld } from '../../world/image-world.ts'
