@@ -10,6 +10,7 @@ import { isOver } from '../world/taxiway.ts'
 import { eventually } from '../world/world.ts'
 
 const { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY } = process.env
+// A builder whose disk is full prunes its engine's build cache: others would miss it.
 const sizeMb = 64
 const folder = mkdtempSync(join(tmpdir(), 'taxiway-p14-'))
 const disk = join(folder, 'disk')
