@@ -1,19 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Wait } from '../cluster/call.ts'
 
 const tailLines = 20
 /** What a log's last lines may come to; the server cuts the end off, so this is more than they ever should. */
 const limitBytes = 256 * 1024
+/** A container's end may be told before the last that it printed is written. */
+const writtenMs = 500
 
 /**
  * The last lines of a container that are not empty, oldest first: of the one before its restart, or of this one, and of the
- * other where that has said nothing (it may have restarted just now). None when it can't be read.
+ * other where that has said nothing (it may have restarted just now); where both have, asked once more a moment later. None when it can't be read.
  */
 export async function lastLines(
   cluster: Cluster,
   { namespace, pod, container, previous }: { namespace: string; pod: string; container?: string; previous: boolean },
   wait: Wait,
 ): Promise<string[]> {
-  for (const before of previous ? ['true', 'false'] : ['false', 'true']) {
+  const places = previous ? ['true', 'false'] : ['false', 'true']
+  for (const [index, before] of [...places, ...places].entries()) {
+    if (index === places.length) await sleep(writtenMs, undefined, { signal: wait.signal })
     const answer = await cluster.call<string>(
       {
         method: 'GET',
