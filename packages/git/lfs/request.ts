@@ -2,7 +2,7 @@ import { type IncomingMessage, request as plainRequest } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { isIPv6, type LookupFunction } from 'node:net'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { retryAfterMs } from '../retry-after.ts'
+import { retryAfterMs } from '@taxiway/domain/retry-after.ts'
 import { checkCloneUrl, type UrlRules } from '../url.ts'
 
 /** Where a request may go, and what goes with it. */
@@ -103,7 +103,7 @@ function judge(url: URL, answer: IncomingMessage, isOurs: boolean): Outcome<Inco
   if (!isLimit && !isRefusal) return done(answer)
   answer.destroy()
   if (isRefusal && isOurs) return refuse('git_auth_failed', { host: url.host })
-  const afterMs = retryAfterMs(`Recv header: retry-after: ${headers['retry-after'] ?? ''}`, Date.now())
+  const afterMs = retryAfterMs(headers['retry-after'] ?? '', Date.now())
   return away(url, `Git LFS answered ${statusCode}`, afterMs)
 }
 
