@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { findProgram, runProgram } from './process.ts'
 
@@ -24,15 +24,30 @@ function commandLines(): string[] {
     })
 }
 
-/** Bridges of networks that nobody's engine runs any more; an engine that starts again makes its own anew. */
-async function removeBridges(): Promise<void> {
+const bridgeOfNetwork = /^(br-[0-9a-f]{12}|txw[ino]-[0-9a-f]{10})$/
+const bridgeOfTest = /^txw[ino]-[0-9a-f]{10}$/
+
+/**
+ * Removes bridges of networks that nobody's engine runs any more, and the firewall's rules for bridges that are gone: a new engine gives their addresses out
+ * again, and what is sent there would be lost. An engine that starts again makes its own anew.
+ */
+async function removeNetworks(names: RegExp): Promise<void> {
   const ip = findProgram('ip')
   if (!ip) return
-  const idle = readdirSync('/sys/class/net').filter((name) => {
-    if (!/^br-[0-9a-f]{12}$/.test(name)) return false
-    return readFileSync(`/sys/class/net/${name}/operstate`, 'utf8').trim() === 'down'
-  })
+  const idle = readdirSync('/sys/class/net').filter(
+    (name) => names.test(name) && readFileSync(`/sys/class/net/${name}/operstate`, 'utf8').trim() === 'down',
+  )
   for (const name of idle) await runProgram(ip, ['link', 'delete', name]).catch(() => undefined)
+  await forgetBridges().catch(() => undefined)
+}
+
+async function forgetBridges(): Promise<void> {
+  const isGone = (word: string) => bridgeOfNetwork.test(word) && !existsSync(`/sys/class/net/${word}`)
+  for (const table of ['nat', 'filter'])
+    for (const rule of (await runProgram('iptables', ['-w', '5', '-t', table, '-S'])).split('\n')) {
+      const [verb, ...words] = rule.split(' ')
+      if (verb === '-A' && words.some(isGone)) await runProgram('iptables', ['-w', '5', '-t', table, '-D', ...words])
+    }
 }
 
 /**
@@ -51,5 +66,7 @@ export async function removeDeadEngines(prefix: string): Promise<void> {
     await unmountBelow(folder)
     rmSync(folder, { recursive: true, force: true })
   }
-  if (dead.length > 0 && !lines.some((line) => /^(\S*\/)?dockerd /.test(line))) await removeBridges()
+  if (lines.some((line) => /^(\S*\/)?dockerd /.test(line))) return
+  // Networks of tests are ours by their name; others may wait for an engine that somebody only stopped.
+  await removeNetworks(dead.length > 0 ? bridgeOfNetwork : bridgeOfTest)
 }

@@ -205,6 +205,28 @@ test('a builder puts the rules there, tries them, and says so', async () => {
   }
 })
 
+test('addresses that this machine has elsewhere are given to no network', async () => {
+  const engine = { ...engineOf('internet'), work: { egress: 'internet', subnet: '10.217.0.0/26' } } as Engine
+  const owner = { run, attempt: 1, step: 'beside', repository: 'a/b' }
+  const ip = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' })
+  for (const taken of [1, 33]) {
+    // As the bridge of an engine that was killed: down, but with its addresses.
+    ip('link', 'add', 'txw-left', 'type', 'bridge')
+    try {
+      ip('address', 'add', `10.217.0.${taken}/27`, 'dev', 'txw-left')
+      ip('link', 'set', 'txw-left', 'up')
+      expect(await createRunNetwork(engine, { name: objectName(owner), labels: workLabels(owner) })).toMatchObject({
+        ok: true,
+      })
+      const { IPAM } = await engine.docker.getNetwork(objectName(owner)).inspect()
+      expect(IPAM?.Config?.[0]?.Subnet).toBe(`10.217.0.${taken === 1 ? 32 : 0}/27`)
+    } finally {
+      ip('link', 'delete', 'txw-left')
+      await removeNetwork(engine, objectName(owner))
+    }
+  }
+})
+
 test('many networks at once get addresses of their own', async () => {
   const engine = engineOf('internet')
   const names = Array.from({ length: 8 }, (_, index) => ({ run, attempt: 1, step: `many-${index}`, repository: 'a/b' }))

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { NetworkCreateOptions } from 'dockerode'
 import { bridgePrefix } from './egress.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from './engine.ts'
 import { label, workMark } from './labels.ts'
-import { firstOf, freePart, parseRange, type Range } from './subnet.ts'
+import { firstOf, freePart, parseRange, type Range, routedRanges } from './subnet.ts'
 
 /** A network to be made: its name is derived, see objectName. */
 export interface NetworkSpec {
@@ -83,7 +84,7 @@ async function orderOf(
       return range ? [range] : []
     }),
   )
-  const subnet = freePart(pool, taken, hash.readUInt32BE(0) + tries)
+  const subnet = freePart(pool, [...taken, ...(await routesOfMachine())], hash.readUInt32BE(0) + tries)
   // A pool that is used up: addresses of the engine's choice, behind the same rules.
   const addresses = subnet
     ? { IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: firstOf(subnet) }] } }
@@ -91,6 +92,13 @@ async function orderOf(
   const bridge = `${bridgePrefix[engine.work.egress]}${hash.toString('hex').slice(0, 10)}`
   return { ...order, ...addresses, Options: { 'com.docker.network.bridge.name': bridge } }
 }
+
+/**
+ * What this machine itself reaches by other ways: a private network, or what an engine that died left behind. Containers on the same addresses would not hear
+ * each other, as the machine sends their answers there. An engine elsewhere is not known so.
+ */
+const routesOfMachine = async (): Promise<Range[]> =>
+  routedRanges(await readFile('/proc/net/route', 'latin1').catch(() => ''))
 
 async function adopt(engine: Engine, spec: NetworkSpec, signal?: AbortSignal): Promise<Outcome<{ id: string }>> {
   const found = await within(callDeadlineMs, signal, () => engine.docker.getNetwork(spec.name).inspect())

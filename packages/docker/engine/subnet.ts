@@ -37,3 +37,18 @@ const dotted = (address: number): string =>
 
 /** The first address of a part: its gateway. */
 export const firstOf = (part: string): string => dotted((parseRange(part)?.first ?? 0) + 1)
+
+/**
+ * Ranges that a machine already has a way to, by the text of its /proc/net/route (proc_net(5): fields of an interface, then destination and, as the
+ * eighth, mask, both hexadecimal with the first byte last). Everything's way out is none of them.
+ */
+export function routedRanges(table: string): Range[] {
+  const rows = table.split('\n').map((row) => row.split(/\s+/))
+  return rows.flatMap(([, destination = '', , , , , , mask = '']): Range[] => {
+    if (!/^[\dA-F]{8}$/.test(destination) || !/^[\dA-F]{8}$/.test(mask) || mask === '00000000') return []
+    const first = numberOf(destination)
+    return [{ first, last: first + (0xffffffff - numberOf(mask)) }]
+  })
+}
+
+const numberOf = (hex: string): number => Buffer.from(hex, 'hex').readUInt32LE(0)
