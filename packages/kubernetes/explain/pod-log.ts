@@ -35,11 +35,19 @@ export async function lastLines(
     )
     if (!answer.ok) return []
     if (answer.value.status !== 200 || typeof answer.value.body !== 'string') continue
-    // The runtime's own words in the place of a log that it can't find are no last lines.
-    const lines = answer.value.body
-      .split('\n')
-      .filter((line) => line.trim() !== '' && !line.startsWith('unable to retrieve container logs for '))
-    if (lines.length > 0) return lines.map((line) => line.trimEnd())
+    const lines = linesOf(answer.value.body)
+    if (lines.length > 0) return lines
   }
   return []
 }
+
+/** A node's own words in the place of a log that it can't find: it answers 200 all the same. */
+const noLog =
+  /^(failed to try resolving symlinks in path "|unable to retrieve container logs for \w+:\/\/|failed to (open|watch) (log )?file "\/var\/log\/|rpc error: code = \w+ desc = .*(no such container|not found))/i
+
+/** The lines of a log that say something. */
+export const linesOf = (log: string): string[] =>
+  log
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== '' && !noLog.test(line))

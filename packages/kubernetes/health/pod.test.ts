@@ -80,6 +80,29 @@ test('pods that run other bytes than ordered are found', () => {
   expect(running(`docker-pullable://127.0.0.1:5000/shop/web@sha256:${'b'.repeat(64)}`)).toContain('instead of')
 })
 
+test('the same digest behind a mirror that a webhook put before it is the same image', () => {
+  const workload = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web' },
+    spec: { template: { spec: { containers: [{ name: 'web', image }] } } },
+  }
+  const mirrored = (asked: string, imageID: string) => {
+    const seen = pod({ imageID })
+    seen.spec.containers = [{ name: 'web', image: asked }]
+    return wrongDigest(seen, workload, [image])
+  }
+  const other = `sha256:${'b'.repeat(64)}`
+  expect(mirrored(`mirror.internal/${image}`, `mirror.internal/${image}`)).toBeUndefined()
+  expect(mirrored(`mirror.internal/shop/web:7@${digest}`, `mirror.internal/shop/web@${digest}`)).toBeUndefined()
+  expect(mirrored('mirror.internal/shop/web:7', `mirror.internal/shop/web@${digest}`)).toBeUndefined()
+  expect(mirrored('mirror.internal/shop/web:7', `mirror.internal/shop/web@${other}`)).toContain('instead of')
+  expect(mirrored('mirror.internal/shop/web:7', 'docker://sha256:0000')).toContain('instead of')
+  expect(mirrored(`mirror.internal/${image}`, `mirror.internal/shop/web@${digest}`)).toBeUndefined()
+  expect(mirrored(`mirror.internal/shop/web@${digest}`, `mirror.internal/shop/web@${other}`)).toContain('instead of')
+  expect(mirrored(`mirror.internal/shop/web@${other}`, '')).toContain('instead of')
+})
+
 test('a pod belongs to a workload by its selector and to a release by its run', () => {
   const workload = {
     apiVersion: 'apps/v1',

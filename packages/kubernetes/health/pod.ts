@@ -56,20 +56,30 @@ export const readySince = (pod: Pod): string | undefined => {
 
 /**
  * The first container that runs other bytes than its workload was given: where that names one of our digests, the pod must
- * name the same, and the runtime must report it of the same repository.
+ * name the same digest, and the runtime must report it. Names are not compared: a webhook may put a mirror before them.
  */
 export function wrongDigest(pod: Pod, workload: KubeObject, digests: readonly string[]): string | undefined {
   const { template } = (workload.spec ?? {}) as { template?: { spec?: { containers?: PodContainer[] } } }
   for (const { name, image } of template?.spec?.containers ?? []) {
-    if (image === undefined || !digests.includes(image)) continue
-    const asked = pod.spec.containers.find((container) => container.name === name)?.image
-    if (asked !== image) return `container ${name} runs ${asked ?? 'nothing'} instead of ${image}`
+    const digest = image && digests.includes(image) ? digestIn(image) : undefined
+    if (!digest) continue
+    const asked = pod.spec.containers.find((container) => container.name === name)?.image ?? 'nothing'
     const running = pod.status?.containerStatuses?.find((status) => status.name === name)?.imageID ?? ''
-    const [repository, digest] = image.split('@') as [string, string]
-    const comparable = running.includes(`${repository}@sha256:`)
-    if (comparable && !running.endsWith(digest)) return `container ${name} runs ${running} instead of ${image}`
+    const other = otherThan(digest, asked, running)
+    if (other) return `container ${name} runs ${other} instead of ${image}`
   }
   return undefined
+}
+
+const digestIn = (image: string): string | undefined => /@(sha\d+:[0-9a-f]+)$/.exec(image)?.[1]
+
+/** What a container runs, where that is not this digest. What a runtime reports of another repository than it was asked for is its own. */
+function otherThan(digest: string, asked: string, running: string): string | undefined {
+  const named = digestIn(asked)
+  if (!named) return digestIn(running) === digest ? undefined : asked
+  if (named !== digest) return asked
+  const repository = asked.slice(0, asked.indexOf('@')).replace(/:[^:/]*$/, '')
+  return running.includes(`${repository}@`) && !running.endsWith(digest) ? running : undefined
 }
 
 /** Why the pod is not ready, or undefined when nothing is wrong that its status shows. */
