@@ -12,9 +12,9 @@ import {
   pathOf,
   refKey,
 } from '../object.ts'
+import { autoscalersOf, readAutoscalers } from './autoscalers.ts'
 import { fieldManager } from './ownership.ts'
 import { plain } from './refusal.ts'
-import { autoscaledIn } from './replicas.ts'
 
 /** What people change between releases is theirs, not the release's: it has a name of its own among the field managers. */
 const changeManager = `${fieldManager}-change`
@@ -31,9 +31,9 @@ export async function scaleWorkload(
   const workload = refKey(ref)
   if (ref.kind !== 'Deployment' && ref.kind !== 'StatefulSet')
     return refuse('change_refused', { workload, detail: `a ${ref.kind} has no replicas to choose` })
-  const autoscaled = await autoscaledIn(cluster, release.namespace, wait)
-  if (!autoscaled.ok) return autoscaled
-  if (autoscaled.value.has(workload))
+  const autoscalers = await readAutoscalers(cluster, release.namespace, wait)
+  if (!autoscalers.ok) return autoscalers
+  if (autoscalersOf(autoscalers.value).has(workload))
     return refuse('change_refused', { workload, detail: 'its autoscaler decides how many run; change that one' })
   return change(cluster, release, ref, { spec: { replicas } }, wait)
 }

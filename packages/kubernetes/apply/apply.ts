@@ -14,10 +14,10 @@ import {
   pathOf,
   refOf,
 } from '../object.ts'
+import { autoscalersFor, keptReplicas, type Scalers, withLiveReplicas } from './autoscalers.ts'
 import { fieldManager, isUnowned, own, ownAim } from './ownership.ts'
 import { deleteObject } from './prune.ts'
 import { isOwnership, refusal } from './refusal.ts'
-import { handOverReplicas } from './replicas.ts'
 
 const applyType = 'application/apply-patch+yaml'
 const dryRunsAtOnce = 4
@@ -73,21 +73,27 @@ const renamed = (object: KubeObject): KubeObject => ({
 export async function applyRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
   const claimed = await claim(cluster, release, wait)
   if (!claimed.ok) return claimed
+  const scalers = await autoscalersFor(cluster, release, wait)
+  if (!scalers.ok) return scalers
   for (const object of release.objects) {
-    const applied = await applyObject(cluster, object, release, wait)
+    const applied = await applyObject(cluster, object, release, wait, scalers.value)
     if (!applied.ok) return applied
     wait.say(`${describe(object)} ${applied.value}`)
   }
   return done(undefined)
 }
 
-/** Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced. */
+/**
+ * Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced.
+ * @returns what was done, in words
+ */
 export async function applyObject(
   cluster: Cluster,
   object: KubeObject,
   release: ClusterRelease,
   wait: Wait,
-): Promise<Outcome<'created' | 'applied'>> {
+  scalers: Scalers = new Map(),
+): Promise<Outcome<string>> {
   for (let tries = 0; tries < writeTries; ) {
     const live = await readLive(cluster, object, release, wait)
     if (!live.ok) return live
@@ -96,11 +102,12 @@ export async function applyObject(
       if (!gone.ok) return gone
       continue
     }
+    const sent = live.value ? withLiveReplicas(object, live.value, scalers) : object
     const written = live.value
-      ? await update(cluster, object, live.value, release, wait)
-      : await create(cluster, object, release, wait)
+      ? await update(cluster, sent, live.value, release, wait)
+      : await create(cluster, sent, release, wait)
     if (!written.ok) return written
-    if (written.value) return done(live.value ? 'applied' : 'created')
+    if (written.value) return done(live.value ? `applied${keptReplicas(object, sent, scalers)}` : 'created')
     tries++
   }
   return refuse('manifest_conflict', { object: describe(object), detail: 'it changes faster than it can be applied' })
@@ -179,8 +186,6 @@ async function update(
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
-  const handed = await handOverReplicas(cluster, object, live, release, wait)
-  if (!handed.ok || handed.value) return handed.ok ? done(false) : handed
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
   const body = { ...object, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject

@@ -2,97 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
-import {
-  type ClusterRelease,
-  describe,
-  generationOf,
-  isNewer,
-  isOurs,
-  type KubeObject,
-  keys,
-  pathOf,
-  refOf,
-} from '../object.ts'
+import { type ClusterRelease, generationOf, isNewer, isOurs, type KubeObject, keys, pathOf } from '../object.ts'
 import { fieldManager } from './ownership.ts'
 
-// Who says how many pods a workload has: an autoscaler where one scales it; else a step of a strategy while a release takes
+// Who says how many pods a workload has: an autoscaler where one scales it (autoscalers.ts); else a step of a strategy while a release takes
 // over, a person between releases (adjust.ts), and the manifest.
 
-/** Holds the number of replicas of what an autoscaler scales from then on. */
-const scaleManager = 'taxiway-scale'
 /** Annotation: the generation that last said how many pods it has. Whoever is older says so no more. */
 const scaledBy = 'taxiway.dev/scaled-by'
 const writeTries = 20
 const pollMs = 100
-
-const numberOf = ({ spec }: KubeObject) => (spec ?? {}) as { replicas?: number }
-
-/** `Kind/name` of what autoscalers among these objects scale -> the name of the one that does. */
-export function autoscalersOf(objects: readonly KubeObject[]): Map<string, string> {
-  const scalers = new Map<string, string>()
-  for (const { kind, metadata, spec } of objects) {
-    const { scaleTargetRef: target } = (spec ?? {}) as { scaleTargetRef?: { kind?: string; name?: string } }
-    if (kind === 'HorizontalPodAutoscaler' && target?.name) scalers.set(`${target.kind}/${target.name}`, metadata.name)
-  }
-  return scalers
-}
-
-/** The same of all autoscalers in the namespace, whoever made them. None when that may not be read. */
-export async function autoscaledIn(
-  cluster: Cluster,
-  namespace: string,
-  wait: Wait,
-): Promise<Outcome<Map<string, string>>> {
-  const kind = 'HorizontalPodAutoscaler'
-  // This version is known to all clusters, whichever one the autoscaler was made by.
-  const path = pathOf(namespace, { apiVersion: 'autoscaling/v1', kind })
-  const answer = await cluster.call<{ items?: KubeObject[] }>({ method: 'GET', path, may403: true }, wait)
-  return answer.ok ? done(autoscalersOf((answer.value.body.items ?? []).map((one) => ({ ...one, kind })))) : answer
-}
-
-/** The object with as many replicas as the live one has, if it names a number: that is the autoscaler's to say. */
-export function withReplicasOf(object: KubeObject, live: KubeObject): KubeObject {
-  const { replicas } = numberOf(live)
-  if (numberOf(object).replicas === undefined || replicas === undefined) return object
-  return { ...object, spec: { ...numberOf(object), replicas } }
-}
-
-/**
- * A release that leaves the number of replicas to an autoscaler names it no more, and what nobody names falls back to 1 (see
- * "Transferring ownership" on kubernetes.io/docs/reference/using-api/server-side-apply). So the number as it is gets another
- * holder first.
- * @returns true when it was handed over just now: the object is another than it was read
- */
-export async function handOverReplicas(
-  cluster: Cluster,
-  object: KubeObject,
-  live: KubeObject,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<boolean>> {
-  const { replicas } = numberOf(live)
-  const isLeft = numberOf(object).replicas === undefined && autoscalersOf(release.objects).has(describe(object))
-  if (!isLeft || !replicas || !holds(live, fieldManager) || holds(live, scaleManager)) return done(false)
-  const { apiVersion, kind, metadata } = object
-  const answer = await cluster.call(
-    {
-      method: 'PATCH',
-      path: pathOf(release.namespace, refOf(object)),
-      query: { fieldManager: scaleManager },
-      body: { apiVersion, kind, metadata: { name: metadata.name }, spec: { replicas } },
-      contentType: 'application/apply-patch+yaml',
-    },
-    wait,
-  )
-  return answer.ok ? done(answer.value.status < 300) : answer
-}
-
-function holds({ metadata: { managedFields = [] } }: KubeObject, manager: string): boolean {
-  return managedFields.some((entry) => {
-    const fields = (entry as { fieldsV1?: { 'f:spec'?: Record<string, unknown> } }).fieldsV1
-    return entry.manager === manager && fields?.['f:spec']?.['f:replicas'] !== undefined
-  })
-}
 
 const deploymentPath = (release: Pick<ClusterRelease, 'namespace'>, name: string) =>
   pathOf(release.namespace, { apiVersion: 'apps/v1', kind: 'Deployment', name })

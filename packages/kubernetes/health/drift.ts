@@ -1,8 +1,9 @@
 import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { applyRelease, patch } from '../apply/apply.ts'
+import { autoscalersFor, type Scalers, withLiveReplicas } from '../apply/autoscalers.ts'
 import { plain } from '../apply/refusal.ts'
-import { autoscaledIn, withReplicasOf } from '../apply/replicas.ts'
+
 import { withoutJobs } from '../apply/restore.ts'
 import { type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { stale } from '../inventory.ts'
@@ -34,13 +35,11 @@ export async function findDrift(
   const found = new Map<string, ObjectDrift | null>()
   const objects = withoutJobs(release).objects.filter((object) => names.includes(describe(object)))
   if (objects.length === 0) return done(found)
-  const autoscaled = await autoscaledIn(cluster, release.namespace, wait)
-  if (!autoscaled.ok) return autoscaled
+  const scalers = await autoscalersFor(cluster, release, wait)
+  if (!scalers.ok) return scalers
   for (let at = 0; at < objects.length; at += atOnce) {
     const some = objects.slice(at, at + atOnce)
-    const outcomes = await Promise.all(
-      some.map((object) => compare(cluster, release, object, autoscaled.value.has(describe(object)), wait)),
-    )
+    const outcomes = await Promise.all(some.map((object) => compare(cluster, release, object, scalers.value, wait)))
     for (const [index, outcome] of outcomes.entries()) {
       if (!outcome.ok) return outcome
       if (outcome.value !== undefined) found.set(describe(some[index] as KubeObject), outcome.value)
@@ -53,7 +52,7 @@ async function compare(
   cluster: Cluster,
   release: ClusterRelease,
   object: KubeObject,
-  isAutoscaled: boolean,
+  scalers: Scalers,
   wait: Wait,
 ): Promise<Outcome<ObjectDrift | null | undefined>> {
   const name = describe(object)
@@ -64,7 +63,7 @@ async function compare(
   if (read.value.status !== 200 || live.metadata.deletionTimestamp) return done(undefined)
   const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
   if (isNewer(held, release)) return stale(release, held.generation)
-  const wanted = asRead(isAutoscaled ? withReplicasOf(object, live) : object, live)
+  const wanted = asRead(withLiveReplicas(object, live, scalers), live)
   const answer = await patch(cluster, wanted, { force: true, dryRun: true }, release, wait)
   if (!answer.ok) return answer
   const { status, body } = answer.value
@@ -101,20 +100,5 @@ async function managersOf(
 }
 
 /** Applies the live release again, under its own generation; older and newer releases are fenced as in any roll-out. */
-export async function correctRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
-  const { objects } = withoutJobs(release)
-  const autoscaled = await autoscaledIn(cluster, release.namespace, wait)
-  if (!autoscaled.ok) return autoscaled
-  const wanted: KubeObject[] = []
-  for (const object of objects) {
-    if (!autoscaled.value.has(describe(object))) {
-      wanted.push(object)
-      continue
-    }
-    const path = pathOf(release.namespace, refOf(object))
-    const read = await cluster.call<KubeObject>({ method: 'GET', path }, wait)
-    if (!read.ok) return read
-    wanted.push(read.value.status === 200 ? withReplicasOf(object, read.value.body) : object)
-  }
-  return applyRelease(cluster, { ...release, objects: wanted }, wait)
-}
+export const correctRelease = (cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> =>
+  applyRelease(cluster, withoutJobs(release), wait)

@@ -1,8 +1,8 @@
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyObject } from '../apply/apply.ts'
-import { autoscalersOf, readDeployment, replicasOf } from '../apply/replicas.ts'
+import { autoscalersOf, readAutoscalers } from '../apply/autoscalers.ts'
+import { readDeployment, replicasOf } from '../apply/replicas.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
-import { readInventory } from '../inventory.ts'
 import { type ClusterRelease, describe, type KubeObject, keys, pathOf, refOf } from '../object.ts'
 import { type BesideKind, besideConfigs, besideCount, besideDeployment, besideName, besideOf } from './beside.ts'
 import { listBeside } from './beside-live.ts'
@@ -14,7 +14,7 @@ export interface Pair {
   wanted: KubeObject
   /** How many pods of the version before serve, when nothing stands beside; 0: there are none to take over from. */
   before: number
-  /** The autoscaler that says how many pods it has, if one does. */
+  /** The autoscaler that says how many pods it has, as `Kind/name`, if one does. */
   scaler?: string
   /** How many new pods this run has put beside it already, and the last step that it has reached. */
   fresh: number
@@ -27,8 +27,10 @@ export interface Pair {
 export async function readPairs(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pair[]>> {
   const besides = await listBeside(cluster, release, wait)
   if (!besides.ok) return besides
-  const scalers = await readScalers(cluster, release, wait)
-  if (!scalers.ok) return scalers
+  // Those that the release has dropped scale until they are removed.
+  const found = await readAutoscalers(cluster, release.namespace, wait)
+  if (!found.ok) return found
+  const scalers = autoscalersOf([...found.value, ...release.objects])
   const pairs: Pair[] = []
   for (const wanted of deploymentsOf(release)) {
     const { name } = wanted.metadata
@@ -37,7 +39,7 @@ export async function readPairs(cluster: Cluster, release: ClusterRelease, wait:
     const own = besides.value.find(
       (one) => besideOf(one) === name && one.metadata.annotations?.[keys.run] === release.runId,
     )
-    const scaler = scalers.value.get(describe(wanted))
+    const scaler = scalers.get(describe(wanted))
     pairs.push({
       name,
       wanted,
@@ -62,24 +64,6 @@ export const deploymentsOf = (release: ClusterRelease): KubeObject[] =>
   release.objects.filter((object) => object.kind === 'Deployment' && wantedReplicas(object) > 0)
 /** How many pods the release itself asks for. */
 export const wantedReplicas = (object: KubeObject): number => (object.spec as { replicas?: number }).replicas ?? 1
-
-/** The autoscalers of the release, and those that earlier ones left. */
-async function readScalers(
-  cluster: Cluster,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<Map<string, string>>> {
-  const known = await readInventory(cluster, release, wait)
-  if (!known.ok) return known
-  const objects = [...release.objects]
-  for (const ref of known.value?.objects ?? []) {
-    if (ref.kind !== 'HorizontalPodAutoscaler') continue
-    const answer = await cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, ref) }, wait)
-    if (!answer.ok) return answer
-    if (answer.value.status === 200) objects.push(answer.value.body)
-  }
-  return done(autoscalersOf(objects))
-}
 
 /**
  * What new pods need before they stand beside: copies of the release's ConfigMaps, and Services that are not there yet.

@@ -84,7 +84,7 @@ function scaledObjection({ name, scaler }: Pair, strategy: Strategy): { object: 
   if (!scaler || strategy.kind !== 'canary') return undefined
   const { weight } = strategy.steps.at(-1) ?? { weight: 0 }
   if (weight <= largestScaledWeight) return undefined
-  const detail = `HorizontalPodAutoscaler/${scaler} says how many pods it has, so a canary only adds to them, and ends at ${largestScaledWeight} % at most`
+  const detail = `${scaler} says how many pods it has, so a canary only adds to them, and ends at ${largestScaledWeight} % at most`
   return { object: `Deployment/${name}`, detail }
 }
 

@@ -1,6 +1,7 @@
 import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { keys, kinds } from '@taxiway/kubernetes/object.ts'
+import { normalize } from './normalize.ts'
 import { fillInPod } from './pod-defaults.ts'
 
 /** Everything of an order that does not come from the manifests, and the pipeline's images by name. */
@@ -24,7 +25,7 @@ export function render(
   const used = new Set<string>()
   const rendered: RenderedObject[] = []
   for (const source of objects) {
-    const object = structuredClone(source)
+    const object = normalize(structuredClone(source))
     const unresolved = putDigests(object, context.references, used)
     if (unresolved !== undefined)
       return refuse('image_unresolved', { object: `${object.kind}/${object.metadata.name}`, image: unresolved })
@@ -91,7 +92,6 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
     labels: { ...given, ...labels },
     ...(annotations ? { annotations } : {}),
   }
-  delete object.status
   const spec = isObject(object.spec) ? object.spec : {}
   if (object.kind === 'Service') withProtocol(spec.ports)
   const template = templateOf(object)
