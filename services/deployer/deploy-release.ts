@@ -184,7 +184,6 @@ async function closeBroken(rollOut: RollOut, error: unknown, isBeside: boolean):
 /** Removes what earlier releases had. That it went wrong, or was held, makes no release worse. */
 async function removeLeftovers({ target, order, work, deps, stage }: RollOut): Promise<void> {
   const { prune: how = 'careful' } = deps.environment
-  if (how === 'none') return
   const pruned = await target.prune(order, work(callMs), how)
   if (pruned.ok) return
   stage.log.say(`what earlier releases left was not removed: ${pruned.reason.message}`)

@@ -143,7 +143,7 @@ export function targetContract(
     })
 
     test('a release that goes on well is well after its soak too', async () => {
-      const order = place.order(await images.publish('good', serving('good')))
+      const order = place.order(await images.publish('well', serving('well')))
       expect(await roll(order)).toMatchObject({ healthy: true })
       const begin = performance.now()
       expect(successOf(await target.soak(order, 2_000, makeWork()))).toMatchObject({ healthy: true })

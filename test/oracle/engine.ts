@@ -54,7 +54,10 @@ async function workOf({ repositories }: Look, docker: Docker, over: Set<string>)
   ]
 }
 
-/** Containers of releases that are not live any more. */
+/**
+ * Containers of releases that are not live any more. One that an earlier release made may have been taken over by the live one: then
+ * it is of the newest template of its workload.
+ */
 async function oldReleasesOf({ repositories, taxiway }: Look, docker: Docker): Promise<string[]> {
   const wrong: string[] = []
   for (const { id } of repositories) {
@@ -74,7 +77,14 @@ async function oldReleasesOf({ repositories, taxiway }: Look, docker: Docker): P
       const current = releases.find((one) => one.current)
       const own = releases.find(({ generation }) => String(generation) === Labels[label.generation])
       const isLeft = own === releases[0] && own?.state === 'failed'
-      if (!isLeft && (own === undefined || origin(own) !== origin(current)))
+      const isReplaced = containers.some(
+        (other) =>
+          [label.environment, label.step].every((name) => other.Labels[name] === Labels[name]) &&
+          other.Labels[label.template] !== Labels[label.template] &&
+          generationOf(other.Labels) > generationOf(Labels) &&
+          generationOf(other.Labels) <= (origin(current) ?? 0),
+      )
+      if (!isLeft && (own === undefined || isReplaced || (origin(own) ?? 0) > (origin(current) ?? 0)))
         wrong.push(
           `container ${Names.join()} (${State}) of release ${Labels[label.generation]} to ${environment} is left in the engine`,
         )
@@ -82,3 +92,5 @@ async function oldReleasesOf({ repositories, taxiway }: Look, docker: Docker): P
   }
   return wrong
 }
+
+const generationOf = (labels: Record<string, string>): number => Number(labels[label.generation] ?? 0)

@@ -141,7 +141,8 @@ export function releaseOptions(spec: ReleaseSpec): ContainerCreateOptions {
     HostConfig: {
       ...base.HostConfig,
       PortBindings: Object.fromEntries(bound),
-      RestartPolicy: { Name: 'unless-stopped' },
+      // An engine that was killed ends its containers when it comes back, and to `unless-stopped` that is a stop by hand.
+      RestartPolicy: { Name: 'always' },
     },
   }
 }

@@ -19,6 +19,7 @@ export const label = {
   role: 'taxiway.role',
   environment: 'taxiway.environment',
   generation: 'taxiway.generation',
+  template: 'taxiway.template',
 } as const
 
 /** Labels of what a run needs only while it works. */

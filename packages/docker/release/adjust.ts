@@ -2,10 +2,13 @@ import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { chosen, type LiveRelease, objectOf } from '@taxiway/domain/environment/release.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { restartContainer, stopContainer } from '../container/release-container.ts'
+import { restartContainer } from '../container/release-container.ts'
 import { startAll, wantedOf, workloadOf } from './container.ts'
 import { servingOf } from './live.ts'
 import { awaitReady, checkNewest, type Machine } from './release.ts'
+import { retire } from './retire.ts'
+import type { Templates } from './state.ts'
+import { readTemplates } from './template.ts'
 import { type Plan, readObjects } from './workload.ts'
 
 /** Starts or stops containers of a workload until it has so many. */
@@ -17,14 +20,14 @@ export async function scale(
 ): Promise<Outcome<void>> {
   const ready = await prepare(machine, live, workload)
   if (!ready.ok) return ready
-  const { order, plan, name } = ready.value
-  const started = await startAll(machine, order, plan, work)
+  const { order, plan, templates, name } = ready.value
+  const started = await startAll(machine, order, plan, templates, work)
   if (!started.ok) return started
-  const wanted = new Set(wantedOf(order, plan).map((one) => one.name))
+  const wanted = new Set(wantedOf(order, plan, templates).map((one) => one.name))
   const surplus = (await servingOf(machine, order, work.signal)).filter(
     (container) => workloadOf(container) === name && !wanted.has(container.name),
   )
-  await Promise.all(surplus.map(({ id }) => stopContainer(machine.engine, id)))
+  await retire(machine, order, surplus, work.signal)
   await machine.routes.reconcile()
   return done(undefined)
 }
@@ -55,7 +58,7 @@ async function prepare(
   machine: Machine,
   live: LiveRelease,
   workload: string,
-): Promise<Outcome<{ order: LiveRelease['order']; plan: Plan; name: string }>> {
+): Promise<Outcome<{ order: LiveRelease['order']; plan: Plan; templates: Templates; name: string }>> {
   const newest = await checkNewest(machine, live.order, live.generation)
   if (!newest.ok) return newest
   const object = objectOf(live, workload)
@@ -64,7 +67,9 @@ async function prepare(
     return refuse('change_refused', { workload, detail: 'a DaemonSet has no replicas to choose' })
   const order = chosen(live)
   const plan = readObjects(order.objects, order.secrets)
-  return plan.ok ? done({ order, plan: plan.value, name: object.metadata.name }) : plan
+  if (!plan.ok) return plan
+  const templates = await readTemplates(machine, order)
+  return done({ order, plan: plan.value, templates, name: object.metadata.name })
 }
 
 /** Workloads whose containers are not all there. A container can't be changed, only removed. */
@@ -78,9 +83,10 @@ export async function drift(
   const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const there = new Set((await servingOf(machine, order, signal)).map(({ name }) => name))
+  const all = wantedOf(order, plan.value, await readTemplates(machine, order))
   const found = new Map<string, ObjectDrift | null>(names.map((name) => [name, null]))
   for (const object of names) {
-    const wanted = wantedOf(order, plan.value).filter(({ workload }) => object.endsWith(`/${workload.name}`))
+    const wanted = all.filter(({ workload }) => object.endsWith(`/${workload.name}`))
     const gone = wanted.filter(({ name }) => !there.has(name))
     const detail = `${gone.length} of ${wanted.length} containers are gone`
     if (gone.length > 0 && isWorkload(object)) found.set(object, { object, change: 'deleted', detail, fields: [] })
@@ -96,7 +102,7 @@ export async function correct(machine: Machine, live: LiveRelease, work: Work): 
   const order = chosen(live)
   const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
-  const started = await startAll(machine, order, plan.value, work)
+  const started = await startAll(machine, order, plan.value, await readTemplates(machine, order), work)
   if (started.ok) await machine.routes.reconcile()
   return started
 }

@@ -9,11 +9,13 @@ import {
   removeContainer,
   startContainer,
 } from '../container/release-container.ts'
+import type { ReleaseSpec } from '../container/spec.ts'
 import { type Engine, engineMessage, hasStatus } from '../engine/engine.ts'
 import { label } from '../engine/labels.ts'
 import { createRunNetwork } from '../engine/network.ts'
 import { haveImage, type ImageSource } from './image.ts'
 import type { Workload } from './pod.ts'
+import type { Templates } from './state.ts'
 import type { Plan } from './workload.ts'
 
 /** One environment of one repository. */
@@ -22,8 +24,9 @@ type NamedPlace = Place & Pick<ReleaseOrder, 'repositoryName'>
 /** One container that an order asks for. */
 export interface Wanted {
   workload: Workload
-  /** Derived, so that a repetition finds its own. */
+  /** Derived, so that a repetition finds its own, and so does a release that changes nothing of it. */
   name: string
+  template: string
 }
 
 const pidsLimit = 512
@@ -43,10 +46,14 @@ export const labelsOf = ({ repositoryId, environment }: Place): Record<string, s
   [label.repository]: repositoryId,
   [label.environment]: environment,
 })
-/** Generation of the release that a container belongs to; 0: none. */
+/** Generation of the release that a container was made for; later ones may have taken it over. 0: none. */
 export const generationOf = ({ labels }: ContainerView): number => Number(labels[label.generation] ?? 0)
 /** Name of the workload that a container belongs to. */
 export const workloadOf = ({ labels }: ContainerView): string | undefined => labels[label.step]
+/** Is it one of those that these templates ask for? */
+export const isOf = (container: ContainerView, templates: Templates): boolean =>
+  container.labels[label.template] !== undefined &&
+  templates[workloadOf(container) ?? ''] === container.labels[label.template]
 /** All containers of an environment, whichever their generation and state. */
 export const containersOf = (engine: Engine, place: Place, signal?: AbortSignal): Promise<ContainerView[]> =>
   listContainers(engine, labelsOf(place), signal)
@@ -57,22 +64,22 @@ export function networkOf(place: NamedPlace): string {
   return `taxiway-${slug(place.repositoryName, 40)}-${slug(place.environment, 30)}-${hash}`
 }
 
-/** The containers that an order asks for. */
-export const wantedOf = (order: ReleaseOrder, { workloads }: Plan): Wanted[] =>
+/** The containers that an order asks for, by its templates. */
+export const wantedOf = (order: ReleaseOrder, { workloads }: Plan, templates: Templates): Wanted[] =>
   workloads
     .filter(({ wave }) => wave <= (order.upTo ?? wave))
-    .flatMap((workload) =>
-      Array.from({ length: workload.replicas }, (_, index) => ({
-        workload,
-        name: `${networkOf(order)}-${workload.name}-g${order.generation}-${index}`,
-      })),
-    )
+    .flatMap((workload) => {
+      const template = templates[workload.name] ?? `g${order.generation}`
+      const name = `${networkOf(order)}-${workload.name}-${template}`
+      return Array.from({ length: workload.replicas }, (_, index) => ({ workload, template, name: `${name}-${index}` }))
+    })
 
 /** Starts what does not run yet of an order, one after another. What can't be started is said, and left to the watch. */
 export async function startAll(
   source: ImageSource,
   order: ReleaseOrder,
   plan: Plan,
+  templates: Templates,
   work: Work,
 ): Promise<Outcome<void>> {
   const networked = await createRunNetwork(
@@ -81,7 +88,7 @@ export async function startAll(
     work.signal,
   )
   if (!networked.ok) return networked
-  for (const wanted of wantedOf(order, plan)) {
+  for (const wanted of wantedOf(order, plan, templates)) {
     const started = await startOne(source, order, wanted, plan, work)
     if (!started.ok) return started
     if (started.value) work.say(`${wanted.workload.name}: ${started.value}`)
@@ -90,19 +97,21 @@ export async function startAll(
 }
 
 /**
- * Starts one container, or adopts the one that an earlier try made. Refuses with faults of the infrastructure; what is the
+ * Starts one container, or takes over the one that an earlier try or release made. Refuses with faults of the infrastructure; what is the
  * release's own fault is the value: `can't start: …`.
  */
 export async function startOne(
   source: ImageSource,
   order: ReleaseOrder,
-  { workload, name }: Wanted,
+  wanted: Wanted,
   plan: Plan,
   work: Work,
 ): Promise<Outcome<string | undefined>> {
   const { engine } = source
+  const { workload, name, template } = wanted
   const found = await inspectContainer(engine, name, work.signal)
-  if (found && isAdoptable(found, order, workload)) return done(undefined)
+  if (found?.labels[label.template] === template && ['running', 'restarting'].includes(found.state))
+    return done(undefined)
   const image = await haveImage(source, workload, work)
   if (!image.ok && image.reason.code === 'image_not_found')
     return done(`image can't be pulled: ${workload.image} could not be found`)
@@ -112,7 +121,8 @@ export async function startOne(
   if (found) await removeContainer(engine, found.id)
   try {
     const given = { ...workload, env: { ...workload.env, ...secrets.value } }
-    const started = await startContainer(engine, specOf(order, given, name, plan), work.signal)
+    const spec = specOf(order, { ...wanted, workload: given }, plan)
+    const started = await startContainer(engine, spec, work.signal)
     if (started.ok) work.say(`started ${name}`)
     else if (started.reason.code === 'image_not_found' || started.reason.code === 'input_invalid')
       return done(`can't start: ${oneLine(started.reason.message, 300).replace(/\.$/, '')}`)
@@ -137,12 +147,8 @@ export async function secretsOf(
   return done(Object.fromEntries(entries.map(([variable, key]) => [variable, values[key] as string])))
 }
 
-const isAdoptable = (found: ContainerView, order: ReleaseOrder, { image }: Workload): boolean =>
-  found.labels[label.run] === order.runId &&
-  found.image === image &&
-  (found.state === 'running' || found.state === 'restarting')
-
-const specOf = (order: ReleaseOrder, workload: Workload, name: string, { services }: Plan) => ({
+/** What the engine is told of a container; the workload has the values of its secrets in its variables. */
+export const specOf = (order: ReleaseOrder, { workload, name, template }: Wanted, { services }: Plan): ReleaseSpec => ({
   name,
   network: networkOf(order),
   image: workload.image,
@@ -155,6 +161,7 @@ const specOf = (order: ReleaseOrder, workload: Workload, name: string, { service
     [label.run]: order.runId,
     [label.generation]: String(order.generation),
     [label.step]: workload.name,
+    [label.template]: template,
   },
   memoryMb: workload.memoryMb,
   cpus: workload.cpus,

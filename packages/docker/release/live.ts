@@ -5,10 +5,10 @@ import type { Follow } from '@taxiway/domain/environment/target.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import type { ContainerView } from '../container/release-container.ts'
 import { pause } from '../engine/engine.ts'
-import { label } from '../engine/labels.ts'
-import { containersOf, generationOf, keyOf, wantedOf, workloadOf } from './container.ts'
+import { containersOf, isOf, keyOf, type Wanted, wantedOf, workloadOf } from './container.ts'
 import { type Machine, newest } from './release.ts'
-import { type Plan, readObjects } from './workload.ts'
+import { readTemplates, servingTemplates } from './template.ts'
+import { readObjects } from './workload.ts'
 
 const lookEveryMs = 5_000
 
@@ -21,6 +21,7 @@ export async function readState(
   const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const { generation, runId } = await newest(machine, order, signal)
+  const wanted = wantedOf(order, plan.value, await readTemplates(machine, order))
   const containers = await servingOf(machine, order, signal)
   const workloads = plan.value.workloads.map(({ name, replicas, image }): WorkloadState => {
     const own = containers.filter((container) => workloadOf(container) === name)
@@ -36,11 +37,11 @@ export async function readState(
       wanted: replicas,
       ready,
       images: [image],
-      ...(own[0] ? { runId: own[0].labels[label.run] ?? '', sha: order.sha } : {}),
-      pods: own.map(podState),
+      ...(own.length > 0 ? { runId: order.runId, sha: order.sha } : {}),
+      pods: own.map((container) => podState(container, order)),
     }
   })
-  return done({ generation, runId, workloads, prints: printsOf(order, plan.value, containers) })
+  return done({ generation, runId, workloads, prints: printsOf(order, wanted, containers) })
 }
 
 /** The engine is asked now and again: its events say little that its containers don't. */
@@ -53,14 +54,15 @@ export function follow(signal: AbortSignal): Follow {
   }
 }
 
-/** Containers of the generation that serves; a restored release keeps the generation under which it was started. */
+/** Containers of what serves, those too that a release took over from the one before. */
 export async function servingOf(
   { engine, state }: Machine,
   order: ReleaseOrder,
   signal: AbortSignal,
 ): Promise<ContainerView[]> {
-  const serving = (await state.read()).environments[keyOf(order)]?.serving ?? order.generation
-  return (await containersOf(engine, order, signal)).filter((container) => generationOf(container) === serving)
+  const environment = (await state.read()).environments[keyOf(order)]
+  const templates = environment ? servingTemplates(environment) : {}
+  return (await containersOf(engine, order, signal)).filter((container) => isOf(container, templates))
 }
 
 const kindOf = ({ objects }: ReleaseOrder, name: string): string =>
@@ -69,12 +71,12 @@ const kindOf = ({ objects }: ReleaseOrder, name: string): string =>
   )?.kind ?? 'Deployment'
 
 /** A workload's fingerprint is made of the containers that it should have and has. */
-function printsOf(order: ReleaseOrder, plan: Plan, containers: ContainerView[]): Map<string, string> {
+function printsOf(order: ReleaseOrder, wanted: Wanted[], containers: ContainerView[]): Map<string, string> {
   const prints = new Map<string, string>()
-  for (const { name } of plan.workloads) {
-    const own = wantedOf(order, plan)
+  for (const name of new Set(wanted.map(({ workload }) => workload.name))) {
+    const own = wanted
       .filter(({ workload }) => workload.name === name)
-      .map((wanted) => containers.find((container) => container.name === wanted.name))
+      .map((one) => containers.find((container) => container.name === one.name))
       .map((container) => (container ? [container.id, container.image] : []))
     const told = createHash('sha256').update(JSON.stringify(own)).digest('base64url').slice(0, 22)
     prints.set(`${kindOf(order, name)}/${name}`, told)
@@ -82,13 +84,16 @@ function printsOf(order: ReleaseOrder, plan: Plan, containers: ContainerView[]):
   return prints
 }
 
-const podState = ({ name, state, restarts, startedAt, labels, exitCode, oomKilled }: ContainerView): PodState => ({
+const podState = (
+  { name, state, restarts, startedAt, exitCode, oomKilled }: ContainerView,
+  { runId }: ReleaseOrder,
+): PodState => ({
   name,
   phase: state,
   ready: state === 'running',
   restarts,
   startedAt,
-  ...(labels[label.run] ? { runId: labels[label.run] } : {}),
+  runId,
   // The engine forgets how a container ended with its next start.
   ...(state === 'running' ? {} : { lastExit: { code: exitCode, ...(oomKilled ? { reason: 'OOMKilled' } : {}) } }),
 })

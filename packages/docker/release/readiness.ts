@@ -145,7 +145,9 @@ async function wrongImage(
   ordered: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  if (image !== ordered) return `it runs ${image} instead of ${ordered}`
+  if (digestOf(image) !== digestOf(ordered)) return `it runs ${image} instead of ${ordered}`
   const id = (await inspectImage(engine, ordered, signal))?.Id
   return id === undefined || id === imageId ? undefined : `it runs ${imageId} instead of ${ordered}`
 }
+
+const digestOf = (image: string): string => image.split('@')[1] ?? image

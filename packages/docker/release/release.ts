@@ -8,6 +8,7 @@ import { containersOf, generationOf, keyOf, type Place, startOne, wantedOf } fro
 import { waitReady } from './readiness.ts'
 import type { Routes } from './routes.ts'
 import type { MachineState, StateFile } from './state.ts'
+import { readTemplates } from './template.ts'
 import type { Plan } from './workload.ts'
 
 /** What a docker target is made from. */
@@ -52,7 +53,7 @@ export function claim(
   return state.change(({ environments }) => {
     const live = environments[keyOf(place)]
     if (live && live.generation > generation) return refuse('stale_generation', { generation, live: live.generation })
-    environments[keyOf(place)] = { generation, runId, serving: live?.serving ?? 0 }
+    environments[keyOf(place)] = { serving: 0, ...live, generation, runId }
     return done(undefined)
   })
 }
@@ -63,8 +64,8 @@ export async function checkNewest({ state }: Machine, place: Place, generation: 
   return live > generation ? refuse('stale_generation', { generation, live }) : done(undefined)
 }
 
-/** Waits for the containers of an order, while nothing newer than `generation` comes. */
-export function awaitReady(
+/** Waits for the containers of an order that was applied, while nothing newer than `generation` comes. */
+export async function awaitReady(
   machine: Machine,
   order: ReleaseOrder,
   plan: Plan,
@@ -76,7 +77,7 @@ export function awaitReady(
     start: (wanted: Parameters<typeof startOne>[2]) => startOne(machine, order, wanted, plan, work),
     checkNewest: () => checkNewest(machine, order, generation),
   }
-  return waitReady(readiness, wantedOf(order, plan), work)
+  return waitReady(readiness, wantedOf(order, plan, await readTemplates(machine, order)), work)
 }
 
 /** Services of the plan, each on the port that it had. */

@@ -4,8 +4,10 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type ContainerView, removeContainer } from '../container/release-container.ts'
 import { removeNetwork } from '../engine/network.ts'
-import { containersOf, generationOf, keyOf, networkOf, startAll, wantedOf } from './container.ts'
+import { containersOf, generationOf, isOf, keyOf, networkOf, startAll, type Wanted, wantedOf } from './container.ts'
 import { awaitReady, claim, type Machine, putServices } from './release.ts'
+import type { Templates } from './state.ts'
+import { keepTemplates, planTemplates, readTemplates, servingTemplates } from './template.ts'
 import { type Plan, readObjects } from './workload.ts'
 
 type Release = Parameters<Target['restore']>[0]
@@ -18,11 +20,18 @@ export async function restore(machine: Machine, release: Release, work: Work): P
   if (!previous) return stopAll(machine, release, work)
   const plan = readObjects(previous.objects, previous.secrets)
   if (!plan.ok) return plan
+  const templates = await templatesOf(machine, previous, plan.value, work)
+  if (!templates.ok) return templates
+  const wanted = wantedOf(previous, plan.value, templates.value)
+  const names = new Set(wanted.map(({ name }) => name))
+  // What the failed release added to a workload goes, what a person did stays.
+  const isKept = (container: ContainerView) =>
+    isOf(container, templates.value) && (names.has(container.name) || generationOf(container) <= previous.generation)
   const containers = await containersOf(machine.engine, failed, work.signal)
-  if (!hasAll(containers, previous, plan.value)) {
+  if (!hasAll(containers, wanted)) {
     // They make room first.
-    await removeOthers(machine, release, [previous.generation], work)
-    const started = await startAll(machine, previous, plan.value, work)
+    await removeOthers(machine, release, isKept, work)
+    const started = await startAll(machine, previous, plan.value, templates.value, work)
     if (!started.ok) return started
     const verdict = await awaitReady(machine, previous, plan.value, generation, work)
     if (!verdict.ok) return verdict
@@ -31,14 +40,21 @@ export async function restore(machine: Machine, release: Release, work: Work): P
   }
   const served = await serve(machine, release, previous.generation, plan.value)
   if (!served.ok) return served
-  await removeOthers(machine, release, [previous.generation], work)
+  await removeOthers(machine, release, isKept, work)
   return done({ complete: true, detail: `rolled back to ${previous.sha.slice(0, 7)}` })
 }
 
-const hasAll = (containers: ContainerView[], order: ReleaseOrder, plan: Plan): boolean =>
-  wantedOf(order, plan).every((wanted) =>
-    containers.some(({ name, state }) => name === wanted.name && state === 'running'),
-  )
+/** The templates that the order was applied with; when what it started is long gone, those of today. */
+async function templatesOf(machine: Machine, order: ReleaseOrder, plan: Plan, work: Work): Promise<Outcome<Templates>> {
+  const known = await readTemplates(machine, order)
+  if (plan.workloads.every(({ name }) => known[name] !== undefined)) return done(known)
+  const planned = await planTemplates(machine, order, plan, work)
+  if (planned.ok) await keepTemplates(machine, order, planned.value)
+  return planned
+}
+
+const hasAll = (containers: ContainerView[], wanted: Wanted[]): boolean =>
+  wanted.every((one) => containers.some(({ name, state }) => name === one.name && state === 'running'))
 
 /** A release that was cancelled after the switch serves by now: its services give way to the earlier ones. */
 async function serve(
@@ -66,14 +82,15 @@ async function serve(
 /** There was no earlier release. What serves in spite of that (the list of releases was lost) is left alone. */
 async function stopAll(machine: Machine, release: Release, work: Work): Promise<Outcome<Restored>> {
   const { failed } = release
-  const recorded = (await machine.state.read()).environments[keyOf(failed)]?.serving ?? 0
-  const serving = recorded === failed.generation ? 0 : recorded
-  if (serving === 0) {
+  const environment = (await machine.state.read()).environments[keyOf(failed)]
+  const isServing = environment !== undefined && ![0, failed.generation].includes(environment.serving)
+  if (!isServing) {
     const served = await serve(machine, release, 0, { workloads: [], services: [], notes: [] })
     if (!served.ok) return served
   }
-  await removeOthers(machine, release, [serving], work)
-  if (serving === 0) await removeNetwork(machine.engine, networkOf(failed))
+  const serving = isServing ? servingTemplates(environment) : {}
+  await removeOthers(machine, release, (container) => isOf(container, serving), work)
+  if (!isServing) await removeNetwork(machine.engine, networkOf(failed))
   return done({ complete: true, detail: 'scaled to 0: there was no earlier release' })
 }
 
@@ -81,11 +98,11 @@ async function stopAll(machine: Machine, release: Release, work: Work): Promise<
 async function removeOthers(
   { engine }: Machine,
   { failed, generation }: Release,
-  kept: number[],
+  isKept: (container: ContainerView) => boolean,
   { signal }: Work,
 ): Promise<void> {
   const others = (await containersOf(engine, failed, signal)).filter(
-    (container) => generationOf(container) < generation && !kept.includes(generationOf(container)),
+    (container) => generationOf(container) < generation && !isKept(container),
   )
   await Promise.all(others.map(({ id }) => removeContainer(engine, id)))
 }

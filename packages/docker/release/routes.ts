@@ -3,9 +3,10 @@ import { type ContainerView, listContainers } from '../container/release-contain
 import { type Engine, pause, stream, within } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
 import { label } from '../engine/labels.ts'
-import { generationOf, keyOf, type Place, workloadOf } from './container.ts'
+import { isOf, keyOf, type Place, workloadOf } from './container.ts'
 import { type ReverseProxy, startProxy } from './proxy.ts'
 import type { MachineState, StateFile } from './state.ts'
+import { servingTemplates } from './template.ts'
 
 /** The proxies before the containers: each service of each environment has one, on a port that stays. */
 export interface Routes {
@@ -112,17 +113,19 @@ async function reconcileOnce(scene: Scene): Promise<void> {
 
 function targetsOf(containers: ContainerView[], key: string, { services, environments }: MachineState): string[] {
   const service = services[key]
-  const environment = key.slice(0, key.lastIndexOf('/'))
-  const serving = environments[environment]?.serving
-  if (!service || !serving) return []
+  const place = key.slice(0, key.lastIndexOf('/'))
+  const environment = environments[place]
+  if (!service || !environment?.serving) return []
+  const templates = servingTemplates(environment)
   return containers
     .filter(
       (container) =>
         container.state === 'running' &&
         container.ip !== '' &&
-        `${container.labels[label.repository]}/${container.labels[label.environment]}` === environment &&
-        generationOf(container) === serving &&
-        workloadOf(container) === service.workload,
+        `${container.labels[label.repository]}/${container.labels[label.environment]}` === place &&
+        workloadOf(container) === service.workload &&
+        isOf(container, templates) &&
+        !environment.leaving?.includes(container.name),
     )
     .map(({ ip }) => `http://${ip}:${service.containerPort}`)
 }

@@ -2,11 +2,13 @@ import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
 import type { ReleaseOrder, Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
-import { inspectContainer, nextExit } from '../container/release-container.ts'
+import { type ContainerView, inspectContainer, nextExit } from '../container/release-container.ts'
 import { pause } from '../engine/engine.ts'
-import { type Wanted, wantedOf } from './container.ts'
+import { label } from '../engine/labels.ts'
+import { containersOf, type Wanted, wantedOf } from './container.ts'
 import { explain, makeQuestion, unhealthy } from './readiness.ts'
 import { awaitReady, checkNewest, type Machine } from './release.ts'
+import { readTemplates } from './template.ts'
 import type { Plan } from './workload.ts'
 
 /** As often as a probe is asked at most; an exit is told by the engine, whenever it is. */
@@ -25,7 +27,8 @@ interface Kept {
 
 /**
  * Keeps an eye on the containers of a release for `forMs`: it stays healthy when none ends and each goes on answering its probe
- * (as often as its failureThreshold allows), and at the end all are ready and run the image they were given.
+ * (as often as its failureThreshold allows), and at the end all are ready and run the image they were given. What a release
+ * took over and has run for so long has been through that.
  */
 export async function soak(
   machine: Machine,
@@ -34,12 +37,19 @@ export async function soak(
   forMs: number,
   work: Work,
 ): Promise<Outcome<Verdict>> {
+  const wanted = wantedOf(order, plan, await readTemplates(machine, order))
+  const isYoung = ({ labels, startedAt }: ContainerView) =>
+    labels[label.run] === order.runId || Date.now() - Date.parse(startedAt) < forMs
+  if (!(await containersOf(machine.engine, order, work.signal)).some(isYoung)) {
+    work.say('it has stayed so already: nothing was started anew')
+    return awaitReady(machine, order, plan, order.generation, work)
+  }
   const over = new AbortController()
   const signal = AbortSignal.any([work.signal, over.signal])
   const untilMs = performance.now() + work.deadlineMs
   const endMs = performance.now() + forMs
   try {
-    const all = await Promise.all(wantedOf(order, plan).map((wanted) => keep(machine, wanted, signal)))
+    const all = await Promise.all(wanted.map((one) => keep(machine, one, signal)))
     for (;;) {
       const newest = await checkNewest(machine, order, order.generation)
       if (!newest.ok) return newest

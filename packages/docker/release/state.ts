@@ -4,10 +4,25 @@ import { join } from 'node:path'
 /** Name of the file in the data folder. */
 export const stateFile = 'docker-target.json'
 
+/** One environment: what was applied last, and the generation of the order whose containers serve (0: none). */
+export interface EnvironmentRecord {
+  generation: number
+  runId: string
+  serving: number
+  /** Generation of an order (the one that serves, the one applied last) -> workload -> template of its containers. */
+  templates?: Record<number, Templates>
+  /** Names of containers that shall get no new request, as they are about to end. */
+  leaving?: string[]
+}
+/** Name of a workload -> its template: see template.ts. */
+export type Templates = Readonly<Record<string, string>>
+
 /** What the machine carries: kept in a file, as it belongs to the machine. */
 export interface MachineState {
-  /** `<repository id>/<environment>` -> what was applied last, and the generation whose containers serve (0: none). */
-  environments: Record<string, { generation: number; runId: string; serving: number }>
+  /** Keeps templates from telling what is in them. Made with the first. */
+  key?: string
+  /** By `<repository id>/<environment>`. */
+  environments: Record<string, EnvironmentRecord>
   /** `<repository id>/<environment>/<service>` -> its port on this machine, and what is behind it. */
   services: Record<string, { port: number; workload: string; containerPort: number }>
 }

@@ -83,9 +83,10 @@ export interface Target extends LiveTarget {
 
   /**
    * After a healthy release: removes what earlier releases of this environment had and this one has not. `careful` (so unless
-   * told otherwise) removes nothing when that is more than half of all (`prune_held`). Data is never removed.
+   * told otherwise) removes nothing when that is more than half of all (`prune_held`), and `none` leaves all objects; what a machine
+   * ran for objects that are there still goes all the same. Data is never removed.
    */
-  prune(order: ReleaseOrder, work: Work, how?: 'careful' | 'all'): Promise<Outcome<void>>
+  prune(order: ReleaseOrder, work: Work, how?: 'careful' | 'all' | 'none'): Promise<Outcome<void>>
 
   /**
    * Gives the environment its previous release again (the order as it was stored) under the new `generation`, and waits

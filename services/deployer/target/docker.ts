@@ -1,10 +1,10 @@
-import { stopContainer } from '@taxiway/docker/container/release-container.ts'
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine/engine.ts'
 import { correct, drift, restart, scale } from '@taxiway/docker/release/adjust.ts'
-import { containersOf, generationOf, keyOf, startAll } from '@taxiway/docker/release/container.ts'
+import { keyOf, startAll } from '@taxiway/docker/release/container.ts'
 import { checkImage } from '@taxiway/docker/release/image.ts'
 import { endJob, runJob } from '@taxiway/docker/release/job.ts'
 import { follow, readState } from '@taxiway/docker/release/live.ts'
+import { prune } from '@taxiway/docker/release/prune.ts'
 import {
   awaitReady,
   checkNewest,
@@ -16,9 +16,11 @@ import {
 } from '@taxiway/docker/release/release.ts'
 import { remove } from '@taxiway/docker/release/remove.ts'
 import { restore } from '@taxiway/docker/release/restore.ts'
+import { drainMs } from '@taxiway/docker/release/retire.ts'
 import { makeRoutes } from '@taxiway/docker/release/routes.ts'
 import { soak } from '@taxiway/docker/release/soak.ts'
 import { openState } from '@taxiway/docker/release/state.ts'
+import { keepTemplates, planTemplates } from '@taxiway/docker/release/template.ts'
 import { type Plan, readObjects } from '@taxiway/docker/release/workload.ts'
 import { chosen, type ReleaseOrder, type Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
@@ -35,7 +37,6 @@ export interface DockerTarget extends Target {
   /** Stops serving. The containers run on. */
   close(): Promise<void>
 }
-const drainMs = 10_000
 
 /**
  * One machine without a cluster: new containers start beside the old ones, a reverse proxy in this process switches to
@@ -63,7 +64,7 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
     runJob: (order, job, work, onOutput) =>
       guarded(work, 0, (bounded) => runJob(machine, order, job, bounded, onOutput)),
     endJob: (order, job, work) => guarded(work, 0, async () => done(await endJob(machine, order, job))),
-    prune: (order, work) => guarded(work, 0, (bounded) => prune(machine, order, bounded)),
+    prune: (order, work, how) => guarded(work, drainMs, (bounded) => prune(machine, order, bounded, how)),
     live: (place, work) =>
       guarded(work, 0, async ({ signal }) => {
         const { generation, runId } = await newest(machine, place, signal)
@@ -115,9 +116,12 @@ async function apply(machine: Machine, order: ReleaseOrder, work: Work): Promise
   const stale = refuse('stale_generation', { generation: order.generation, live: found.generation })
   if (found.generation > order.generation) return stale
   if (found.generation === order.generation && found.runId !== order.runId) return stale
+  const templates = await planTemplates(machine, order, plan.value, work)
+  if (!templates.ok) return templates
   const claimed = await claim(machine, order, order)
   if (!claimed.ok) return claimed
-  const started = await startAll(machine, order, plan.value, work)
+  await keepTemplates(machine, order, templates.value)
+  const started = await startAll(machine, order, plan.value, templates.value, work)
   return started.ok ? checkNewest(machine, order, order.generation) : started
 }
 
@@ -143,7 +147,8 @@ async function switchTo(
   const live = await state.change((record) => {
     const environment = record.environments[keyOf(order)]
     if (environment && environment.generation > order.generation) return environment.generation
-    record.environments[keyOf(order)] = { generation: order.generation, runId: order.runId, serving: order.generation }
+    const { generation, runId } = order
+    record.environments[keyOf(order)] = { ...environment, generation, runId, serving: generation }
     putServices(record, order, plan)
     return order.generation
   })
@@ -152,25 +157,6 @@ async function switchTo(
   await routes.handOver(order, longestDrainMs, signal)
   const address = routes.address(order)
   if (address) say(`answers at ${address}`)
-  return done(undefined)
-}
-
-async function prune(machine: Machine, order: ReleaseOrder, { signal }: Work): Promise<Outcome<void>> {
-  const { engine, state, routes } = machine
-  const plan = readObjects(order.objects, order.secrets)
-  if (!plan.ok) return plan
-  const kept = new Set(plan.value.services.map(({ service }) => `${keyOf(order)}/${service}`))
-  const serving = await state.change(({ services, environments }) => {
-    const isServing = environments[keyOf(order)]?.serving === order.generation
-    for (const key of Object.keys(services))
-      if (isServing && key.startsWith(`${keyOf(order)}/`) && !kept.has(key)) delete services[key]
-    return environments[keyOf(order)]?.serving
-  })
-  await routes.reconcile()
-  const old = (await containersOf(engine, order, signal)).filter(
-    (container) => generationOf(container) < order.generation && generationOf(container) !== serving,
-  )
-  await Promise.all(old.map(({ id }) => stopContainer(engine, id)))
   return done(undefined)
 }
 

@@ -101,6 +101,7 @@ export function makeKubernetesTarget(
     soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
     prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {
+        if (how === 'none') return done(undefined)
         const pruned = await pruneWhole(cluster, order, { how }, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
