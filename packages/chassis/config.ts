@@ -23,7 +23,11 @@ export const variables = {
   },
   TAXIWAY_TARGET: {
     default: 'auto',
-    help: 'kubernetes, docker, or auto: the cluster if KUBECONFIG names one, else docker.',
+    help: 'kubernetes, docker, or auto: the cluster that KUBECONFIG names or the deployer runs in, else docker.',
+  },
+  TAXIWAY_SERVES: {
+    default: '',
+    help: 'Targets of this deployer (comma-separated): docker, kubeconfig, or names of clusters. Default: all.',
   },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
   TAXIWAY_CONTAINMENT: {
@@ -125,6 +129,8 @@ export interface Config {
   registry: { prefix: string; user: string; password: string }
   allowedOrigins: string[]
   target: 'auto' | 'kubernetes' | 'docker'
+  /** Names of the targets that this deployer rolls out to; none: all. */
+  serves: string[]
   concurrency: number
   /** Must the code of runs be contained? */
   isContained: boolean
@@ -152,6 +158,8 @@ export interface Config {
   redisUrl: string
   dockerHost: string
   kubeconfig: string | undefined
+  /** Does this process run in a pod of a cluster? */
+  isInCluster: boolean
   /** Names this process in records and messages. */
   worker: string
 }
@@ -179,6 +187,7 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
     },
     allowedOrigins: list('TAXIWAY_ALLOWED_ORIGINS'),
     target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
+    serves: list('TAXIWAY_SERVES'),
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
     isContained: oneOf('TAXIWAY_CONTAINMENT', ['required', 'off'] as const) === 'required',
     guardFolder: text('TAXIWAY_GUARD'),
@@ -221,6 +230,7 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
     redisUrl: url('REDIS_URL'),
     dockerHost: text('DOCKER_HOST'),
     kubeconfig: text('KUBECONFIG') || (existsSync(home) ? home : undefined),
+    isInCluster: Boolean(environment.KUBERNETES_SERVICE_HOST),
     worker: `${hostname()}-${process.pid}`,
   }
   problems.push(...wrongForms(config))

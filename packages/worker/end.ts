@@ -5,6 +5,8 @@ import type { Reason } from '@taxiway/domain/reason.ts'
 type Leaving =
   /** A gate closed before the work could begin: the run is given back, and waits there. */
   | { end: 'parked'; gate: Gate }
+  /** What is left of it is others' work. */
+  | { end: 'handed_over' }
   /** A newer run took this one's place. */
   | { end: 'superseded'; by: string }
   /** Another attempt has the run or its environment, or it was cancelled, is out of time, or is given back at a shutdown. */

@@ -83,6 +83,8 @@ async function writeEnd(context: AttemptContext, end: End, worker: string): Prom
       return
     case 'parked':
       return write(context, { type: 'gate_closed', gate: end.gate })
+    case 'handed_over':
+      return write(context, { type: 'handed_over' })
     case 'superseded':
       return write(context, { type: 'superseded', by: end.by })
     case 'lost': {

@@ -10,9 +10,19 @@ const lookMs = 8_000
  * often, and none waits for a cluster that does not answer.
  */
 export const makeCheckClusters =
-  ({ accesses, now, logger }: { accesses: ClusterAccesses; now: () => Date; logger: Logger }) =>
+  ({
+    accesses,
+    serves,
+    now,
+    logger,
+  }: {
+    accesses: ClusterAccesses
+    serves: readonly string[]
+    now: () => Date
+    logger: Logger
+  }) =>
   async (signal: AbortSignal): Promise<void> => {
-    for (let taken = await accesses.takeCheck(); taken; taken = await accesses.takeCheck())
+    for (let taken = await accesses.takeCheck(serves); taken; taken = await accesses.takeCheck(serves))
       look(taken, now, signal).catch((error) => logger.warn({ err: error }, 'a check of a cluster was lost'))
   }
 

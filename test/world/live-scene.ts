@@ -38,6 +38,8 @@ export async function liveScene(target: () => Target) {
   const config = readConfig({ ...process.env, TAXIWAY_DATA: dataFolder })
   const targets: Targets = {
     choose: async () => ({ ok: true, value: target() }),
+    elsewhere: async () => undefined,
+    troubles: async () => [],
     open: async () => undefined,
     close: async () => undefined,
   }
@@ -87,7 +89,10 @@ export async function liveScene(target: () => Target) {
     },
     /** Starts the watch of one more deployer. */
     watch(): Part {
-      const part = watchEnvironments({ store, targets, logger, config })
+      const part = watchEnvironments(
+        { store, targets, logger, config },
+        { id: newId('deployer', store.random), serves: [] },
+      )
       parts.push(part)
       return part
     },

@@ -53,6 +53,11 @@ export const rollOutReasons = {
   ),
   deploy_unhealthy: code(400, (p: { detail: string; restored: string }) => `${p.detail}; ${p.restored}.`),
   target_unavailable: permanent(400, (p: { detail: string }) => `No place to deploy to: ${p.detail}.`),
+  target_unserved: outage(
+    400,
+    (p: { target: string }) =>
+      `No deployer that is up serves ${p.target}: start one that has ${p.target} in TAXIWAY_SERVES.`,
+  ),
   cluster_not_allowed: code(
     400,
     (p: { environment: string; cluster: string; detail: string }) =>

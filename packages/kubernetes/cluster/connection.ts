@@ -12,12 +12,20 @@ export type ClusterSource = { kubeconfig?: string; context?: string } | { access
 
 /** Connects to a cluster. Throws when there is no such file or context. */
 export function connectCluster(source: ClusterSource = {}): Cluster {
-  const config = readSource(source)
+  let config = readSource(source)
   const server = config.getCurrentCluster()
   if (!server) throw new Error(`the kubeconfig has no context ${config.getCurrentContext()}`)
-  const pool = makePool(config)
-  const open = async (call: Call, signal: AbortSignal) =>
-    send(await pool.options(new URL(server.server), call, signal), call)
+  const pool = makePool(server.proxyUrl !== undefined)
+  const open = async (call: Call, signal: AbortSignal) => {
+    const asked = config
+    const ask = async () => send(await pool.options(config, new URL(server.server), call, signal), call)
+    const answer = await ask()
+    if (answer.statusCode !== 401) return answer
+    // Credentials that ran out, or were taken back, may have been renewed where they come from.
+    answer.resume()
+    if (config === asked) config = readSource(source)
+    return ask()
+  }
   return {
     where: server.server,
     call: <Body>(call: Call, wait: Wait) => callUntil<Body>((signal) => open(call, signal).then(read), call, wait),
@@ -71,13 +79,12 @@ function loadAccess(config: KubeConfig, access: Exclude<ClusterAccess, { inClust
 }
 
 /** Connections that are kept; credentials are asked of the kubeconfig for every call, as they may expire. */
-function makePool(config: KubeConfig) {
-  const proxied = config.getCurrentCluster()?.proxyUrl !== undefined
+function makePool(proxied: boolean) {
   const agent = new Agent({ keepAlive: true, maxSockets: callsAtOnce, timeout: 120_000 })
   // Watches stay open, so they must not take the places of calls.
   const watches = new Agent()
   return {
-    async options(base: URL, call: Call, signal: AbortSignal): Promise<RequestOptions> {
+    async options(config: KubeConfig, base: URL, call: Call, signal: AbortSignal): Promise<RequestOptions> {
       const options: RequestOptions = {}
       await config.applyToHTTPSOptions(options)
       const url = new URL(base.pathname.replace(/\/$/, '') + call.path, base)

@@ -29,6 +29,12 @@ export function makeClusterAccesses(redis: Redis, secretKey: Uint8Array) {
       return text ? (JSON.parse(text) as StoredCluster).revision : undefined
     },
 
+    /** Is it the cluster that a deployer runs in, whichever that is? */
+    async isInCluster(name: string): Promise<boolean> {
+      const text = await redis.hget(keys.clusters, name)
+      return text ? (JSON.parse(text) as StoredCluster).inCluster === true : false
+    },
+
     /** A registered cluster. @throws Unreadable when it was sealed with another key */
     async open(name: string): Promise<OpenedCluster | undefined> {
       const text = await redis.hget(keys.clusters, name)
@@ -39,14 +45,20 @@ export function makeClusterAccesses(redis: Redis, secretKey: Uint8Array) {
 
     /**
      * Takes the check that was asked for first, opened. One that dies with its deployer is not taken again: whoever asked
-     * hears that nobody looked. @returns undefined when none was asked for
+     * hears that nobody looked. @param serves names of the targets that the deployer looks at; none: all. What it does not serve is
+     * left to others. @returns undefined when none was asked for
      */
-    async takeCheck(): Promise<TakenCheck | undefined> {
+    async takeCheck(serves: readonly string[] = []): Promise<TakenCheck | undefined> {
       for (let id = await redis.rpop(keys.askedChecks); id; id = await redis.rpop(keys.askedChecks)) {
         const answer = keys.checkAnswer(id)
-        const text = await redis.getdel(keys.askedCheck(id))
+        const text = await redis.get(keys.askedCheck(id))
         if (!text) continue
         const asked = JSON.parse(text) as AskedCheck
+        if (serves.length > 0 && !serves.includes(asked.name)) {
+          await redis.lpush(keys.askedChecks, id)
+          return undefined
+        }
+        await redis.del(keys.askedCheck(id))
         return {
           ...asked,
           access: await open(asked.name, asked.sealed),

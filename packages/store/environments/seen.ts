@@ -14,6 +14,19 @@ export interface LiveEnvironment extends EnvironmentRef {
   generation: number
 }
 
+/** A deployer that is up. */
+export interface Deployer {
+  id: string
+  /** Names of the targets that it rolls out to; none: all. */
+  serves: string[]
+}
+
+/** Who rolls out to a target: those that name it, else those that serve all. */
+export function serving(deployers: readonly Deployer[], target: string): Deployer[] {
+  const naming = deployers.filter(({ serves }) => serves.includes(target))
+  return naming.length > 0 ? naming : deployers.filter(({ serves }) => serves.length === 0)
+}
+
 /** What nobody has looked at for so long is forgotten. */
 const keptMs = 7 * 24 * 3600_000
 /** A deployer that has not been heard of for so long does not share the work. */
@@ -37,14 +50,19 @@ export function makeEnvironmentStates(redis: Redis, now: () => Date) {
     liveGeneration: async ({ repo, name }: EnvironmentRef): Promise<number> =>
       Number(await redis.hget(keys.environment(repo, name), 'live')) || 0,
 
-    /** Says that this deployer is there. @returns all that are, in order */
-    async watchers(own: string): Promise<string[]> {
-      const nowMs = now().getTime()
-      await redis.zadd(keys.watchers, nowMs, own)
-      await redis.zremrangebyscore(keys.watchers, '-inf', nowMs - silentMs)
-      return (await redis.zrange(keys.watchers, '0', '-1')).sort()
+    /** Says that this deployer is up. */
+    announce: async (own: Deployer): Promise<void> =>
+      void (await redis.zadd(keys.deployers, now().getTime(), memberOf(own))),
+
+    /** All deployers that are up, in order. */
+    async deployers(): Promise<Deployer[]> {
+      await redis.zremrangebyscore(keys.deployers, '-inf', now().getTime() - silentMs)
+      return (await redis.zrange(keys.deployers, '0', '-1')).sort().map((member) => {
+        const [id = '', ...serves] = member.split(' ')
+        return { id, serves }
+      })
     },
-    leaveWatchers: async (own: string): Promise<void> => void (await redis.zrem(keys.watchers, own)),
+    leave: async (own: Deployer): Promise<void> => void (await redis.zrem(keys.deployers, memberOf(own))),
 
     /** Takes or keeps the task of looking at an environment. @returns false while another deployer has it */
     holdWatch: async ({ repo, name }: EnvironmentRef, holder: string, leaseMs: number): Promise<boolean> =>
@@ -68,3 +86,5 @@ export function makeEnvironmentStates(redis: Redis, now: () => Date) {
       (await redis.exists(keys.lane(repo, name))) === 1,
   }
 }
+
+const memberOf = ({ id, serves }: Deployer): string => [id, ...serves].join(' ')

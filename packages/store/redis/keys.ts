@@ -72,8 +72,8 @@ export const keys = {
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */
   lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,
-  /** Sorted set: deployers that look at environments, by when they were last heard of (ms). */
-  watchers: 'taxiway:watchers',
+  /** Sorted set: deployers, each with the targets that it serves, by when they were last heard of (ms). */
+  deployers: 'taxiway:deployers',
   /** String with a time to live: who looks at the environment. */
   watch: (repo: RepositoryId, environment: string) => `taxiway:watch:${repo}:${environment}`,
   /** String with a time to live: what was seen of it last. */

@@ -11,11 +11,14 @@ export interface Job {
 }
 export type JobQueue = ReturnType<typeof makeQueue>
 
+/** The queue of those deployers that serve a target; of those that serve all when it is `all`. */
+export const deployQueue = (target: string): string => `deploy-${encodeURIComponent(target)}`
+
 /** The queues that wake workers. What is to be done stands on the run; a job says only that something is. */
 export function makeQueue(redis: Redis) {
-  const queues: Partial<Record<Work, Queue<Job>>> = {}
+  const queues: Record<string, Queue<Job>> = {}
   // A queue that is made while Redis is away never recovers, so each is made when it is first needed and Redis is there.
-  const open = (name: Work): Queue<Job> => {
+  const open = (name: string): Queue<Job> => {
     if (redis.status !== 'ready') throw new Error('Connection is closed.')
     const queue =
       queues[name] ?? new Queue<Job>(name, { connection: redis, prefix: keys.queue, skipWaitingForReady: true })
@@ -57,6 +60,11 @@ export function makeQueue(redis: Redis) {
       const opts = { jobId: `${run.id}-${run.attempt}-next`, removeOnComplete: true, removeOnFail: true }
       await open('build').add('build', { runId: run.id }, opts)
     },
+    /** Hands a run's roll-out on to the deployers of a target, as `deployQueue` names them. */
+    passOn: async ({ id, attempt, gatesPassed = 0 }: Run, target: string): Promise<void> => {
+      const opts = { jobId: `${id}-${attempt}-${gatesPassed}`, removeOnComplete: true, removeOnFail: true }
+      await open(deployQueue(target)).add('deploy', { runId: id }, opts)
+    },
     close: async (): Promise<void> => {
       await Promise.all(Object.values(queues).map((queue) => queue.close().catch(() => {})))
     },
@@ -71,10 +79,10 @@ export interface Workers {
 }
 
 /**
- * Hands each job of a queue to `handler`, `concurrency` at a time. A handler that throws drops the job: the record of the
+ * Hands each job of a queue, by the name of a kind of work or of `deployQueue`, to `handler`, `concurrency` at a time. A handler that throws drops the job: the record of the
  * run decides what happens next, not the queue.
  */
-export function work(url: string, name: Work, concurrency: number, handler: (job: Job) => Promise<void>): Workers {
+export function work(url: string, name: string, concurrency: number, handler: (job: Job) => Promise<void>): Workers {
   const worker = new Worker<Job>(name, (job) => handler(job.data), {
     connection: { url, maxRetriesPerRequest: null, retryStrategy: (times: number) => Math.min(50 * times, 500) },
     prefix: keys.queue,

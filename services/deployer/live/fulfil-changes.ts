@@ -24,11 +24,18 @@ export function makeFulfil(deps: WatchDeps): (signal: AbortSignal) => Promise<vo
     const open = await deps.store.changes.open()
     await Promise.all(
       open.map(async (environment) => {
+        if (await isElsewhere(deps, environment)) return
         const borrowed = await borrowLane(deps.store, environment, signal, (lane) => fulfil(deps, environment, lane))
         if (borrowed === undefined) await expire(deps, environment, 'a roll-out is under way')
       }),
     )
   }
+}
+
+async function isElsewhere({ config, store, targets }: WatchDeps, environment: EnvironmentRef): Promise<boolean> {
+  if (config.serves.length === 0) return false
+  const live = await readLive(store, environment)
+  return (await targets.elsewhere(environment.repo, live?.order.cluster)) !== undefined
 }
 
 /** @returns true: undefined would say that the lane was not to be had */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Part } from '@taxiway/chassis/lifecycle.ts'
 import { startReconciler } from '@taxiway/chassis/reconciler.ts'
-import { newId } from '@taxiway/domain/ids.ts'
-import type { LiveEnvironment } from '@taxiway/store/environments/seen.ts'
+import { type Deployer, type LiveEnvironment, serving } from '@taxiway/store/environments/seen.ts'
 import type { WatchDeps } from '../roll-out.ts'
+import { targetName } from '../target/open.ts'
 import { makeTurns, type Turns } from './pace.ts'
 import { watchEnvironment } from './watch-environment.ts'
 
@@ -21,10 +21,10 @@ interface Watch {
 /**
  * Looks at every environment that a release is live in, for as long as it lives. Deployers share them: each takes those that
  * `ownerOf` gives it, and a lease keeps an environment from being looked at twice while they still disagree.
+ * It says at each pass that this deployer is up.
  */
-export function watchEnvironments(deps: WatchDeps): Part {
-  const { environmentStates: states, random } = deps.store
-  const own = newId('watcher', random)
+export function watchEnvironments(deps: WatchDeps, own: Deployer): Part {
+  const { environmentStates: states } = deps.store
   const turns = makeTurns(looksAtOnce)
   const watches = new Map<string, Watch>()
   const end = async (key: string, environment: LiveEnvironment | undefined) => {
@@ -32,17 +32,32 @@ export function watchEnvironments(deps: WatchDeps): Part {
     watches.delete(key)
     watch?.stop()
     await watch?.ended
-    if (watch && environment) await states.leaveWatch(environment, own)
+    if (watch && environment) await states.leaveWatch(environment, own.id)
+  }
+  /** Names of the targets of live releases, by environment. */
+  const known = new Map<string, { generation: number; target: string }>()
+  const whoServes = async (environment: LiveEnvironment, alive: Deployer[]): Promise<string[]> => {
+    if (alive.every(({ serves }) => serves.length === 0)) return alive.map(({ id }) => id)
+    const { repo, name, generation } = environment
+    const key = keyOf(environment)
+    if (known.get(key)?.generation !== generation) {
+      const live = await deps.store.releases.liveListed(repo, name)
+      known.set(key, { generation, target: targetName(live?.target, live?.order?.cluster) })
+    }
+    return serving(alive, known.get(key)?.target ?? '').map(({ id }) => id)
   }
   const share = async () => {
-    const alive = await states.watchers(own)
+    await states.announce(own)
+    const alive = await states.deployers()
     const live = new Map((await states.live()).map((one) => [keyOf(one), one]))
+    for (const key of known.keys()) if (!live.has(key)) known.delete(key)
     for (const key of watches.keys()) if (!live.has(key)) await end(key, undefined)
     await Promise.all(
       [...live].map(async ([key, environment]) => {
-        if (ownerOf(key, alive) !== own) return end(key, environment)
-        if (!(await states.holdWatch(environment, own, leaseMs))) return end(key, undefined)
-        if (!watches.has(key)) watches.set(key, start(deps, environment, own, turns))
+        const able = await whoServes(environment, alive)
+        if (ownerOf(key, able) !== own.id) return end(key, environment)
+        if (!(await states.holdWatch(environment, own.id, leaseMs))) return end(key, undefined)
+        if (!watches.has(key)) watches.set(key, start(deps, environment, own.id, turns))
       }),
     )
   }
@@ -54,7 +69,7 @@ export function watchEnvironments(deps: WatchDeps): Part {
       for (const { stop } of watches.values()) stop()
       await Promise.all([...watches.values()].map(({ ended }) => ended))
       // What is left of the leases runs out by itself.
-      await states.leaveWatchers(own).catch(() => undefined)
+      await states.leave(own).catch(() => undefined)
     },
   }
 }

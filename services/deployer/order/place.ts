@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { EnvironmentRules } from '@taxiway/domain/environment/environment.ts'
-import { decidePlace } from '@taxiway/domain/environment/place.ts'
+import { decidePlace, type PlannedPlace } from '@taxiway/domain/environment/place.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
@@ -8,6 +8,7 @@ import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
 import { ruledAs } from '@taxiway/domain/plan/preview.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Store } from '@taxiway/store/store.ts'
+import type { DeployerDeps } from '../roll-out.ts'
 import type { Targets } from '../target/open.ts'
 
 /** Where a release goes, after rules, file and repository, and by which rules its manifests are judged. */
@@ -31,14 +32,9 @@ export async function choosePlace(
   environment: PlannedEnvironment,
   work: Work,
 ): Promise<Outcome<Place>> {
-  const [repository, rules, own] = await Promise.all([
-    store.repositories.read(repo),
-    store.environments.rules(repo, ruledAs(environment)),
-    readFile(ownNamespaceFile, 'utf8').catch(() => undefined),
-  ])
-  const planned = decidePlace({ environment, rules, repository: repository?.deploy ?? {}, own: own?.trim() })
+  const planned = await planPlace(store, repo, environment)
   if (!planned.ok) return planned
-  const { namespace, cluster, isRuled } = planned.value
+  const { namespace, cluster, isRuled, rules } = planned.value
   const target = await targets.choose(repo, cluster, work)
   if (!target.ok) return target
   const place = { target: target.value, namespace, rules, isShared: false, ...(cluster ? { cluster } : {}) }
@@ -56,4 +52,30 @@ export async function choosePlace(
     namespace,
     owner: `environment ${owner.environment} of repository ${owner.repo}`,
   })
+}
+
+/** Where rules, file and repository send an environment, before anything there is asked. */
+async function planPlace(
+  store: Store,
+  repo: RepositoryId,
+  environment: PlannedEnvironment,
+): Promise<Outcome<PlannedPlace & { rules: EnvironmentRules }>> {
+  const [repository, rules, own] = await Promise.all([
+    store.repositories.read(repo),
+    store.environments.rules(repo, ruledAs(environment)),
+    readFile(ownNamespaceFile, 'utf8').catch(() => undefined),
+  ])
+  const planned = decidePlace({ environment, rules, repository: repository?.deploy ?? {}, own: own?.trim() })
+  return planned.ok ? done({ ...planned.value, rules }) : planned
+}
+
+/** The name of the target that an environment goes to, when this deployer does not serve it. */
+export async function placedElsewhere(
+  { store, targets, config }: Pick<DeployerDeps, 'store' | 'targets' | 'config'>,
+  repo: RepositoryId,
+  environment: PlannedEnvironment,
+): Promise<string | undefined> {
+  if (config.serves.length === 0) return undefined
+  const planned = await planPlace(store, repo, environment)
+  return planned.ok ? targets.elsewhere(repo, planned.value.cluster) : undefined
 }

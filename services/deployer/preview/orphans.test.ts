@@ -46,7 +46,11 @@ async function sweep(found: TargetPlace[], { record = {}, lanes = {}, stuck = ''
     },
   }
   const logger = { info() {}, warn() {} }
-  const deps = { store, logger, targets: { choose: async () => done(target) } } as unknown as WatchDeps
+  const deps = {
+    store,
+    logger,
+    targets: { choose: async () => done(target), elsewhere: async () => undefined },
+  } as unknown as WatchDeps
   await makeSweepOrphans(deps)(new AbortController().signal)
   return { removed: removed.sort(), forgotten }
 }

@@ -66,7 +66,7 @@ function sweeping(numbers: number[], remove: Target['remove']) {
   const deps = {
     store,
     config: { previews: { removeMs: 90_000 } },
-    targets: { choose: async () => done(target) },
+    targets: { choose: async () => done(target), elsewhere: async () => undefined },
     logger: { info() {}, warn() {}, error() {} },
   } as unknown as WatchDeps
   const part = sweepPreviews(deps)

@@ -42,6 +42,8 @@ export function sweepPreviews(deps: WatchDeps): Part {
 async function lookAt(deps: WatchDeps, { repo, environment }: PreviewRef, signal: AbortSignal): Promise<void> {
   const preview = await deps.store.previews.read(repo, environment)
   if (!preview) return
+  if ((await deps.targets.elsewhere(repo, preview.cluster, preview.target)) !== undefined)
+    return deps.store.previews.lookSoon(repo, preview.number)
   const why = await whyOver(deps, preview, signal)
   if (why !== undefined) await removePreview(deps, preview, why, signal)
 }

@@ -12,12 +12,19 @@ import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 const reopenMs = 1000
+/** What TAXIWAY_SERVES calls the cluster that a deployer rolls out to when no other is named. */
+const kubeconfigName = 'kubeconfig'
+
+/** The name that TAXIWAY_SERVES has for a target. */
+export const targetName = (kind: string | undefined, cluster: string | undefined): string =>
+  kind === 'docker' ? 'docker' : (cluster ?? kubeconfigName)
 
 /** The places releases can go to. */
 export interface Targets {
   /**
-   * The target of a repository: its own setting, else the configuration's, else the cluster that KUBECONFIG names, else the
-   * engine. A cluster that is named is a registered one, else a context of KUBECONFIG. A cluster that is away is waited for.
+   * The target of a repository: its own setting, else the configuration's, else the cluster that KUBECONFIG names or this
+   * process runs in, else the engine. A cluster that is named is a registered one, else a context of KUBECONFIG. A cluster that
+   * is away is waited for; what this deployer does not serve is refused.
    */
   choose(
     repo: RepositoryId,
@@ -26,6 +33,10 @@ export interface Targets {
     /** Of a target that was chosen before, whatever is set by now. */
     kind?: Target['kind'],
   ): Promise<Outcome<Target>>
+  /** The name of the target, as TAXIWAY_SERVES has it, when this deployer does not serve it. Asked as `choose` is. */
+  elsewhere(repo: RepositoryId, cluster: string | undefined, kind?: Target['kind']): Promise<string | undefined>
+  /** Asks every cluster that was chosen so far. @returns a sentence for each that does not answer */
+  troubles(work: Work): Promise<string[]>
   /** Serves again what the docker target had live; tries until the engine is there. */
   open(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -43,7 +54,7 @@ export function makeTargets({
   accesses: ClusterAccesses
   connect: () => Promise<Engine>
 }): Targets {
-  const clusters = new Map<string, Promise<Target>>()
+  const clusters = new Map<string, { name: string; target: Promise<Target> }>()
   let machine: Promise<Target & { close(): Promise<void> }> | undefined
   const docker = () => {
     machine ??= openMachine(config, store, connect).catch((error) => {
@@ -52,29 +63,53 @@ export function makeTargets({
     })
     return machine
   }
-  const keep = (key: string, open: () => Promise<Target>) => {
-    const known = clusters.get(key) ?? open()
+  const keep = (key: string, name: string, open: () => Promise<Target>) => {
+    const known = clusters.get(key) ?? { name, target: open() }
     clusters.set(key, known)
-    return known
+    return known.target
   }
+  const hasCluster = config.kubeconfig !== undefined || config.isInCluster
   const kubernetes = async (cluster: string | undefined): Promise<Outcome<Target>> => {
     if (cluster !== undefined && (await accesses.revision(cluster)))
-      return done(await keep(`registered ${cluster}`, () => openRegistered(config, accesses, cluster)))
-    if (config.kubeconfig) return done(await keep(`context ${cluster ?? ''}`, () => openCluster(config, cluster)))
+      return done(await keep(`registered ${cluster}`, cluster, () => openRegistered(config, accesses, cluster)))
+    if (hasCluster && (cluster === undefined || config.kubeconfig))
+      return done(
+        await keep(`context ${cluster ?? ''}`, targetName('kubernetes', cluster), () => openCluster(config, cluster)),
+      )
     const detail = cluster === undefined ? 'KUBECONFIG is not set' : `no cluster ${cluster} is registered`
     return refuse('target_unavailable', { detail })
   }
+  /** A repository's own setting stands above the configuration. */
+  const kindOf = async (repo: RepositoryId, cluster: string | undefined): Promise<Target['kind'] | 'neither'> => {
+    const own = (await store.repositories.read(repo))?.deploy.target
+    if (cluster) return own === 'docker' ? 'neither' : 'kubernetes'
+    if (own !== undefined) return own
+    if (config.target !== 'auto') return config.target
+    return hasCluster ? 'kubernetes' : 'docker'
+  }
+  const elsewhere: Targets['elsewhere'] = async (repo, cluster, kind) => {
+    if (config.serves.length === 0) return undefined
+    const name = targetName(kind ?? (await kindOf(repo, cluster)), cluster)
+    return config.serves.includes(name) ? undefined : name
+  }
   return {
     async choose(repo, cluster, _work, kind) {
-      if (kind !== undefined) return kind === 'docker' ? done(await docker()) : kubernetes(cluster)
-      const repository = await store.repositories.read(repo)
-      if (cluster && repository?.deploy.target === 'docker')
+      const chosen = kind ?? (await kindOf(repo, cluster))
+      if (chosen === 'neither')
         return refuse('target_unavailable', {
           detail: `the repository's target is docker, so it can't go to cluster ${cluster}`,
         })
-      const wanted = repository?.deploy.target ?? (cluster ? 'kubernetes' : config.target)
-      if (wanted === 'docker' || (wanted === 'auto' && !config.kubeconfig)) return done(await docker())
-      return kubernetes(cluster)
+      const name = await elsewhere(repo, cluster, chosen)
+      if (name !== undefined) return refuse('target_unserved', { target: name })
+      return chosen === 'docker' ? done(await docker()) : kubernetes(cluster)
+    },
+    elsewhere,
+    async troubles(work) {
+      const asked = [...clusters.values()].map(async ({ name, target }) => {
+        const answer = await (await target).ground(work)
+        return answer.ok ? [] : [`Cluster ${name}: ${answer.reason.message}`]
+      })
+      return (await Promise.all(asked)).flat()
     },
     async open(signal) {
       if (!existsSync(join(config.dataFolder, stateFile))) return
@@ -112,7 +147,11 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
 
 async function openCluster(config: Config, context: string | undefined): Promise<Target> {
   const { makeKubernetesTarget } = await import('./kubernetes.ts')
-  return makeKubernetesTarget({ kubeconfig: config.kubeconfig as string, ...(context ? { context } : {}) }, config)
+  if (config.kubeconfig)
+    return makeKubernetesTarget({ kubeconfig: config.kubeconfig, ...(context ? { context } : {}) }, config)
+  const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
+  const own = { revision: async () => 'own', connect: async () => connectCluster({ access: { inCluster: true } }) }
+  return makeKubernetesTarget(own, config)
 }
 
 /** A registered cluster. Its access is opened when a connection is made, and again when it was written anew. */
