@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { installationOf } from '@taxiway/chassis/config.ts'
+import { installationOf } from '@taxiway/chassis/key.ts'
 import { makeWorld } from '../../test/world/make-world.ts'
 import type { World } from '../../test/world/world.ts'
 import { baseImages, ensureBaseImages, hasImage } from '../local/base-images.ts'

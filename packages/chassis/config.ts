@@ -1,7 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { installationOf, readKey } from './key.ts'
 
 /** Every environment variable, its default and one line of help. The README's table is made from this list. */
 export const variables = {
@@ -240,10 +240,6 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
   return { ...config, secretKey, installation: installationOf(secretKey) }
 }
 
-/** The short name of the installation with this key. */
-export const installationOf = (secretKey: Uint8Array): string =>
-  createHmac('sha256', secretKey).update('installation').digest('hex').slice(0, 8)
-
 /** Reads variables one by one, and notes what is wrong with them. */
 function makeReader(environment: Record<string, string | undefined>, problems: string[]) {
   const text = (name: Variable): string => environment[name]?.trim() || variables[name].default
@@ -281,22 +277,4 @@ function wrongForms({ allowedOrigins, egress }: Pick<Config, 'allowedOrigins' | 
     ...origins.map((origin) => `TAXIWAY_ALLOWED_ORIGINS: ${origin} is not an origin like https://git.example.com`),
     ...ranges.map((range) => `TAXIWAY_EGRESS_ALLOW and TAXIWAY_WORK_SUBNET: ${range} is not a range like 10.0.0.0/8`),
   ]
-}
-
-function readKey(given: string, dataFolder: string, problems: string[]): Uint8Array {
-  if (given) {
-    const key = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? 'hex' : 'base64')
-    if (key.length !== 32) problems.push('TAXIWAY_SECRET_KEY must be 32 bytes as base64 or hex')
-    return key
-  }
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
-  const file = join(dataFolder, 'secret.key')
-  try {
-    // Exclusive, so that processes which start together agree on one key.
-    writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  chmodSync(file, 0o600)
-  return Buffer.from(readFileSync(file, 'utf8'), 'base64')
 }
