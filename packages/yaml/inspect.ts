@@ -1,4 +1,5 @@
 import { type Alias, isAlias, isMap, isNode, isScalar, isSeq, type Node } from 'yaml'
+import { mergeKey } from './kubectl.ts'
 
 /** Paths beyond these have no place: a path repeats the keys above it, so long keys could multiply. */
 const mostLines = 20_000
@@ -82,13 +83,14 @@ function problemOfKey(key: unknown, seen: ReadonlySet<string>): string | undefin
   if (!isScalar(key)) return 'a key must be plain text'
   const name = nameOf(key)
   if (forbiddenKeys.has(name)) return `the key ${name} is not allowed`
-  if (name === '<<') return 'merge keys are not supported'
+  if (name === '<<' && key.value !== mergeKey && key.type === 'PLAIN') return 'merge keys are not supported'
   return seen.has(name) ? `the key ${name.slice(0, 80)} is there twice` : undefined
 }
 
 /** What the key is called in the plain value: `1` and `"1"`, or `~` and an empty key, are the same there. */
 const nameOf = (key: unknown): string => {
   const value = isScalar(key) ? key.value : undefined
+  if (value === mergeKey) return '<<'
   return value === null || value === undefined ? '' : String(value)
 }
 const startOf = (node: unknown): number | undefined => (node as Node | null | undefined)?.range?.[0]

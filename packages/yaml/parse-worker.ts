@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
 import { readYaml } from './read.ts'
 
-parentPort?.on('message', ({ text, limits }) => parentPort?.postMessage(readYaml(text, limits)))
+parentPort?.on('message', ({ text, limits, dialect }) => parentPort?.postMessage(readYaml(text, limits, dialect)))
 parentPort?.postMessage('ready')

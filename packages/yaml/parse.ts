@@ -1,5 +1,6 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Place, ReadLimits } from './inspect.ts'
+import type { Dialect } from './read.ts'
 import { readInThread } from './thread.ts'
 
 export interface ParseOptions {
@@ -14,6 +15,8 @@ export interface ParseOptions {
   patienceMs?: number
   /** Levels of maps and lists in each other. */
   maxDepth?: number
+  /** `kubectl` for manifests; YAML 1.2 unless told. */
+  dialect?: Dialect
 }
 export interface ParsedDocument {
   /** What JSON could say too: a tree of plain objects, arrays, strings, finite numbers, booleans and null. */
@@ -22,12 +25,14 @@ export interface ParsedDocument {
   placeOf(path: (string | number)[]): Place | undefined
 }
 const limits: ReadLimits = { maxDepth: 50, maxAliases: 50, maxValues: 200_000 }
+/** Manifests merge and repeat more than a pipeline file does. */
+const mostAliases: Record<Dialect, number> = { core: limits.maxAliases, kubectl: 500 }
 
 /** How long a run waits for the machine to get round to its YAML: longer after a machine was too busy. */
 export const patienceOf = ({ retries }: { retries: number }): number => 30_000 * (1 + retries)
 
 /**
- * Parses untrusted YAML 1.2 in a thread of its own, which is ended when it takes too much processor time or memory. Neither text nor
+ * Parses untrusted YAML in a thread of its own, which is ended when it takes too much processor time or memory. Neither text nor
  * value can do anything to the caller but be refused. Where the thread gets no processor, that is refused as `machine_busy`.
  */
 export async function parseYaml(
@@ -41,7 +46,9 @@ export async function parseYaml(
   const decoded = decode(text)
   if (decoded === undefined) return refusal('it is not UTF-8 text')
   const time = { cpuMs: options.cpuMs ?? 1000, patienceMs: options.patienceMs ?? patienceOf({ retries: 0 }) }
-  const answer = await readInThread(decoded, { ...limits, maxDepth: options.maxDepth ?? limits.maxDepth }, time)
+  const { dialect = 'core', maxDepth = limits.maxDepth } = options
+  const question = { text: decoded, limits: { ...limits, maxDepth, maxAliases: mostAliases[dialect] }, dialect }
+  const answer = await readInThread(question, time)
   if (answer === 'busy') return refuse('machine_busy', { what: 'read a YAML file', seconds: time.patienceMs / 1000 })
   if ('error' in answer) return refusal(answer.error.replace(/\.$/, ''), answer.place)
   if (options.documents === 'one' && answer.documents.length !== 1)

@@ -1,18 +1,22 @@
 import { Composer, type CST, type Document, isScalar, LineCounter, Parser } from 'yaml'
 import { copyPlain, inspect, type Place, type Problem, type ReadLimits } from './inspect.ts'
+import { kubectlTags } from './kubectl.ts'
+
 /** One document: its plain value, and the place of every path in it (`test`, `unit`, `run` joined by U+0000). */
 export interface ReadDocument {
   value: unknown
   places: [string, Place][]
 }
+/** How plain words and numbers are understood: as the core schema of YAML 1.2 has it, or as kubectl does. */
+export type Dialect = 'core' | 'kubectl'
 export type ReadAnswer = { documents: ReadDocument[] } | { error: string; place?: Place }
 
 /**
- * Reads YAML 1.2 (core schema: `yes` and `NO` stay strings, https://yaml.org/spec/1.2.2/#103-core-schema) from untrusted text.
- * No tags but the core ones, no merge keys, no repeated keys, few aliases, nothing that JSON could not say.
+ * Reads YAML 1.2 from untrusted text, by the core schema (`yes` and `NO` stay strings, no merge keys,
+ * https://yaml.org/spec/1.2.2/#103-core-schema) unless the dialect is another. No tags but the core ones, no repeated keys, few aliases, nothing that JSON could not say.
  * @returns the documents that are not empty, or the first error with its line
  */
-export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
+export function readYaml(text: string, limits: ReadLimits, dialect: Dialect = 'core'): ReadAnswer {
   const lineCounter = new LineCounter()
   const placeAt = (offset: number): Place => {
     const { line, col } = lineCounter.linePos(offset)
@@ -22,27 +26,31 @@ export function readYaml(text: string, limits: ReadLimits): ReadAnswer {
     error: problem,
     ...(offset === undefined ? {} : { place: placeAt(offset) }),
   })
-  // Nesting is measured on the flat parser's tokens: composing them recurses, and would overflow the stack.
-  const tokens = [...new Parser(lineCounter.addNewLine).parse(text)]
-  for (const token of tokens) {
-    const problem = problemOfToken(token, limits.maxDepth)
-    if (problem) return tell(problem)
-  }
   // uniqueKeys compares every key with every other: inspect() does it in linear time.
   const composer = new Composer({
     version: '1.2',
-    schema: 'core',
-    customTags: [],
+    ...(dialect === 'core' ? { schema: 'core', customTags: [] } : { schema: 'failsafe', customTags: kubectlTags }),
     resolveKnownTags: false,
     merge: false,
     uniqueKeys: false,
   })
   const documents: ReadDocument[] = []
-  for (const document of composer.compose(tokens, false, text.length)) {
-    const read = readDocument(document, limits, placeAt)
-    if (read && 'problem' in read) return tell(read)
-    if (read) documents.push(read)
+  const take = (composed: Iterable<Document.Parsed>): Problem | undefined => {
+    for (const document of composed) {
+      const read = readDocument(document, limits, placeAt)
+      if (read && 'problem' in read) return read
+      if (read) documents.push(read)
+    }
+    return undefined
   }
+  // One document after another, so that the memory for one is enough.
+  for (const token of new Parser(lineCounter.addNewLine).parse(text)) {
+    // Nesting is measured on the flat parser's tokens: composing them recurses, and would overflow the stack.
+    const problem = problemOfToken(token, limits.maxDepth) ?? take(composer.next(token))
+    if (problem) return tell(problem)
+  }
+  const problem = take(composer.end(false, text.length))
+  if (problem) return tell(problem)
   return { documents }
 }
 
@@ -58,17 +66,18 @@ function readDocument(
   const inspected = inspect(document.contents, limits.maxAliases, placeAt)
   if ('problem' in inspected) return inspected
   const value = expand(document, limits.maxAliases)
-  if (value === undefined) return { problem: 'it has too many aliases', offset: inspected.firstAlias }
+  if ('problem' in value) return { ...value, offset: inspected.firstAlias }
   const copied = copyPlain(value.js, limits)
   return 'problem' in copied ? { offset: inspected.firstAlias, ...copied } : { ...copied, places: inspected.places }
 }
 
-/** The library counts what aliases of aliases multiply to, and throws a ReferenceError beyond the limit. */
-function expand(document: Document.Parsed, maxAliasCount: number): { js: unknown } | undefined {
+/** The library counts what aliases of aliases multiply to, and throws a ReferenceError beyond the limit; merging, a SyntaxError. */
+function expand(document: Document.Parsed, maxAliasCount: number): { js: unknown } | Problem {
   try {
     return { js: document.toJS({ maxAliasCount }) }
   } catch (error) {
-    if (error instanceof ReferenceError) return undefined
+    if (error instanceof ReferenceError) return { problem: 'it has too many aliases' }
+    if (error instanceof SyntaxError) return { problem: error.message }
     throw error
   }
 }

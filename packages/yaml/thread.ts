@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { ReadLimits } from './inspect.ts'
-import type { ReadAnswer } from './read.ts'
+import type { Dialect, ReadAnswer } from './read.ts'
 
 /** How long a text may take. */
 export interface TimeLimits {
@@ -14,28 +14,39 @@ export interface TimeLimits {
 /** The thread is kept that long for the next file (starting one costs some 50 ms), then ended to give its memory back. */
 const keepWarmMs = 5000
 const lookEveryMs = 50
-const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 }
+/** A manifest may be 32 times as large as a pipeline file. */
+const memoryMb: Record<Dialect, number> = { core: 128, kubectl: 256 }
 
-let warm: Worker | undefined
+let warm: { worker: Worker; dialect: Dialect } | undefined
 let idle: NodeJS.Timeout | undefined
 let last: Promise<unknown> = Promise.resolve()
 
+/** What is to be read, and how. */
+export interface Question {
+  text: string
+  limits: ReadLimits
+  dialect: Dialect
+}
+
 /** Reads YAML in the thread, one text after another. Its time counts from when it is the text's turn. */
-export function readInThread(text: string, limits: ReadLimits, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
-  const mine = last.then(() => take(text, limits, time))
+export function readInThread(question: Question, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
+  const mine = last.then(() => take(question, time))
   last = mine.catch(() => {})
   return mine
 }
 
-async function take(text: string, limits: ReadLimits, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
+async function take(question: Question, time: TimeLimits): Promise<ReadAnswer | 'busy'> {
   clearTimeout(idle)
-  const worker = warm ?? (await start(time.patienceMs))
+  const { dialect } = question
+  const kept = warm
   warm = undefined
+  if (kept && kept.dialect !== dialect) await kept.worker.terminate()
+  const worker = kept?.dialect === dialect ? kept.worker : await start(dialect, time.patienceMs)
   if (worker === 'busy') return worker
   worker.ref()
-  const answer = await ask(worker, time, { text, limits })
+  const answer = await ask(worker, time, question)
   if (typeof answer === 'object') {
-    keep(worker)
+    keep(worker, dialect)
     return answer as ReadAnswer
   }
   await worker.terminate()
@@ -44,7 +55,8 @@ async function take(text: string, limits: ReadLimits, time: TimeLimits): Promise
 }
 
 /** A thread without environment: there is nothing in it to be had. @throws if it does not start */
-async function start(patienceMs: number): Promise<Worker | 'busy'> {
+async function start(dialect: Dialect, patienceMs: number): Promise<Worker | 'busy'> {
+  const resourceLimits = { maxOldGenerationSizeMb: memoryMb[dialect], maxYoungGenerationSizeMb: 32, stackSizeMb: 4 }
   const worker = new Worker(new URL('./parse-worker.ts', import.meta.url), { env: {}, execArgv: [], resourceLimits })
   const ready = await ask(worker, { cpuMs: Number.POSITIVE_INFINITY, patienceMs })
   if (ready === 'ready') return worker
@@ -53,11 +65,11 @@ async function start(patienceMs: number): Promise<Worker | 'busy'> {
   throw new Error(`the YAML thread did not start: ${ready}`)
 }
 
-function keep(worker: Worker): void {
-  warm = worker
+function keep(worker: Worker, dialect: Dialect): void {
+  warm = { worker, dialect }
   worker.unref()
   worker.once('error', () => {
-    if (warm === worker) warm = undefined
+    if (warm?.worker === worker) warm = undefined
   })
   idle = setTimeout(() => {
     warm = undefined

@@ -14,13 +14,19 @@ import { type ChartOrder, renderChart } from '../programs/helm.ts'
 import { kustomizationNames } from '../programs/kustomization.ts'
 import { buildKustomization } from '../programs/kustomize.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
+import { chooseFiles, some } from './manifest-files.ts'
 
 const fetchMs = 5 * 60_000
 const maxMb = 2048
-const maxFiles = 100
-const maxBytes = 256 * 1024
-const maxBuiltBytes = 8 * 2 ** 20
-const builtCpuMs = 10_000
+/** Of all manifests of a release, as they are written or as a program makes them: a ConfigMap may have 1 MiB. */
+const maxBytes = 8 * 2 ** 20
+const cpuMs = 10_000
+
+/** A document of the manifests, and the file that it is in, or that it was made from. */
+export interface Manifest {
+  value: unknown
+  file: string
+}
 
 /**
  * The YAML documents of the environment's manifests, as they are in the run's commit: files in order of their names, or what a
@@ -31,7 +37,7 @@ export async function readManifests(
   deps: ReleaseDeps,
   target: Target,
   work: Work,
-): Promise<Outcome<unknown[]>> {
+): Promise<Outcome<Manifest[]>> {
   const { run, signal } = stage
   const { environment } = deps
   const path = parseRepoPath(environment.manifests)
@@ -53,10 +59,11 @@ export async function readManifests(
     return built.ok ? parseBuilt(built.value, path.value, patienceOf(run)) : built
   }
   if (environment.values) return refuse('file_not_found', { path: `${prefix}Chart.yaml, which values are for,` })
-  const files = all.filter((file) => (file.startsWith(prefix) || file === path.value) && /\.ya?ml$/.test(file)).sort()
-  if (files.length === 0 || files.length > maxFiles)
-    return refuse('file_not_found', { path: `${path.value} (no manifest, or more than ${maxFiles})` })
-  return readFiles(stage, mirror.value, files)
+  const found = chooseFiles(all, path.value)
+  if (!found.ok) return found
+  if (found.value.left.length > 0)
+    stage.log.say(`not read as manifests, which end in .yaml, .yml or .json: ${some(found.value.left)}`)
+  return readFiles(stage, mirror.value, found.value.files)
 }
 
 async function fetchMirror({ run, signal }: StageContext, deps: ReleaseDeps): Promise<Outcome<Mirror>> {
@@ -75,20 +82,41 @@ async function fetchMirror({ run, signal }: StageContext, deps: ReleaseDeps): Pr
   })
 }
 
-async function readFiles({ run, signal }: StageContext, mirror: Mirror, files: string[]): Promise<Outcome<unknown[]>> {
-  const documents: unknown[] = []
+async function readFiles(
+  { run, signal, log }: StageContext,
+  mirror: Mirror,
+  files: string[],
+): Promise<Outcome<Manifest[]>> {
+  const manifests: Manifest[] = []
+  let left = maxBytes
   for (const file of files) {
     const text = await readBlob(mirror, run.sha, file, { maxBytes, signal })
     if (!text.ok) return text
-    const parsed = await parseYaml(text.value, {
-      refusal: (detail) => refuse('manifest_invalid', { object: file, detail }),
-      documents: 'many',
-      patienceMs: patienceOf(run),
-    })
+    left -= text.value.length
+    if (left < 0)
+      return refuse('manifest_invalid', {
+        object: file,
+        detail: `with it the manifests have more than ${maxBytes / 2 ** 20} MiB`,
+      })
+    const parsed = await parseManifest(text.value, file, '', patienceOf(run))
     if (!parsed.ok) return parsed
-    documents.push(...parsed.value.documents.map(({ value }) => value))
+    const objection = objectionTo(file, parsed.value)
+    if (objection === 'other') log.say(`${file} is not taken: without apiVersion and kind it is no manifest`)
+    else if (objection) return refuse('manifest_invalid', { object: file, detail: objection })
+    else manifests.push(...parsed.value)
   }
-  return done(documents)
+  return done(manifests)
+}
+
+/** What is JSON without being a manifest may lie there for others; of YAML that is a mistake. */
+function objectionTo(file: string, documents: readonly Manifest[]): string | 'other' | undefined {
+  const fields = documents.map(({ value }) =>
+    ['apiVersion', 'kind'].filter((key) => typeof Object(value)[key] === 'string'),
+  )
+  if (file.endsWith('.json') && fields.every(({ length }) => length === 0)) return 'other'
+  return fields.every(({ length }) => length === 2)
+    ? undefined
+    : 'apiVersion or kind is missing; if it is no manifest, keep it out of the folder'
 }
 
 /** One machine is taken for a new cluster. */
@@ -112,14 +140,27 @@ async function chartOrder(
   })
 }
 
-async function parseBuilt(text: Buffer, object: string, patienceMs: number): Promise<Outcome<unknown[]>> {
-  const refusal = (detail: string) => refuse('manifest_invalid', { object, detail: `what is made of it: ${detail}` })
+/** The documents of a text that was made; `# Source: chart/templates/web.yaml` says from what, where Helm made it. */
+async function parseBuilt(text: Buffer, path: string, patienceMs: number): Promise<Outcome<Manifest[]>> {
+  const manifests: Manifest[] = []
+  for (const part of text.toString().split(/^(?=---\n# Source: )/m)) {
+    const source = /^---\n# Source: [^/\n]+\/(.+)/.exec(part)?.[1]
+    const file = source === undefined ? path : join(path, source)
+    const parsed = await parseManifest(Buffer.from(part), file, 'what is made of it: ', patienceMs)
+    if (!parsed.ok) return parsed
+    manifests.push(...parsed.value)
+  }
+  return done(manifests)
+}
+
+async function parseManifest(text: Buffer, file: string, of: string, patienceMs: number): Promise<Outcome<Manifest[]>> {
   const parsed = await parseYaml(text, {
-    refusal,
+    refusal: (detail) => refuse('manifest_invalid', { object: file, detail: `${of}${detail}` }),
     documents: 'many',
-    maxBytes: maxBuiltBytes,
-    cpuMs: builtCpuMs,
+    dialect: 'kubectl',
+    maxBytes,
+    cpuMs,
     patienceMs,
   })
-  return parsed.ok ? done(parsed.value.documents.map(({ value }) => value)) : parsed
+  return parsed.ok ? done(parsed.value.documents.map(({ value }) => ({ value, file }))) : parsed
 }

@@ -15,6 +15,8 @@ import { readManifests } from './manifests.ts'
 /** What a release is made from: objects that nobody has checked yet, and the secrets that they are given. */
 export interface Source {
   documents: unknown[]
+  /** The file of the commit that a document comes from. */
+  fileOf?: (document: unknown) => string | undefined
   secrets: SecretSet[]
   /** Commands that run once for it. */
   jobs: ReleaseJob[]
@@ -47,15 +49,15 @@ export async function readSource(
   ].filter(({ keys }) => keys.length > 0)
   const set = await areSet(stage, deps, secrets)
   if (!set.ok) return set
-  const documents = components
+  const read = components
     ? await fromComponents(stage, deps, components, target, work)
-    : await readManifests(stage, deps, target, work)
-  if (!documents.ok) return documents
+    : await fromManifests(stage, deps, target, work)
+  if (!read.ok) return read
   const users = usersOf(stage)
   const repository = await deps.store.repositories.read(stage.run.repo)
   const told = variablesOf(toldOf(stage.run, { url: deps.config.url, repositoryUrl: repository?.url ?? '' }))
   return done({
-    documents: documents.value,
+    ...read.value,
     secrets,
     told,
     jobs: jobs.map(({ job, when }) => {
@@ -76,18 +78,27 @@ async function areSet({ run }: StageContext, { store }: ReleaseDeps, secrets: Se
   return missing === undefined ? done(undefined) : refuse('secret_missing', { name: missing })
 }
 
+type Documents = Pick<Source, 'documents' | 'fileOf'>
+
+async function fromManifests(...given: Parameters<typeof readManifests>): Promise<Outcome<Documents>> {
+  const read = await readManifests(...given)
+  if (!read.ok) return read
+  const files = new Map(read.value.map(({ value, file }) => [value, file]))
+  return done({ documents: read.value.map(({ value }) => value), fileOf: (document) => files.get(document) })
+}
+
 async function fromComponents(
   stage: StageContext,
   deps: ReleaseDeps,
   components: readonly PlannedComponent[],
   target: Target,
   work: Work,
-): Promise<Outcome<unknown[]>> {
+): Promise<Outcome<Documents>> {
   const ground = await target.ground(work)
   if (!ground.ok) return ground
   if (ground.value.kind === 'docker') for (const line of leftOutOnMachine(components)) stage.log.say(line)
   const { name: environment, timeoutMs } = deps.environment
   const secretName = (component: string) => nameOf(stage, deps, component)
   const context = { environment, timeoutMs, ground: ground.value, users: usersOf(stage), secretName }
-  return done(componentObjects(components, context))
+  return done({ documents: componentObjects(components, context) })
 }

@@ -51,7 +51,12 @@ async function checkOne(tree: string, folder: string): Promise<Outcome<string[]>
     refuse('manifest_invalid', { object: join(at, name ?? 'kustomization.yaml'), detail })
   if (name === undefined || others.length > 0)
     return refusal(name ? `there is ${others[0]} as well` : 'it is not in the commit')
-  const parsed = await parseYaml(await readFile(join(folder, name)), { refusal, documents: 'one', maxBytes })
+  const parsed = await parseYaml(await readFile(join(folder, name)), {
+    refusal,
+    documents: 'one',
+    dialect: 'kubectl',
+    maxBytes,
+  })
   if (!parsed.ok) return parsed
   const value = parsed.value.documents[0]?.value
   if (typeof value !== 'object' || value === null) return refusal('it is no map')
