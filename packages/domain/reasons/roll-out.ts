@@ -3,7 +3,10 @@ import { code, outage, permanent, type ReasonRecord, refusal } from './kinds.ts'
 /** What befalls a roll-out, what is live, and the status of it. */
 export const rollOutReasons = {
   // Roll-out
-  manifest_invalid: refusal(400, (p: { object: string; detail: string }) => `${p.object}: ${p.detail}.`),
+  manifest_invalid: refusal(
+    400,
+    (p: { object: string; detail: string }) => `${p.object}: ${p.detail}${/[.!?]$/.test(p.detail) ? '' : '.'}`,
+  ),
   manifest_forbidden: refusal(
     400,
     (p: { object: string; detail: string; hint?: string }) =>

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { parseRepoPath } from '@taxiway/git/tree.ts'
 import { type Copy, kindOf } from './copy.ts'
+import { helmProblem } from './helm-problem.ts'
 import { findProgram, type Rendering, runProgram, whyEnded } from './program.ts'
 
 export interface ChartOrder {
@@ -43,11 +44,7 @@ export async function renderChart(
   if (made.exitCode === 0) return done(made.stdout)
   if (made.ended) return whyEnded(made.ended, { object: path, what: `render ${path} with helm`, patienceMs })
   const words = made.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
-  const detail = oneLine(words, 500)
-    .replace(/^Error: /i, '')
-    .replace(/ Use --debug flag to render out invalid YAML$/, '')
-    .replace(/\.$/, '')
-  return refusal(detail || 'helm failed without a word')
+  return refusal(helmProblem(words))
 }
 
 async function valueFiles(tree: string, values: readonly string[]): Promise<Outcome<string[]>> {

@@ -185,7 +185,7 @@ test.each<[string, Record<string, string>, RegExp]>([
     {
       'chart/Chart.yaml': `${chart['chart/Chart.yaml']}dependencies: [{ name: x, version: 1.0.0, repository: "ADDRESS" }]\n`,
     },
-    /missing in charts/,
+    /not in the commit \(x\); run "helm dependency update"/,
   ],
   ['a template that fails', { 'chart/templates/x.yaml': '{{ fail "name a level" }}' }, /name a level/],
 ])('%s is refused, and nothing is asked for it', async (_what, more, words) => {
