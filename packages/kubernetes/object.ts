@@ -9,6 +9,7 @@ export interface KubeObject extends RenderedObject {
     creationTimestamp?: string
     deletionTimestamp?: string
     managedFields?: { manager?: string; operation?: string; subresource?: string }[]
+    ownerReferences?: { uid: string; kind: string; name: string; controller?: boolean }[]
   }
 }
 
@@ -150,9 +151,16 @@ export function pathOf(namespace: string, { apiVersion, kind, name }: Omit<Objec
 export const secretPath = (namespace: string, name?: string): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets${name === undefined ? '' : `/${encodeURIComponent(name)}`}`
 
-/** Label selector of everything that belongs to an environment of a repository. */
+/** Labels of everything that belongs to an environment of a repository; pods of a release don't bear them. */
+export const placeLabels = (release: Pick<ClusterRelease, 'repositoryId' | 'environment'>) => ({
+  [keys.repository]: release.repositoryId,
+  [keys.environment]: release.environment,
+})
+/** The selector of those. */
 export const selectorOf = (release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): string =>
-  `${keys.repository}=${release.repositoryId},${keys.environment}=${release.environment}`
+  Object.entries(placeLabels(release))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
 
 /** Does the live object belong to this environment of this repository? */
 export const isOurs = (live: KubeObject, release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): boolean =>

@@ -25,9 +25,12 @@ export const rightsOfKinds: Readonly<Record<string, Right>> = {
 const always: readonly Right[] = [
   // What a namespace holds of each release is kept in one, written by compare-and-set.
   { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'] },
-  // To say why a pod is not healthy, and to remove a stateful set's broken pod when it is restored.
+  // To say why a pod is not healthy, and to remove a stateful set's broken pod of an older template.
   { group: '', resource: 'pods', verbs: ['get', 'list', 'watch', 'delete'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
+  // To know which pods are a workload's, and of which of its templates.
+  { group: 'apps', resource: 'replicasets', verbs: ['list'] },
+  { group: 'apps', resource: 'controllerrevisions', verbs: ['list'] },
   // To see that a Service sends to the new pods, before the old ones of a blue-green release go.
   { group: '', resource: 'endpoints', verbs: ['get'] },
   { group: '', resource: 'events', verbs: ['list'] },

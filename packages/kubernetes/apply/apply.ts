@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Status, Wait } from '../cluster/call.ts'
+import { readOwnedPods } from '../health/owned.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
 import { ensureNamespace } from '../namespace.ts'
 import {
@@ -34,6 +35,10 @@ export async function dryRunRelease(cluster: Cluster, release: ClusterRelease, w
   if (!namespace.ok) return namespace
   const current = await stillOurs(cluster, release, wait)
   if (!current.ok) return current
+  // What it is watched by must be readable before anything is touched.
+  const kinds = release.objects.map(({ kind }) => kind)
+  const pods = await readOwnedPods(cluster, { namespace: release.namespace, kinds }, wait)
+  if (!pods.ok) return pods
   for (let at = 0; at < release.objects.length; at += dryRunsAtOnce) {
     const some = release.objects.slice(at, at + dryRunsAtOnce)
     const outcomes = await Promise.all(some.map((object) => dryRunObject(cluster, object, release, wait)))

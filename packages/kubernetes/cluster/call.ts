@@ -23,6 +23,8 @@ export interface Call {
   query?: Record<string, string>
   body?: unknown
   contentType?: string
+  /** Of objects only what they are known by (`PartialObjectMetadata`). */
+  metadataOnly?: boolean
   /** Hand 403 back as an answer, instead of refusing with `cluster_forbidden`. */
   may403?: boolean
 }

@@ -5,6 +5,7 @@ import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { type Answer, type Call, type Cluster, callUntil, type Wait } from './call.ts'
 
 const callsAtOnce = 24
+const metadataType = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
 const answerLimitBytes = 64 * 1024 * 1024
 
 /** Where a cluster is and who we are to it: a kubeconfig file (default: KUBECONFIG, `~/.kube/config`, or the pod's own service account), or what was registered. */
@@ -111,7 +112,7 @@ function send(options: RequestOptions, call: Call): Promise<IncomingMessage> {
   const body = call.body === undefined ? undefined : JSON.stringify(call.body)
   const headers: RequestOptions['headers'] = {
     ...(options.headers as Record<string, string>),
-    accept: 'application/json',
+    accept: call.metadataOnly ? `${metadataType},application/json` : 'application/json',
     'user-agent': 'taxiway',
     ...(body === undefined
       ? {}

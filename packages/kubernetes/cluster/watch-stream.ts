@@ -13,16 +13,14 @@ export interface Bell {
   close(): void
 }
 
+/** Path of a collection -> which of its objects, as a label selector; all, when it is empty. */
+export type Watched = Readonly<Record<string, string>>
+
 /**
  * Watches collections of the API, only to know when to look again. A watch that breaks, ends or is refused (410 Gone
  * included) is opened anew without a resource version, and rings: so no change is ever waited for in vain.
  */
-export function openBell(
-  cluster: Pick<Cluster, 'follow'>,
-  paths: readonly string[],
-  labelSelector: string,
-  signal: AbortSignal,
-): Bell {
+export function openBell(cluster: Pick<Cluster, 'follow'>, watched: Watched, signal: AbortSignal): Bell {
   const closed = new AbortController()
   const ended = AbortSignal.any([closed.signal, signal])
   let pending = false
@@ -32,7 +30,7 @@ export function openBell(
     wake()
   }
   ended.addEventListener('abort', ring, { once: true })
-  for (const path of paths) void listen(cluster, path, labelSelector, ring, ended)
+  for (const [path, labelSelector] of Object.entries(watched)) void listen(cluster, path, labelSelector, ring, ended)
   return {
     async rung(forMs) {
       if (!pending) {
@@ -58,7 +56,7 @@ async function listen(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const query = { labelSelector, timeoutSeconds: String(watchForSeconds) }
+    const query = { ...(labelSelector ? { labelSelector } : {}), timeoutSeconds: String(watchForSeconds) }
     const answer = await cluster.follow(path, query, signal)
     try {
       for await (const _ of answer ?? []) ring()

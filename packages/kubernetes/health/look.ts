@@ -13,10 +13,9 @@ import {
   type Pod,
   pathOf,
   refOf,
-  selectorOf,
 } from '../object.ts'
 import { healthOf, timedOutAt } from './health.ts'
-import { isPodOf } from './pod.ts'
+import { type OwnedPods, readOwnedPods } from './owned.ts'
 
 /** Reads the workloads of a release and their pods anew. `stale_generation` when a newer release took over. */
 export type Look = (wait: Wait) => Promise<Outcome<Seen[]>>
@@ -28,14 +27,15 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
   const lastPods = new Map<string, Pod[]>()
   const pullErrors = new Map<string, string>()
   return async (wait) => {
-    const listing = readPods(cluster, release, wait)
+    const kinds = workloads.map(({ kind }) => kind)
+    const listing = readOwnedPods(cluster, { namespace: release.namespace, kinds }, wait)
     const reads = workloads.map((object) =>
       cluster.call<KubeObject>({ method: 'GET', path: pathOf(release.namespace, refOf(object)) }, wait),
     )
     // Together: what is aborted rejects in both, and nobody would hear of the second.
     const [answers, pods] = await Promise.all([Promise.all(reads), listing])
     if (!pods.ok) return pods
-    const isMakingRoom = pods.value.some(({ metadata }) => metadata.deletionTimestamp)
+    const isMakingRoom = pods.value.all.some(({ metadata }) => metadata.deletionTimestamp)
     const seen: Seen[] = []
     for (const [index, answer] of answers.entries()) {
       const workload = workloads[index] as KubeObject
@@ -50,7 +50,7 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
       if (isNewer(held, release)) return stale(release, held.generation)
       const key = describe(live)
       if (!before.has(key)) before.set(key, timedOutAt(live))
-      const its = podsOf(live, pods.value, release)
+      const its = podsOf(live, pods.value)
       // The pods of a Job that has failed are removed at once, and with them what they ended with.
       const known = its.length > 0 || live.kind !== 'Job' ? its : (lastPods.get(key) ?? [])
       lastPods.set(key, known)
@@ -71,25 +71,10 @@ function keepPullErrors({ metadata, status }: Pod, errors: Map<string, string>):
   }
 }
 
-async function readPods(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pod[]>> {
-  const answer = await cluster.call<{ items: Pod[] }>(
-    {
-      method: 'GET',
-      path: `/api/v1/namespaces/${release.namespace}/pods`,
-      query: { labelSelector: selectorOf(release), limit: '1000' },
-    },
-    wait,
-  )
-  if (!answer.ok) return answer
-  if (answer.value.status !== 200) throw unreadable('pods', answer.value)
-  return done(answer.value.body.items)
-}
-
 /** The pods that count; one that is on its way out does not (but for a Job's: it ended), nor does any of a workload scaled to 0. */
-function podsOf(workload: KubeObject, pods: Pod[], release: ClusterRelease): Pod[] {
+function podsOf(workload: KubeObject, pods: OwnedPods): Pod[] {
   if ((workload.spec as { replicas?: number } | undefined)?.replicas === 0) return []
-  const isKept = (pod: Pod) => workload.kind === 'Job' || !pod.metadata.deletionTimestamp
-  return pods.filter((pod) => isPodOf(pod, workload, release) && isKept(pod))
+  return pods.currentOf(workload).filter((pod) => workload.kind === 'Job' || !pod.metadata.deletionTimestamp)
 }
 
 const unreadable = (what: string, answer: Answer) =>

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import type { ContainerStatus, Pod } from '../object.ts'
-import { isPodOf, troubleOf, wrongDigest } from './pod.ts'
+import { troubleOf, wrongDigest } from './pod.ts'
 
 const digest = `sha256:${'a'.repeat(64)}`
 const image = `127.0.0.1:5000/shop/web@${digest}`
 const pod = (container: Partial<ContainerStatus>, more: object = {}): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name: 'web-1', labels: { app: 'web' }, annotations: { 'taxiway.dev/run': 'run_1' } },
+  metadata: { name: 'web-1', labels: { app: 'web' } },
   spec: { containers: [{ name: 'web', image }] },
   status: { containerStatuses: [{ name: 'web', ready: false, restartCount: 0, ...container }], ...more },
 })
@@ -101,17 +101,4 @@ test('the same digest behind a mirror that a webhook put before it is the same i
   expect(mirrored(`mirror.internal/${image}`, `mirror.internal/shop/web@${digest}`)).toBeUndefined()
   expect(mirrored(`mirror.internal/shop/web@${digest}`, `mirror.internal/shop/web@${other}`)).toContain('instead of')
   expect(mirrored(`mirror.internal/shop/web@${other}`, '')).toContain('instead of')
-})
-
-test('a pod belongs to a workload by its selector and to a release by its run', () => {
-  const workload = {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web' },
-    spec: { selector: { matchLabels: { app: 'web' } } },
-  }
-  expect(isPodOf(pod({}), workload, { runId: 'run_1' })).toBe(true)
-  expect(isPodOf(pod({}), workload, { runId: 'run_2' })).toBe(false)
-  const other = { ...workload, spec: { selector: { matchLabels: { app: 'db' } } } }
-  expect(isPodOf(pod({}), other, { runId: 'run_1' })).toBe(false)
 })

@@ -1,13 +1,6 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
 import { unschedulable } from '../explain/scheduling.ts'
-import {
-  type ClusterRelease,
-  type ContainerStatus,
-  type KubeObject,
-  keys,
-  type Pod,
-  type PodContainer,
-} from '../object.ts'
+import type { ContainerStatus, KubeObject, Pod, PodContainer } from '../object.ts'
 
 /** What keeps a pod from being ready. */
 export interface PodTrouble {
@@ -33,17 +26,6 @@ const restartsAllowed = 2
 export const missingForMs = 20_000
 /** A node may be about to get room. */
 const unschedulableForMs = 10_000
-
-/** Does the pod belong to this release and to this workload? */
-export function isPodOf(pod: Pod, workload: KubeObject, release: Pick<ClusterRelease, 'runId'>): boolean {
-  const labels = pod.metadata.labels ?? {}
-  const selector = (workload.spec as { selector?: { matchLabels?: Record<string, string> } }).selector?.matchLabels
-  const isSelected =
-    workload.kind === 'Job'
-      ? labels['job-name'] === workload.metadata.name
-      : Object.entries(selector ?? { '': '' }).every(([key, value]) => labels[key] === value)
-  return isSelected && pod.metadata.annotations?.[keys.run] === release.runId
-}
 
 export const isReady = (pod: Pod): boolean =>
   pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false

@@ -4,7 +4,7 @@ import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
 import { explainLoss } from '../explain/explain.ts'
 import { makeLasting, type Seen } from '../explain/finding.ts'
-import { type ClusterRelease, type Pod, selectorOf } from '../object.ts'
+import type { ClusterRelease, Pod } from '../object.ts'
 import { makeLook } from './look.ts'
 import { readySince } from './pod.ts'
 import { collectionsOf, judge, unhealthy } from './watch.ts'
@@ -25,7 +25,7 @@ export async function soakRelease(
   forMs: number,
   wait: Wait,
 ): Promise<Outcome<Verdict>> {
-  const bell = openBell(cluster, collectionsOf(release), selectorOf(release), wait.signal)
+  const bell = openBell(cluster, collectionsOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
   const endMs = performance.now() + forMs

@@ -3,6 +3,7 @@ import type { Observed } from '@taxiway/domain/environment/release.ts'
 import { conditionOf, type PodState, type WorkloadState } from '@taxiway/domain/environment/state.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from '../cluster/call.ts'
+import type { Watched } from '../cluster/watch-stream.ts'
 import { readInventory } from '../inventory.ts'
 import {
   type ClusterRelease,
@@ -17,45 +18,40 @@ import {
   selectorOf,
 } from '../object.ts'
 import { healthOf } from './health.ts'
+import { type OwnedPods, readOwnedPods } from './owned.ts'
 import { isReady, troubleOf } from './pod.ts'
+import { collectionsOf } from './watch.ts'
 
 const pageSize = '100'
 const detailLimit = 300
 const lasting = ['Deployment', 'StatefulSet', 'DaemonSet']
 
-/** Collections that an environment is followed by: its pods, and what runs them. */
-export const followedPaths = ({ namespace, objects }: ClusterRelease): string[] => [
-  `/api/v1/namespaces/${namespace}/pods`,
-  ...new Set(
-    objects
-      .filter(({ kind }) => lasting.includes(kind))
-      .map(({ apiVersion, kind }) => pathOf(namespace, { apiVersion, kind })),
-  ),
-]
+/** What an environment is followed by: its workloads, and the pods of its namespace, which bear no label of ours. */
+export const followed = (release: ClusterRelease): Watched => ({
+  ...collectionsOf(release, ({ kind }) => lasting.includes(kind)),
+  [`/api/v1/namespaces/${release.namespace}/pods`]: '',
+})
 
 /** Reads what a release has become. Lists are read by pages and kept only as far as they are told. */
 export async function readState(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Observed>> {
   const known = await readInventory(cluster, release, wait)
   if (!known.ok) return known
   const prints = new Map<string, string>()
-  const found: { object: KubeObject; selector: Record<string, string> }[] = []
+  const found: KubeObject[] = []
   const kinds = new Map(release.objects.filter(({ kind }) => kind !== 'Job').map((object) => [object.kind, object]))
   for (const { apiVersion, kind } of kinds.values()) {
     const listed = await list(cluster, pathOf(release.namespace, { apiVersion, kind }), release, wait, (item) => {
       const object = { ...item, apiVersion, kind }
       if (!isOurs(object, release)) return
       prints.set(refKey(refOf(object)), fingerprint(object))
-      if (lasting.includes(kind)) found.push({ object: slim(object), selector: selectorIn(object) })
+      if (lasting.includes(kind)) found.push(slim(object))
     })
     if (!listed.ok) return listed
   }
-  const pods = found.map((): Pod[] => [])
-  const listed = await list(cluster, `/api/v1/namespaces/${release.namespace}/pods`, release, wait, (pod) => {
-    const at = found.findIndex(({ selector }) => isSelected(pod, selector))
-    if (at >= 0) pods[at]?.push(slimPod(pod as Pod))
-  })
-  if (!listed.ok) return listed
-  const workloads = found.map(({ object }, index) => workloadState(object, pods[index] ?? []))
+  const where = { namespace: release.namespace, kinds: [...kinds.keys()] }
+  const pods = await readOwnedPods(cluster, where, wait, slimPod)
+  if (!pods.ok) return pods
+  const workloads = found.map((object) => workloadState(object, pods.value))
   const missing = release.objects
     .filter((object) => lasting.includes(object.kind) && !prints.has(refKey(refOf(object))))
     .map(deleted)
@@ -103,7 +99,6 @@ function fingerprint({ metadata, status: _, apiVersion: __, ...rest }: KubeObjec
 
 interface WorkloadSpec {
   replicas?: number
-  selector?: { matchLabels?: Record<string, string> }
   template?: { spec?: { containers?: { image?: string }[] } }
 }
 interface Numbers {
@@ -112,11 +107,6 @@ interface Numbers {
   numberReady?: number
 }
 const specOf = (object: KubeObject): WorkloadSpec => (object.spec ?? {}) as WorkloadSpec
-const selectorIn = (object: KubeObject): Record<string, string> => specOf(object).selector?.matchLabels ?? {}
-const isSelected = ({ metadata }: KubeObject, selector: Record<string, string>): boolean => {
-  const wanted = Object.entries(selector)
-  return wanted.length > 0 && wanted.every(([key, value]) => metadata.labels?.[key] === value)
-}
 /** Without what is large and never looked at again. */
 const slim = ({ metadata: { managedFields: _, ...metadata }, ...object }: KubeObject): KubeObject => ({
   ...object,
@@ -127,7 +117,8 @@ const slimPod = ({ apiVersion, kind, metadata, status }: Pod): Pod => ({
   kind,
   metadata: {
     name: metadata.name,
-    ...(metadata.annotations ? { annotations: metadata.annotations } : {}),
+    ...(metadata.labels ? { labels: metadata.labels } : {}),
+    ...(metadata.ownerReferences ? { ownerReferences: metadata.ownerReferences } : {}),
     ...(metadata.creationTimestamp ? { creationTimestamp: metadata.creationTimestamp } : {}),
     ...(metadata.deletionTimestamp ? { deletionTimestamp: metadata.deletionTimestamp } : {}),
   },
@@ -146,7 +137,9 @@ const deleted = (object: KubeObject): WorkloadState => ({
   pods: [],
 })
 
-function workloadState(object: KubeObject, pods: Pod[]): WorkloadState {
+function workloadState(object: KubeObject, owned: OwnedPods): WorkloadState {
+  const pods = owned.of(object)
+  const current = new Set(owned.currentOf(object))
   const status = (object.status ?? {}) as Numbers
   const isDaemon = object.kind === 'DaemonSet'
   const wanted = isDaemon ? (status.desiredNumberScheduled ?? 0) : (specOf(object).replicas ?? 1)
@@ -166,16 +159,18 @@ function workloadState(object: KubeObject, pods: Pod[]): WorkloadState {
     images: (specOf(object).template?.spec?.containers ?? []).flatMap(({ image }) => image ?? []),
     ...(runId ? { runId } : {}),
     ...(sha ? { sha } : {}),
-    pods: pods.map(podState),
+    pods: pods.map((pod) => podState(pod, current.has(pod) ? runId : runOf(owned.madeFrom(pod)))),
   }
 }
 
-function podState(pod: Pod): PodState {
+const runOf = (object: KubeObject | undefined): string | undefined => object?.metadata.annotations?.[keys.run]
+
+/** @param runId the last one that gave a template as the pod's */
+function podState(pod: Pod, runId: string | undefined): PodState {
   const { containerStatuses = [], initContainerStatuses = [], phase = 'Pending', reason } = pod.status ?? {}
   const statuses = [...initContainerStatuses, ...containerStatuses]
   const waiting = statuses.map(({ state }) => state?.waiting?.reason).find(Boolean)
   const lastExit = lastExitOf(containerStatuses)
-  const runId = pod.metadata.annotations?.[keys.run]
   return {
     name: pod.metadata.name,
     phase: pod.metadata.deletionTimestamp ? 'Terminating' : (waiting ?? reason ?? phase),

@@ -2,10 +2,10 @@ import type { Cause, Explanation } from '@taxiway/domain/environment/explanation
 import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
-import { openBell } from '../cluster/watch-stream.ts'
+import { openBell, type Watched } from '../cluster/watch-stream.ts'
 import { explainWorkload } from '../explain/explain.ts'
 import { type Lasting, makeLasting, type Seen } from '../explain/finding.ts'
-import { type ClusterRelease, describe, isWorkload, type KubeObject, pathOf, selectorOf } from '../object.ts'
+import { type ClusterRelease, describe, isWorkload, pathOf, selectorOf } from '../object.ts'
 import { makeLook } from './look.ts'
 import { isReady, wrongDigest } from './pod.ts'
 
@@ -20,7 +20,7 @@ const sentenceLimit = 500
  * unbroken stream. `stale_generation` when a newer release takes over.
  */
 export async function watchRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Verdict>> {
-  const bell = openBell(cluster, collectionsOf(release), selectorOf(release), wait.signal)
+  const bell = openBell(cluster, collectionsOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
   let told = ''
@@ -89,8 +89,9 @@ const readyLine = (seen: Seen[]): string =>
   seen.map(({ workload, health }) => `${workload.metadata.name} ${health.detail}`).join(', ') || 'nothing to wait for'
 
 /** What has to be watched to hear of every change of a release's workloads. */
-export const collectionsOf = ({ namespace, objects }: ClusterRelease): string[] => [
-  ...new Set(
-    objects.filter(isWorkload).map(({ apiVersion, kind }: KubeObject) => pathOf(namespace, { apiVersion, kind })),
-  ),
-]
+export const collectionsOf = (release: ClusterRelease, isWatched = isWorkload): Watched =>
+  Object.fromEntries(
+    release.objects
+      .filter(isWatched)
+      .map(({ apiVersion, kind }) => [pathOf(release.namespace, { apiVersion, kind }), selectorOf(release)]),
+  )

@@ -38,9 +38,11 @@ export async function runClusterJob(
   if (!swept.ok) return swept
   const made = await create(cluster, release, job, wait)
   if (!made.ok) return made
-  const selector = selectorOf(release)
-  const paths = [pathOf(release.namespace, jobs), `/api/v1/namespaces/${release.namespace}/pods`]
-  const bell = openBell(cluster, paths, selector, wait.signal)
+  const watched = {
+    [pathOf(release.namespace, jobs)]: selectorOf(release),
+    [`/api/v1/namespaces/${release.namespace}/pods`]: `job-name=${job.metadata.name}`,
+  }
+  const bell = openBell(cluster, watched, wait.signal)
   try {
     return await followJob(cluster, { release, job, bell, onOutput }, wait)
   } finally {

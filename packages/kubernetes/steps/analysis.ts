@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Measure, Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
-import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/call.ts'
+import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { explainLoss } from '../explain/explain.ts'
 import { isReady } from '../health/pod.ts'
 import { watchRelease } from '../health/watch.ts'
 import { stillOurs } from '../inventory.ts'
-import { type ClusterRelease, type KubeObject, keys, type Pod } from '../object.ts'
-import { besideOf, besideSelector } from './beside.ts'
+import type { ClusterRelease, KubeObject, Pod } from '../object.ts'
+import { besideOf } from './beside.ts'
+import { ownBeside } from './beside-live.ts'
 import { askEveryMs, type HttpProbe, openHttpProbe, podAddress, portsAsked } from './measure-http.ts'
 import { measureJob } from './measure-job.ts'
 import { measurePrometheus } from './measure-prometheus.ts'
@@ -105,29 +106,12 @@ async function pause(
   return done({ pods })
 }
 
-/** The pods of this run that stand beside, as long as the environment is still this release's. */
+/** The pods that this run has put beside, as long as the environment is still this release's. */
 export async function besidePods(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Pod[]>> {
   const current = await stillOurs(cluster, release, wait)
   if (!current.ok) return current
-  const answer = await cluster.call<{ items?: Pod[] }>(
-    {
-      method: 'GET',
-      path: `/api/v1/namespaces/${release.namespace}/pods`,
-      query: { labelSelector: besideSelector(release) },
-    },
-    wait,
-  )
-  if (!answer.ok) return answer
-  const { status, body } = answer.value
-  if (status !== 200) throw new Error(`could not read pods: ${status} ${messageOf(body)}`)
-  return done(
-    (body.items ?? []).filter(
-      ({ metadata }) =>
-        metadata.annotations?.[keys.run] === release.runId &&
-        besideOf({ metadata } as Pod) &&
-        !metadata.deletionTimestamp,
-    ),
-  )
+  const owned = await ownBeside(cluster, release, wait)
+  return owned.ok ? done(owned.value.filter(({ metadata }) => !metadata.deletionTimestamp)) : owned
 }
 
 /** A program that ended while it was watched: it may be up again by now, and is no less broken. */

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { deleteObject } from '../apply/prune.ts'
 import { type Answer, type Cluster, messageOf, type Wait } from '../cluster/call.ts'
+import { readOwnedPods } from '../health/owned.ts'
 import { stale } from '../inventory.ts'
-import { type ClusterRelease, describe, generationOf, type KubeObject, keys, pathOf } from '../object.ts'
+import { type ClusterRelease, describe, generationOf, type KubeObject, keys, type Pod, pathOf } from '../object.ts'
 import { besideKeys, besideSelector } from './beside.ts'
 
 /** Kinds that may stand beside, and the version in which they are asked for. */
@@ -41,6 +42,16 @@ export async function listBeside(
   }
   const newest = Math.max(0, ...found.map(generationOf))
   return newest > release.generation ? stale(release, newest) : done(found)
+}
+
+/** The pods of the Deployments that this run has put beside. */
+export async function ownBeside(cluster: Cluster, release: Place, wait: Wait): Promise<Outcome<Pod[]>> {
+  const listed = await listBeside(cluster, release, wait)
+  if (!listed.ok) return listed
+  const own = listed.value.filter(({ metadata }) => metadata.annotations?.[keys.run] === release.runId)
+  if (own.length === 0) return done([])
+  const pods = await readOwnedPods(cluster, { namespace: release.namespace, kinds: ['Deployment'] }, wait)
+  return pods.ok ? done(own.flatMap((one) => pods.value.of(one))) : pods
 }
 
 /** Removes what stands beside: all of it, or only what other runs left. @returns what went, as `Kind/name` */
@@ -86,11 +97,12 @@ export async function awaitBesideGone(
     const answer = await cluster.call<{ items?: KubeObject[] }>({ method: 'GET', path, query }, wait)
     if (!answer.ok) return answer
     if (answer.value.status !== 200) throw unexpected('read pods', answer.value)
+    const own = ofOthers ? await ownBeside(cluster, release, wait) : done([])
+    if (!own.ok) return own
+    const kept = new Set(own.value.map(({ metadata }) => metadata.uid))
     const left = (answer.value.body.items ?? []).filter(
       ({ metadata }) =>
-        !metadata.deletionTimestamp &&
-        metadata.annotations?.[besideKeys.of] !== undefined &&
-        !(ofOthers && metadata.annotations[keys.run] === release.runId),
+        !metadata.deletionTimestamp && metadata.annotations?.[besideKeys.of] !== undefined && !kept.has(metadata.uid),
     )
     if (left.length === 0) {
       // What the cluster knows of pods reaches the one who keeps a Service's list of them a little later.

@@ -64,11 +64,12 @@ test('pods beside are selected by the same Services, told apart by a label, and 
     },
   })
   const both = { app: 'web', 'taxiway.dev/beside': 'canary' }
+  const place = { 'taxiway.dev/repository': 'repo_1', 'taxiway.dev/environment': 'staging' }
   expect(made.spec).toEqual({
     replicas: 1,
     selector: { matchLabels: both },
     template: {
-      metadata: { labels: both, annotations: { 'taxiway.dev/beside-of': 'web' } },
+      metadata: { labels: { ...both, ...place }, annotations: { 'taxiway.dev/beside-of': 'web' } },
       spec: {
         volumes: [
           { name: 'settings', configMap: { name: 'settings-canary' } },

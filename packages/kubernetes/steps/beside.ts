@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { besideLabel, type ClusterRelease, type KubeObject, selectorOf } from '../object.ts'
+import { besideLabel, type ClusterRelease, type KubeObject, placeLabels, selectorOf } from '../object.ts'
 
 /** What stands beside the objects of a release while it takes over: a label says that, annotations what they are of. */
 export const besideKeys = {
@@ -83,7 +83,7 @@ export function besideDeployment(
         ...template,
         metadata: {
           ...template.metadata,
-          labels: { ...(template.metadata?.labels as Json), ...mark },
+          labels: { ...(template.metadata?.labels as Json), ...placeLabels(release), ...mark },
           annotations: { ...(template.metadata?.annotations as Json), [besideKeys.of]: source.metadata.name },
         },
         spec: renameIn(template.spec ?? {}, rename),

@@ -3,8 +3,9 @@ import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import type { Strategy } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait, waitFor } from '../cluster/call.ts'
+import { readOwnedPods } from '../health/owned.ts'
 import { watchRelease } from '../health/watch.ts'
-import { type ClusterRelease, hashLabel, type KubeObject, type Pod, selectorOf } from '../object.ts'
+import { type ClusterRelease, hashLabel, type KubeObject, type Pod, pathOf, selectorOf } from '../object.ts'
 import { besidePods, type Fault, faultOf, type Ground, holdTrial } from './analysis.ts'
 import { beginBeside } from './begin.ts'
 import { besideKeys, besideSelector } from './beside.ts'
@@ -134,21 +135,31 @@ async function hashOfOld(
   selector: Record<string, string>,
   wait: Wait,
 ): Promise<Outcome<string | 'many' | undefined>> {
-  const path = `/api/v1/namespaces/${release.namespace}/pods`
   for (;;) {
-    const query = { labelSelector: `${selectorOf(release)},!${besideKeys.beside}` }
-    const answer = await cluster.call<{ items?: Pod[] }>({ method: 'GET', path, query }, wait)
-    if (!answer.ok) return answer
-    const { status, body } = answer.value
-    if (status !== 200) throw new Error(`could not read pods: ${status} ${messageOf(body)}`)
-    const pods = (body.items ?? []).filter(
-      ({ metadata }) => !metadata.deletionTimestamp && selects(selector, metadata.labels ?? {}),
-    )
+    const deployments = await listDeployments(cluster, release, wait)
+    if (!deployments.ok) return deployments
+    const owned = await readOwnedPods(cluster, { namespace: release.namespace, kinds: ['Deployment'] }, wait)
+    if (!owned.ok) return owned
+    const pods = deployments.value
+      .flatMap((one) => owned.value.of(one))
+      .filter(({ metadata }) => !metadata.deletionTimestamp && selects(selector, metadata.labels ?? {}))
     const hashes = [...new Set(pods.map(({ metadata }) => metadata.labels?.[hashLabel]))]
     if (hashes.length <= 1) return done(hashes[0])
     if (performance.now() + pollMs > wait.untilMs) return done('many')
     await sleep(pollMs, undefined, { signal: wait.signal })
   }
+}
+
+/** The environment's Deployments of before: without those that stand beside. */
+async function listDeployments(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<KubeObject[]>> {
+  const ref = { apiVersion: 'apps/v1', kind: 'Deployment' }
+  const query = { labelSelector: `${selectorOf(release)},!${besideKeys.beside}` }
+  const path = pathOf(release.namespace, ref)
+  const answer = await cluster.call<{ items?: KubeObject[] }>({ method: 'GET', path, query }, wait)
+  if (!answer.ok) return answer
+  const { status, body } = answer.value
+  if (status !== 200) throw new Error(`could not list Deployments: ${status} ${messageOf(body)}`)
+  return done((body.items ?? []).map((item) => ({ ...item, ...ref })))
 }
 
 /** Points the Services at the new pods, with the ports of the release, and sees that they send to them and to no other. */

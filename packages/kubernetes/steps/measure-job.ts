@@ -53,7 +53,7 @@ export function checkJob(
       backoffLimit: 0,
       activeDeadlineSeconds: Math.ceil(timeoutMs / 1000),
       template: {
-        metadata: { labels, annotations: { [keys.run]: release.runId } },
+        metadata: { labels },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,

@@ -2,6 +2,7 @@ import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { applyRelease } from '../apply/apply.ts'
 import { type Pruning, prune } from '../apply/prune.ts'
+import { unstickStatefulSets } from '../apply/unstick.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
@@ -14,7 +15,7 @@ import { readPairs } from './pairs.ts'
 import { firstAimOf, pointedAt, pointService, readServices } from './services.ts'
 
 /**
- * Puts every object in place, with as many pods as there were before a strategy took some. New pods beside the old ones that
+ * Puts every object in place, with as many pods as there were before a strategy took some, and out of a StatefulSet's way what it would wait for. New pods beside the old ones that
  * serve already go on to serve; those that do not are taken away first.
  */
 export async function applyWhole(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
@@ -26,7 +27,8 @@ export async function applyWhole(cluster: Cluster, release: ClusterRelease, wait
   const pointed = isGreen ? await pointedAsNow(cluster, release, wait) : done(release)
   if (!pointed.ok) return pointed
   const applied = await applyRelease(cluster, pointed.value, wait)
-  return applied.ok && besides.value.length > 0 ? regrow(cluster, release, wait) : applied
+  const grown = applied.ok && besides.value.length > 0 ? await regrow(cluster, release, wait) : applied
+  return grown.ok ? unstickStatefulSets(cluster, release, wait) : grown
 }
 
 /** Unless a Service sends to them, the new pods go, and Services that were held to the old ones are free again. */

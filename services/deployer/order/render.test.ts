@@ -79,7 +79,25 @@ test('objects are marked as ours, and what the server writes is left out', () =>
     annotations: { 'taxiway.dev/run': 'run_1', 'taxiway.dev/sha': context.sha, 'taxiway.dev/generation': '7' },
   })
   expect(object).not.toHaveProperty('status')
-  expect(object).toHaveProperty(['spec', 'template', 'metadata', 'annotations', 'taxiway.dev/run'], 'run_1')
+})
+
+test('a pod template is made of its manifest and the digests alone: another run, place or generation changes none', () => {
+  const source = deployment('web')
+  const template = (source.spec as any).template
+  template.metadata.labels['app.kubernetes.io/managed-by'] = 'team'
+  const templateIn = (other: Partial<RenderContext>) => {
+    const outcome = render([source], { ...context, ...other })
+    return outcome.ok && (outcome.value.objects[0] as any).spec.template
+  }
+  expect(templateIn({}).metadata).toEqual({ labels: { app: 'web', 'app.kubernetes.io/managed-by': 'team' } })
+  const others = {
+    runId: 'run_2',
+    sha: 'e'.repeat(40),
+    generation: 8,
+    environment: 'production',
+    repositoryId: 'repo_2',
+  }
+  expect(templateIn(others)).toEqual(templateIn({}))
 })
 
 test('a manifest can not pass itself off as another environment', () => {

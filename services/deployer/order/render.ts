@@ -78,7 +78,10 @@ function putDigests(
   return undefined
 }
 
-/** Namespace, labels, and the defaults that older clusters don't fill in for server-side apply. */
+/**
+ * Namespace, labels, and the defaults that older clusters don't fill in for server-side apply. Nothing of the run or the
+ * place stands in a pod's template: what has not changed is not rolled.
+ */
 function mark(object: RenderedObject, context: RenderContext): RenderedObject {
   const labels = {
     [keys.managedBy]: 'taxiway',
@@ -96,12 +99,6 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
   if (object.kind === 'Service') withProtocol(spec.ports)
   const template = templateOf(object)
   if (!template) return object
-  const metadata = isObject(template.metadata) ? template.metadata : {}
-  template.metadata = {
-    ...metadata,
-    labels: { ...(metadata.labels as Json), ...labels },
-    annotations: { ...(metadata.annotations as Json), [keys.run]: context.runId },
-  }
   if (isObject(template.spec)) {
     fillInPod(template.spec)
     for (const container of containersOf(template.spec)) withProtocol(container.ports)

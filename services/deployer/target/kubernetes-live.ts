@@ -6,8 +6,8 @@ import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
 import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
-import { followedPaths, readState } from '@taxiway/kubernetes/health/state.ts'
-import { type ClusterRelease, type ObjectRef, refOf, selectorOf } from '@taxiway/kubernetes/object.ts'
+import { followed, readState } from '@taxiway/kubernetes/health/state.ts'
+import { type ClusterRelease, type ObjectRef, refOf } from '@taxiway/kubernetes/object.ts'
 import { stamp } from '../order/render.ts'
 
 /** Runs one call against the connected cluster, or refuses when there is none. */
@@ -17,7 +17,7 @@ export type Using = <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Prom
 export function liveCalls(using: Using, connect: () => Promise<Cluster>): LiveTarget {
   return {
     state: (live, work) => using(work, (cluster, wait) => readState(cluster, released(live), wait)),
-    follow: ({ order }, signal) => openBell(followed(connect), followedPaths(order), selectorOf(order), signal),
+    follow: ({ order }, signal) => openBell(reached(connect), followed(order), signal),
     drift: (live, names, work) => using(work, (cluster, wait) => findDrift(cluster, released(live), names, wait)),
     correct: (live, work) => using(work, (cluster, wait) => correctRelease(cluster, released(live), wait)),
     scale: (live, { workload, replicas }, work) =>
@@ -32,7 +32,7 @@ export function liveCalls(using: Using, connect: () => Promise<Cluster>): LiveTa
 }
 
 /** A cluster that can't be reached is no watch yet; it is tried again. */
-const followed = (connect: () => Promise<Cluster>): Pick<Cluster, 'follow'> => ({
+const reached = (connect: () => Promise<Cluster>): Pick<Cluster, 'follow'> => ({
   follow: async (path, query, signal) => (await connect().catch(() => undefined))?.follow(path, query, signal),
 })
 

@@ -76,7 +76,7 @@ test('a watch that ends with 410 rings, and is opened anew from now, however the
   answers = ['refused', 'broken off']
   const path = `/api/v1/namespaces/${place.namespace}/configmaps`
   const closing = new AbortController()
-  const bell = openBell(through, [path], selectorOf(order), closing.signal)
+  const bell = openBell(through, { [path]: selectorOf(order) }, closing.signal)
   try {
     const promptly = async () => {
       const begin = performance.now()

@@ -1,0 +1,105 @@
+import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
+import type { Pod } from '@taxiway/kubernetes/object.ts'
+import { expect, test } from 'vitest'
+import { deployment, makeWork, successOf, type TestPlace } from '../../contracts/target.ts'
+import { clusterScene, wait } from '../../world/cluster-scene.ts'
+
+const scene = clusterScene()
+
+const named = (
+  name: string,
+  container: object = {},
+  labels: Record<string, string> = { app: name },
+): RenderedObject => {
+  const object = deployment(container, { selector: { matchLabels: labels } })
+  Object.assign((object.spec as { template: object }).template, { metadata: { labels } })
+  return { ...object, metadata: { name } }
+}
+const stateful = (container: object = {}, replicas = 1): RenderedObject => {
+  const { spec } = named('db', container)
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: 'db' },
+    spec: { ...(spec as object), serviceName: 'db', replicas },
+  }
+}
+const podsOf = async ({ namespace }: TestPlace): Promise<Pod[]> => {
+  const call = { method: 'GET', path: `/api/v1/namespaces/${namespace}/pods` } as const
+  return successOf(await scene.cluster.call<{ items: Pod[] }>(call, wait())).body.items
+}
+/** The uids of the pods by the label `app`. */
+const uidsIn = async (place: TestPlace) =>
+  new Map((await podsOf(place)).map(({ metadata }) => [metadata.labels?.app, metadata.uid]))
+
+test('one of twelve Deployments changes, and all other pods are those of before; when nothing changes, all are', async () => {
+  const place = scene.open('one-of-twelve')
+  const names = Array.from({ length: 12 }, (_, index) => `d${index}`)
+  const objects = (level: string) => [
+    stateful(),
+    ...names.map((name) => named(name, name === 'd3' ? { env: [{ name: 'LEVEL', value: level }] } : {})),
+  ]
+  expect(await scene.roll(place.order(scene.good, objects('1')), 90_000)).toMatchObject({ healthy: true })
+  const before = await uidsIn(place)
+  expect(before.size).toBe(13)
+  expect(await scene.roll(place.order(scene.good, objects('1')))).toMatchObject({ healthy: true })
+  expect(await uidsIn(place)).toEqual(before)
+  expect(await scene.roll(place.order(scene.good, objects('2')), 60_000)).toMatchObject({ healthy: true })
+  const after = await uidsIn(place)
+  expect(names.filter((name) => after.get(name) !== before.get(name))).toEqual(['d3'])
+  expect(after.get('db')).toBe(before.get('db'))
+})
+
+test.concurrent('two Deployments whose pods have the same labels have their own pods each', async () => {
+  const place = scene.open('same-labels')
+  const other = await scene.images.publish('same-labels', 'sleep 600')
+  const worker = named('worker', { image: other, readinessProbe: { exec: { command: ['true'] } } }, { app: 'shop' })
+  const order = place.order(scene.good, [named('web', {}, { app: 'shop' }), worker])
+  expect(await scene.roll(order)).toEqual({ healthy: true, ready: 'web 1/1, worker 1/1' })
+})
+
+test.concurrent('pods of a selector by expressions are known: in the soak, and when they crash', async () => {
+  const place = scene.open('expressions')
+  const selector = { matchExpressions: [{ key: 'app', operator: 'In', values: ['web'] }] }
+  const always = { readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 } }
+  const later = await scene.images.publish('expressions-later', 'sleep 4; exit 9')
+  const soaked = place.order(later, [deployment(always, { selector })])
+  expect(await scene.roll(soaked)).toMatchObject({ healthy: true })
+  const lost = successOf(await scene.target.soak(soaked, 20_000, makeWork(30_000)))
+  expect(!lost.healthy && lost.detail).toBe('web: did not stay healthy: exit 9')
+  const bad = await scene.images.publish('expressions-crash', 'echo no config; exit 3')
+  const crashed = await scene.roll(place.order(bad, [deployment({}, { selector })]), 40_000)
+  expect(!crashed.healthy && crashed.detail).toBe('web: crash loop, exit 3: no config')
+})
+
+test.concurrent("a StatefulSet's broken pod of an older template is not in the way of the fix", async ({
+  expect: within,
+}) => {
+  const place = scene.open('stuck-set')
+  await scene.roll(place.order(scene.good, [stateful({}, 2)]), 40_000)
+  const bad = place.order(scene.good, [stateful({ command: ['sleep', '600'] }, 2)])
+  successOf(await scene.target.dryRun(bad, makeWork()))
+  successOf(await scene.target.apply(bad, makeWork()))
+  const isBroken = (pod: Pod) => (pod.spec.containers[0] as { command?: string[] }).command?.[0] === 'sleep'
+  await within.poll(async () => (await podsOf(place)).some(isBroken), { timeout: 20_000 }).toBe(true)
+  // The run of the bad release gives way; nobody takes it back.
+  const fix = place.order(scene.good, [stateful({ env: [{ name: 'FIXED', value: '1' }] }, 2)])
+  expect(await scene.roll(fix, 40_000)).toEqual({ healthy: true, ready: 'db 2/2' })
+  expect((await podsOf(place)).some(isBroken)).toBe(false)
+})
+
+test('the pods of a workload are listed by their owners, with the run whose template they have', async () => {
+  const place = scene.open('state-of')
+  const first = place.order(scene.good, [named('web', {}, { app: 'shop' }), named('worker', {}, { app: 'shop' })])
+  await scene.roll(first)
+  const next = place.order(scene.good, [named('web', {}, { app: 'shop' }), named('worker', {}, { app: 'shop' })])
+  await scene.roll(next)
+  const live = { order: next, generation: next.generation, byHand: {}, drift: 'report' as const }
+  const { workloads } = successOf(await scene.target.state(live, makeWork()))
+  expect(
+    workloads.map(({ name, pods }) => [name, pods.length, pods[0]?.name.startsWith(name), pods[0]?.runId]),
+  ).toEqual([
+    ['web', 1, true, next.runId],
+    ['worker', 1, true, next.runId],
+  ])
+})
