@@ -3,9 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listContainers, removeContainer } from '@taxiway/docker/container/release-container.ts'
 import { connectEngine } from '@taxiway/docker/engine/engine.ts'
+import { label } from '@taxiway/docker/engine/labels.ts'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { makeDockerTarget } from '../../services/deployer/target/docker.ts'
+import { makePlace, makeWork, successOf } from '../contracts/target.ts'
 import { oracleAfterEach } from '../oracle/after-each.ts'
+import { makeImages, serving } from '../world/images.ts'
 import { makeWorld } from '../world/make-world.ts'
 import { type OwnEngine, startOwnEngine } from '../world/own-engine.ts'
 import { isOver } from '../world/taxiway.ts'
@@ -82,6 +87,27 @@ async function expectToWaitAndPass(dockerfile: string, file: string, mark: strin
   expect(log.match(/✗ .*\[docker_daemon_restarted\]/g)).toHaveLength(1)
   expect(log).toMatch(/✗ The Docker engine .*\n.*tried again at 20[\s\S]*\n(#\d+ )?through\n/)
 }
+
+test('what a release runs is there again once an engine that was killed is back', async () => {
+  const target = makeDockerTarget({ engine: own.engine, stateFolder: join(folder, 'target') })
+  const place = makePlace('killed')
+  const order = place.order(await makeImages().publish('killed', serving('killed')))
+  successOf(await target.apply(order, makeWork()))
+  expect(successOf(await target.watch(order, makeWork(60_000)))).toMatchObject({ healthy: true })
+  const containers = () => listContainers(own.engine, { [label.repository]: place.repositoryId })
+  const [before] = await containers()
+  await own.kill()
+  isAway = true
+  await own.restart()
+  isAway = false
+  await expect.poll(containers, { timeout: 20_000 }).toMatchObject([{ id: before?.id, state: 'running' }])
+  const [after] = await containers()
+  expect(after?.startedAt).not.toBe(before?.startedAt)
+  const live = { order, generation: order.generation, byHand: {}, drift: 'report' as const }
+  expect(successOf((await target.keepRunning?.(live, makeWork())) ?? { ok: true, value: ['unknown'] })).toEqual([])
+  await removeContainer(own.engine, after?.id ?? '')
+  await target.close()
+})
 
 test('an engine that is killed in the middle of a build and comes back is waited for', async () => {
   const mark = `mark-${randomBytes(8).toString('hex')}`

@@ -91,9 +91,14 @@ export async function startOwnEngine(folder: string, from: Engine): Promise<OwnE
       if (Date.now() > until || daemon.exitCode !== null)
         throw new Error(`the engine did not start, see ${folder}/engine.log`)
   }
-  const restart = () => {
+  // Its containerd may need longer for the containers of its former life than it waits: a supervisor starts it again.
+  const restart = async () => {
     daemon = start()
-    return answers()
+    await answers().catch((error) => {
+      if (daemon.exitCode === null) throw error
+      daemon = start()
+      return answers()
+    })
   }
   await answers().catch(async (error) => {
     await stop()

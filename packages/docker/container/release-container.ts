@@ -87,6 +87,18 @@ export async function restartContainer(engine: Engine, id: string): Promise<void
   await within(engine.stopMs + callDeadlineMs, undefined, () => engine.docker.getContainer(id).restart({ t: seconds }))
 }
 
+/** Starts a container that has ended. False: the engine can't. */
+export async function resumeContainer(engine: Engine, id: string): Promise<boolean> {
+  try {
+    await within(callDeadlineMs, undefined, () => engine.docker.getContainer(id).start())
+    return true
+  } catch (error) {
+    if (hasStatus(error, 304)) return true
+    if (hasStatus(error, 400, 404, 409, 500)) return false
+    throw error
+  }
+}
+
 /** Removes a container at once. Gone, or being removed, is success. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   const remove = () => engine.docker.getContainer(id).remove({ force: true, v: true })

@@ -1,4 +1,3 @@
-import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { chosen, type LiveRelease, objectOf } from '@taxiway/domain/environment/release.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -6,7 +5,7 @@ import { restartContainer } from '../container/release-container.ts'
 import { startAll, wantedOf, workloadOf } from './container.ts'
 import { servingOf } from './live.ts'
 import { awaitReady, checkNewest, type Machine } from './release.ts'
-import { retire } from './retire.ts'
+import { aside, retire } from './retire.ts'
 import type { Templates } from './state.ts'
 import { readTemplates } from './template.ts'
 import { type Plan, readObjects } from './workload.ts'
@@ -32,7 +31,10 @@ export async function scale(
   return done(undefined)
 }
 
-/** Restarts the containers of a workload one after another, each once the one before it is ready. */
+/**
+ * Restarts the containers of a workload one after another, each once the one before it is ready; those that are down are started
+ * first. While one restarts it gets no request.
+ */
 export async function restart(
   machine: Machine,
   live: LiveRelease,
@@ -41,16 +43,30 @@ export async function restart(
 ): Promise<Outcome<void>> {
   const ready = await prepare(machine, live, workload)
   if (!ready.ok) return ready
-  const { order, plan, name } = ready.value
-  for (const container of await servingOf(machine, order, work.signal)) {
+  const { order, plan, templates, name } = ready.value
+  // Only its own containers are waited for: what is wrong with others is no reason.
+  const own = { ...plan, workloads: plan.workloads.filter((one) => one.name === name) }
+  const awaitOwn = () => awaitReady(machine, order, own, live.generation, work)
+  const containers = (await servingOf(machine, order, work.signal)).filter((one) => workloadOf(one) === name)
+  const [running, down] = [
+    containers.filter(({ state }) => state === 'running'),
+    containers.filter(({ state }) => state !== 'running'),
+  ]
+  await Promise.all(down.map(({ id }) => restartContainer(machine.engine, id)))
+  const started = await startAll(machine, order, own, templates, work)
+  if (!started.ok) return started
+  let verdict = await awaitOwn()
+  for (const container of running) {
     // One that started since then was restarted by an earlier try.
-    if (workloadOf(container) !== name || Date.parse(container.startedAt) > Date.parse(at)) continue
-    await restartContainer(machine.engine, container.id)
-    const verdict = await awaitReady(machine, order, plan, live.generation, work)
-    if (!verdict.ok) return verdict
-    if (!verdict.value.healthy) return refuse('change_refused', { workload, detail: verdict.value.detail })
+    if (Date.parse(container.startedAt) > Date.parse(at)) continue
+    if (!verdict.ok || !verdict.value.healthy) break
+    await aside(machine, order, [container], work.signal, async () => {
+      await restartContainer(machine.engine, container.id)
+      verdict = await awaitOwn()
+    })
   }
-  return done(undefined)
+  if (!verdict.ok) return verdict
+  return verdict.value.healthy ? done(undefined) : refuse('change_refused', { workload, detail: verdict.value.detail })
 }
 
 /** Is the release still the newest, and which of its workloads is meant? */
@@ -70,39 +86,4 @@ async function prepare(
   if (!plan.ok) return plan
   const templates = await readTemplates(machine, order)
   return done({ order, plan: plan.value, templates, name: object.metadata.name })
-}
-
-/** Workloads whose containers are not all there. A container can't be changed, only removed. */
-export async function drift(
-  machine: Machine,
-  live: LiveRelease,
-  names: readonly string[],
-  { signal }: Work,
-): Promise<Outcome<Map<string, ObjectDrift | null>>> {
-  const order = chosen(live)
-  const plan = readObjects(order.objects, order.secrets)
-  if (!plan.ok) return plan
-  const there = new Set((await servingOf(machine, order, signal)).map(({ name }) => name))
-  const all = wantedOf(order, plan.value, await readTemplates(machine, order))
-  const found = new Map<string, ObjectDrift | null>(names.map((name) => [name, null]))
-  for (const object of names) {
-    const wanted = all.filter(({ workload }) => object.endsWith(`/${workload.name}`))
-    const gone = wanted.filter(({ name }) => !there.has(name))
-    const detail = `${gone.length} of ${wanted.length} containers are gone`
-    if (gone.length > 0 && isWorkload(object)) found.set(object, { object, change: 'deleted', detail, fields: [] })
-  }
-  return done(found)
-}
-const isWorkload = (name: string): boolean => /^(Deployment|StatefulSet|DaemonSet)\//.test(name)
-
-/** Starts what is not there any more. */
-export async function correct(machine: Machine, live: LiveRelease, work: Work): Promise<Outcome<void>> {
-  const newest = await checkNewest(machine, live.order, live.generation)
-  if (!newest.ok) return newest
-  const order = chosen(live)
-  const plan = readObjects(order.objects, order.secrets)
-  if (!plan.ok) return plan
-  const started = await startAll(machine, order, plan.value, await readTemplates(machine, order), work)
-  if (started.ok) await machine.routes.reconcile()
-  return started
 }

@@ -33,6 +33,11 @@ export interface LiveTarget {
   drift(live: LiveRelease, names: readonly string[], work: Work): Promise<Outcome<Map<string, ObjectDrift | null>>>
   /** Makes everything as the release has it, under its own generation. Jobs, which have done their work, are left out. */
   correct(live: LiveRelease, work: Work): Promise<Outcome<void>>
+  /**
+   * Starts what should run and does not, where nobody else sees to that.
+   * @returns what was started and why, a line each
+   */
+  keepRunning?(live: LiveRelease, work: Work): Promise<Outcome<string[]>>
   /** Gives a workload other replicas. `change_refused` when it can't have them, `stale_generation` when something newer is there. */
   scale(live: LiveRelease, change: { workload: string; replicas: number }, work: Work): Promise<Outcome<void>>
   /** Makes the pods of a workload anew, a few at a time. Given again with the same `at` it does not do so twice. */

@@ -62,7 +62,8 @@ async function carryOut(
   const { store, targets } = deps
   const live = await readLive(store, environment)
   if (live?.generation !== change.generation) return refuse('change_overtaken')
-  const work: Work = { deadlineMs: changeMs, signal: lane.signal, say: () => undefined }
+  const secretValues = (names: readonly string[]) => store.repositorySecrets.some(environment.repo, names)
+  const work: Work = { deadlineMs: changeMs, signal: lane.signal, say: () => undefined, secretValues }
   const target = await targets.choose(environment.repo, live.order.cluster, work)
   if (!target.ok) return target
   const { workload = '', replicas, at } = change

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { DriftState } from '@taxiway/domain/environment/drift.ts'
+import type { Correction, DriftState } from '@taxiway/domain/environment/drift.ts'
 import type { LiveRelease, Observed } from '@taxiway/domain/environment/release.ts'
 import { boundPods, type SeenState, worst } from '@taxiway/domain/environment/state.ts'
 import type { Follow, Target } from '@taxiway/domain/environment/target.ts'
@@ -11,6 +11,7 @@ import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import type { WatchDeps } from '../roll-out.ts'
 import { correctDrift } from './correct-drift.ts'
 import { type DriftMemory, judgeDrift } from './judge-drift.ts'
+import { keepRunning } from './keep-running.ts'
 import type { Turns } from './pace.ts'
 import { readLive } from './read-live.ts'
 
@@ -37,6 +38,8 @@ interface Memory extends DriftMemory {
   target?: Target
   follow?: Follow
   last?: SeenState
+  /** When it was seen to that what should run does. */
+  kept: Correction | undefined
 }
 
 /** Looks at one environment again and again, and keeps what it saw, until the signal ends it. Never throws. */
@@ -46,7 +49,7 @@ export async function watchEnvironment(
   context: WatchContext,
 ): Promise<void> {
   const { signal } = context
-  const memory: Memory = { found: new Map() }
+  const memory: Memory = { found: new Map(), kept: undefined }
   while (!signal.aborted) {
     const begin = performance.now()
     await lookOnce(deps, environment, memory, context).catch((error) => {
@@ -70,7 +73,8 @@ async function lookOnce(
   memory: Memory,
   { holder, turns, signal }: WatchContext,
 ): Promise<void> {
-  const work: Work = { deadlineMs: lookMs, signal, say: () => undefined }
+  const secretValues = (names: readonly string[]) => deps.store.repositorySecrets.some(environment.repo, names)
+  const work: Work = { deadlineMs: lookMs, signal, say: () => undefined, secretValues }
   const known = await refresh(deps, environment, memory, work)
   const target = known?.ok ? known.value.target : deps.targets
   if (known) await turns(target, () => lookAt(deps, environment, memory, { known, holder, work }))
@@ -97,6 +101,7 @@ async function lookAt(
   // First without a new word on drift: comparing takes its time.
   if (!(await keep(last)) || !known.ok || !seen.ok) return
   const look = { environment, ...known.value, observed: seen.value, last, secrets, work }
+  memory.kept = await keepRunning(deps, look, memory.kept)
   const drift = await judgeDrift(deps, look, memory)
   if (!drift) return void (await keep(look.live.drift === 'ignore' ? undefined : last))
   await keep(drift)

@@ -1,8 +1,10 @@
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine/engine.ts'
-import { correct, drift, restart, scale } from '@taxiway/docker/release/adjust.ts'
+import { makeRoutes } from '@taxiway/docker/proxy/routes.ts'
+import { restart, scale } from '@taxiway/docker/release/adjust.ts'
 import { keyOf, startAll } from '@taxiway/docker/release/container.ts'
 import { checkImage } from '@taxiway/docker/release/image.ts'
 import { endJob, runJob } from '@taxiway/docker/release/job.ts'
+import { keepRunning } from '@taxiway/docker/release/keep-running.ts'
 import { follow, readState } from '@taxiway/docker/release/live.ts'
 import { prune } from '@taxiway/docker/release/prune.ts'
 import {
@@ -17,7 +19,6 @@ import {
 import { remove } from '@taxiway/docker/release/remove.ts'
 import { restore } from '@taxiway/docker/release/restore.ts'
 import { drainMs } from '@taxiway/docker/release/retire.ts'
-import { makeRoutes } from '@taxiway/docker/release/routes.ts'
 import { soak } from '@taxiway/docker/release/soak.ts'
 import { openState } from '@taxiway/docker/release/state.ts'
 import { keepTemplates, planTemplates } from '@taxiway/docker/release/template.ts'
@@ -72,8 +73,10 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
       }),
     remove: (place, stillHeld, work) => guarded(work, 0, (bounded) => remove(machine, place, stillHeld, bounded)),
     state: (live, work) => guarded(work, 0, ({ signal }) => readState(machine, chosen(live), signal)),
-    drift: (live, names, work) => guarded(work, 0, (bounded) => drift(machine, live, names, bounded)),
-    correct: (live, work) => guarded(work, 0, (bounded) => correct(machine, live, bounded)),
+    // A container can't be changed, and one that is gone is started again whatever `drift` says.
+    drift: async (_live, names) => done(new Map(names.map((name) => [name, null]))),
+    correct: async () => done(undefined),
+    keepRunning: (live, work) => guarded(work, 0, (bounded) => keepRunning(machine, live, bounded)),
     scale: (live, change, work) => guarded(work, 0, (bounded) => scale(machine, live, change, bounded)),
     restart: (live, change, work) =>
       guarded(work, callDeadlineMs, (bounded) => restart(machine, live, change, bounded)),

@@ -52,14 +52,14 @@ const visit = (url: string) =>
     }).on('error', reject)
   })
 
-async function release(name: string, replicas = 1, drift = 'report') {
+async function release(name: string, replicas = 1) {
   const repo = await live.register(name)
   repos.push(repo)
   const order = makePlace(name, repo).order(image, [deployment({}, { replicas }), service()])
   successOf(await target.dryRun(order, makeWork()))
   successOf(await target.apply(order, makeWork()))
   expect(successOf(await target.watch(order, makeWork()))).toMatchObject({ healthy: true })
-  await live.setLive(order, { drift })
+  await live.setLive(order)
   return { repo, order }
 }
 
@@ -71,11 +71,9 @@ test('the state of an environment on one machine is told by the same words', asy
   ])
   expect(state.workloads[0].pods).toMatchObject([{ phase: 'running', restarts: 0 }, { ready: true }])
   const [first] = await containersOf(repo)
-  await engine.docker.getContainer(first?.id ?? '').stop({ t: 0 })
+  await engine.docker.getContainer(first?.id ?? '').pause()
   const degraded = await live.until(repo, ({ condition }) => condition === 'degraded')
-  expect(degraded.workloads[0].pods[0]).toMatchObject({ phase: 'exited', ready: false, lastExit: { code: 143 } })
-  for (const { id } of await containersOf(repo)) await removeContainer(engine, id)
-  await live.until(repo, ({ condition }) => condition === 'down')
+  expect(degraded.workloads[0].pods[0]).toMatchObject({ phase: 'paused', ready: false })
 })
 
 test('containers are scaled and restarted by hand, and the proxy follows', async () => {
@@ -99,16 +97,28 @@ test('containers are scaled and restarted by hand, and the proxy follows', async
   expect((await containersOf(repo))[0]?.startedAt).toBe(again?.startedAt)
 })
 
-test('a container that somebody removed is noticed, and started again where the environment says so', async () => {
-  const reported = await release('docker-report', 2)
-  const [one] = await containersOf(reported.repo)
-  await removeContainer(engine, one?.id ?? '')
-  const state = await live.until(reported.repo, ({ drift }) => drift?.objects.length === 1)
-  expect(state.drift.objects[0]).toMatchObject({ object: 'Deployment/web', detail: '1 of 2 containers are gone' })
-  const corrected = await release('docker-correct', 2, 'correct')
-  const [other] = await containersOf(corrected.repo)
+test('what somebody stopped or removed is started again and noted, and a restart by hand starts what is down', async () => {
+  const { repo } = await release('docker-keep', 2)
+  await live.until(repo, ({ condition }) => condition === 'healthy')
+  const [one, other] = await containersOf(repo)
+  await engine.docker.getContainer(one?.id ?? '').stop({ t: 0 })
   await removeContainer(engine, other?.id ?? '')
-  await live.until(corrected.repo, ({ drift }) => drift?.correction?.times === 1 && drift.objects.length === 0)
-  expect(await containersOf(corrected.repo)).toHaveLength(2)
-  expect(await containersOf(reported.repo)).toHaveLength(1)
+  const runs = async () => (await containersOf(repo)).map(({ id, state }) => (id === one?.id ? `one ${state}` : state))
+  await expect
+    .poll(runs, { timeout: 30_000, interval: 200 })
+    .toEqual(expect.arrayContaining(['one running', 'running']))
+  const notes = async () => (await live.call('GET', `/repos/${repo}/environments/staging/changes`)).body.items
+  await expect.poll(notes, { timeout: 10_000 }).toMatchObject([
+    {
+      kind: 'restart',
+      state: 'noted',
+      who: 'Taxiway',
+      detail: expect.stringMatching(
+        /-0 had ended \(exit \d+\), started again; .*-1 was gone, started again|-0 was gone.*-1 had ended/,
+      ),
+    },
+  ])
+  for (const { id } of await containersOf(repo)) await engine.docker.getContainer(id).stop({ t: 0 })
+  expect(await live.change(repo, 'restart', { workload: 'web' })).toMatchObject({ state: 'done' })
+  expect(await runs()).toEqual(expect.arrayContaining(['one running', 'running']))
 })

@@ -3,10 +3,10 @@ import { type ContainerView, listContainers } from '../container/release-contain
 import { type Engine, pause, stream, within } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
 import { label } from '../engine/labels.ts'
-import { isOf, keyOf, type Place, workloadOf } from './container.ts'
+import { isOf, keyOf, type Place, workloadOf } from '../release/container.ts'
+import type { MachineState, StateFile } from '../release/state.ts'
+import { servingTemplates } from '../release/template.ts'
 import { type ReverseProxy, startProxy } from './proxy.ts'
-import type { MachineState, StateFile } from './state.ts'
-import { servingTemplates } from './template.ts'
 
 /** The proxies before the containers: each service of each environment has one, on a port that stays. */
 export interface Routes {
