@@ -13,6 +13,7 @@ import { tellDiff } from './release/diff.ts'
 import { runJobs } from './release/jobs.ts'
 import { save, tell } from './release/record.ts'
 import { failureOf, giveWay, restore, takenBack } from './release/restore.ts'
+import { noteDown } from './release/way-back.ts'
 import type { Ordered, ReleaseDeps, RollOut } from './roll-out.ts'
 import { gateBefore } from './turn/gates.ts'
 import { holdLane } from './turn/lane.ts'
@@ -106,6 +107,7 @@ async function goOn(rest: Omit<RollOut, keyof Ordered>): Promise<Outcome<void> |
 /** Steps if there are any, apply, watch and soak, with the record of the release kept all the way. */
 async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   const { target, order, work, stage } = rollOut
+  await noteDown(rollOut)
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)

@@ -6,6 +6,7 @@ import { type ContainerView, removeContainer } from '../container/release-contai
 import { removeNetwork } from '../engine/network.ts'
 import { containersOf, generationOf, isOf, keyOf, networkOf, startAll, type Wanted, wantedOf } from './container.ts'
 import { awaitReady, claim, type Machine, putServices } from './release.ts'
+import { soak } from './soak.ts'
 import type { Templates } from './state.ts'
 import { keepTemplates, planTemplates, readTemplates, servingTemplates } from './template.ts'
 import { type Plan, readObjects } from './workload.ts'
@@ -14,7 +15,7 @@ type Release = Parameters<Target['restore']>[0]
 
 /** Gives an environment its previous release again. Most often that never stopped serving, and nothing is to be done for it. */
 export async function restore(machine: Machine, release: Release, work: Work): Promise<Outcome<Restored>> {
-  const { failed, previous, generation } = release
+  const { failed, previous, generation, soakMs = 0 } = release
   const claimed = await claim(machine, failed, { generation, runId: (previous ?? failed).runId })
   if (!claimed.ok) return claimed
   if (!previous) return stopAll(machine, release, work)
@@ -41,7 +42,13 @@ export async function restore(machine: Machine, release: Release, work: Work): P
   const served = await serve(machine, release, previous.generation, plan.value)
   if (!served.ok) return served
   await removeOthers(machine, release, isKept, work)
-  return done({ complete: true, detail: `rolled back to ${previous.sha.slice(0, 7)}` })
+  const words = `rolled back to ${previous.sha.slice(0, 7)}`
+  if (soakMs === 0) return done({ complete: true, detail: words })
+  const verdict = await soak(machine, previous, plan.value, { forMs: soakMs, generation }, work)
+  if (!verdict.ok) return verdict
+  return verdict.value.healthy
+    ? done({ complete: true, detail: words })
+    : done({ complete: false, detail: `${words}, which is not healthy either: ${verdict.value.detail}` })
 }
 
 /** The templates that the order was applied with; when what it started is long gone, those of today. */

@@ -28,13 +28,14 @@ interface Kept {
 /**
  * Keeps an eye on the containers of a release for `forMs`: it stays healthy when none ends and each goes on answering its probe
  * (as often as its failureThreshold allows), and at the end all are ready and run the image they were given. What a release
- * took over and has run for so long has been through that.
+ * took over and has run for so long has been through that. An earlier release that is given again is live under another
+ * `generation` than its own.
  */
 export async function soak(
   machine: Machine,
   order: ReleaseOrder,
   plan: Plan,
-  forMs: number,
+  { forMs, generation = order.generation }: { forMs: number; generation?: number },
   work: Work,
 ): Promise<Outcome<Verdict>> {
   const wanted = wantedOf(order, plan, await readTemplates(machine, order))
@@ -42,7 +43,7 @@ export async function soak(
     labels[label.run] === order.runId || Date.now() - Date.parse(startedAt) < forMs
   if (!(await containersOf(machine.engine, order, work.signal)).some(isYoung)) {
     work.say('it has stayed so already: nothing was started anew')
-    return awaitReady(machine, order, plan, order.generation, work)
+    return awaitReady(machine, order, plan, generation, work)
   }
   const over = new AbortController()
   const signal = AbortSignal.any([work.signal, over.signal])
@@ -51,7 +52,7 @@ export async function soak(
   try {
     const all = await Promise.all(wanted.map((one) => keep(machine, one, signal)))
     for (;;) {
-      const newest = await checkNewest(machine, order, order.generation)
+      const newest = await checkNewest(machine, order, generation)
       if (!newest.ok) return newest
       for (const one of all) {
         const lost = typeof one === 'string' ? gone(one) : await lossOf(machine, one, untilMs, signal)
@@ -66,7 +67,7 @@ export async function soak(
     over.abort(new Error('the soak is over'))
   }
   const leftMs = Math.max(1, untilMs - performance.now())
-  return awaitReady(machine, order, plan, order.generation, { ...work, deadlineMs: leftMs })
+  return awaitReady(machine, order, plan, generation, { ...work, deadlineMs: leftMs })
 }
 
 const gone = (workload: string): Explanation => ({ workload, cause: 'deleted', text: 'its container is gone' })

@@ -37,7 +37,7 @@ export const EnvironmentRules = Type.Object(
 )
 export type EnvironmentRules = Type.Static<typeof EnvironmentRules>
 
-/** Releases failed one after another: later ones wait until a person lifts this. */
+/** Releases failed one after another, one could not be taken back, or a person went back and wants to stay there: later ones wait until a person lifts this. */
 export const Hold = Type.Object({ reason: Type.String(), since: Type.String({ format: 'date-time' }) }, { $id: 'Hold' })
 export type Hold = Type.Static<typeof Hold>
 

@@ -166,4 +166,6 @@ export interface Release {
   url?: string
   /** The earlier generation whose objects it has. */
   repeats?: number
+  /** What was wrong with it while it was live, when the release after it began. */
+  down?: string
 }

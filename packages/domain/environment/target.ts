@@ -94,11 +94,11 @@ export interface Target extends LiveTarget {
   prune(order: ReleaseOrder, work: Work, how?: 'careful' | 'all' | 'none'): Promise<Outcome<void>>
 
   /**
-   * Gives the environment its previous release again (the order as it was stored) under the new `generation`, and waits
-   * until that is healthy. Without one, stops what the failed order started.
+   * Gives the environment its previous release again (the order as it was stored) under the new `generation`, wave by wave, and
+   * waits until that is healthy and has stayed so for `soakMs`. Without one, stops what the failed order started.
    */
   restore(
-    release: { failed: ReleaseOrder; previous: ReleaseOrder | undefined; generation: number },
+    release: { failed: ReleaseOrder; previous: ReleaseOrder | undefined; generation: number; soakMs?: number },
     work: Work,
   ): Promise<Outcome<Restored>>
 

@@ -84,6 +84,12 @@ test('a rollback goes to the last healthy release of another commit', () => {
   expect(chosen([])).toBe('no_earlier_release')
 })
 
+test('a release that was down when the next began is not gone back to, unless it is asked for', () => {
+  const all = [kept(1, 'a'), { ...kept(2, 'b'), down: 'web: crash loop, exit 9' }, kept(3, 'c')]
+  expect(chosen(all)).toBe(1)
+  expect(chosen(all, 2)).toBe(2)
+})
+
 test('after a rollback, another goes further back, not to what was left', () => {
   const all = [kept(1, 'a'), kept(2, 'b'), kept(3, 'c'), kept(4, 'b', 'live', 2)]
   expect(chosen(all)).toBe(1)

@@ -44,10 +44,12 @@ export interface KeptRelease {
   state: string
   sha: string
   repeats?: number | undefined
+  down?: string | undefined
 }
 
 /**
- * The release that a rollback gives again: the wanted one, else the last healthy one of another commit before what is live.
+ * The release that a rollback gives again: the wanted one, else the last healthy one of another commit before what is live that
+ * was not down when its next began.
  * After a rollback or restore, "before" counts from the release that was given again.
  * @param releases newest first
  */
@@ -74,8 +76,8 @@ export function chooseRollback<Release extends KeptRelease>(
   }
   const before = from?.generation ?? Number.POSITIVE_INFINITY
   const earlier = releases.find(
-    ({ generation, state, sha, repeats }) =>
-      generation < before && state === 'live' && sha !== live?.sha && repeats === undefined,
+    ({ generation, state, sha, repeats, down }) =>
+      generation < before && state === 'live' && sha !== live?.sha && repeats === undefined && down === undefined,
   )
   return earlier ? done(earlier) : refuse('no_earlier_release', { environment })
 }

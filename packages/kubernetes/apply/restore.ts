@@ -1,6 +1,8 @@
 import type { Verdict } from '@taxiway/domain/environment/release.ts'
+import { waveOf, wavesOf } from '@taxiway/domain/environment/waves.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
+import { soakRelease } from '../health/soak.ts'
 import { type ClusterRelease, refOf } from '../object.ts'
 import { applyWhole, pruneWhole, watchWhole } from '../steps/whole.ts'
 
@@ -22,17 +24,34 @@ export const stopped = (release: ClusterRelease): ClusterRelease => ({
     ),
 })
 
-/** Applies a release over one that failed, waits until it is healthy, and removes what only the failed one had. */
+/**
+ * Applies a release over one that failed, wave by wave, waits until it is healthy, removes what only the failed one had, and
+ * keeps an eye on it for `soakMs`.
+ */
 export async function putBack(
   cluster: Cluster,
   release: ClusterRelease,
-  failed: Pick<ClusterRelease, 'objects'>,
+  { failed, soakMs = 0 }: { failed: Pick<ClusterRelease, 'objects'>; soakMs?: number | undefined },
   wait: Wait,
 ): Promise<Outcome<Verdict>> {
-  const applied = await applyWhole(cluster, release, wait)
-  if (!applied.ok) return applied
-  const verdict = await watchWhole(cluster, release, wait)
+  const [first = 0, ...later] = wavesOf(release.objects)
+  let verdict = await giveWave(cluster, release, first, wait)
+  for (const wave of later)
+    if (verdict.ok && verdict.value.healthy) verdict = await giveWave(cluster, release, wave, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
   const pruned = await pruneWhole(cluster, release, { only: failed.objects.map(refOf) }, wait)
-  return pruned.ok ? verdict : pruned
+  if (!pruned.ok) return pruned
+  return soakMs > 0 ? soakRelease(cluster, release, soakMs, wait) : verdict
+}
+
+/** Puts one wave in place, and waits until it and those before it are healthy. */
+async function giveWave(
+  cluster: Cluster,
+  release: ClusterRelease,
+  wave: number,
+  wait: Wait,
+): Promise<Outcome<Verdict>> {
+  const those = (isMeant: (its: number) => boolean) => release.objects.filter((object) => isMeant(waveOf(object)))
+  const applied = await applyWhole(cluster, { ...release, objects: those((its) => its === wave) }, wait)
+  return applied.ok ? watchWhole(cluster, { ...release, objects: those((its) => its <= wave) }, wait) : applied
 }

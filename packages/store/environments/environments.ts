@@ -32,6 +32,16 @@ export function makeEnvironments(redis: Redis, now: () => Date) {
       return text ? JSON.parse(text) : undefined
     },
 
+    /** Puts a hold on the environment, unless there is one. */
+    putHold: async (repo: RepositoryId, environment: string, reason: string): Promise<void> => {
+      const hold: Hold = { reason, since: now().toISOString() }
+      await redis
+        .multi()
+        .hsetnx(keys.environment(repo, environment), 'hold', JSON.stringify(hold))
+        .sadd(keys.environments(repo), environment)
+        .exec()
+    },
+
     /** Takes the hold away, and forgets what failed before. */
     liftHold: async (repo: RepositoryId, environment: string): Promise<void> =>
       void (await redis.hdel(keys.environment(repo, environment), 'hold', 'failing')),

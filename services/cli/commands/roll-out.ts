@@ -38,14 +38,16 @@ export const rollback = serverCommand({
 Gives the environment an earlier release again, with all its objects as they were. ${repo}
 
   --to N           this release, as taxiway releases numbers them; without it, the last healthy one of another commit
+  --hold           put a hold on the environment as well, so that the next push does not deploy again what was left
 ${wait}`,
   words: { least: 2, most: 2 },
-  options: { to: { type: 'string' }, wait: { type: 'boolean' } },
+  options: { to: { type: 'string' }, hold: { type: 'boolean' }, wait: { type: 'boolean' } },
   act(asked) {
     const to = asked.options.to as string | undefined
     if (to !== undefined && !/^[1-9][0-9]{0,8}$/.test(to))
       throw new Refused(`--to is a number of a release, not ${to}.`)
-    const body = to === undefined ? {} : { generation: Number(to) }
+    const hold = asked.options.hold === true
+    const body = { ...(to === undefined ? {} : { generation: Number(to) }), ...(hold ? { hold } : {}) }
     return begin(asked, 'rollback', body, `brings back an earlier release of ${asked.words[1]}`)
   },
 })

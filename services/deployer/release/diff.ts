@@ -2,7 +2,7 @@ import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/enviro
 import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
-import { isSamePlace } from './restore.ts'
+import { isSamePlace } from './way-back.ts'
 
 /** Compares a release with what is live, tells that in a few lines of the log, and keeps it with the run. */
 export async function tellDiff(

@@ -1,11 +1,13 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { Release } from '@taxiway/domain/environment/release.ts'
 import type { Restored } from '@taxiway/domain/environment/target.ts'
+import { isRetryable } from '@taxiway/domain/fault.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
 import type { RunRelease } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { RollOut } from '../roll-out.ts'
 import { claimGeneration, save } from './record.ts'
+import { chooseWayBack, jobsThatRan, liveHere } from './way-back.ts'
 
 /** Why a release is taken back. */
 export interface Failure {
@@ -15,7 +17,9 @@ export interface Failure {
   fault?: Reason
 }
 
-const restoreMs = 5 * 60_000
+const callsMs = 5 * 60_000
+/** How long the way back may take, its soak apart: what the environment gives a release, and never less than 5 minutes. */
+const restoreMs = ({ deps }: RollOut): number => Math.max(callsMs, deps.environment.timeoutMs)
 
 /** What an earlier attempt of the run came to in an environment: its last release there, if it was being taken back or had been. */
 export const takenBack = ({ releases }: Run, environment: string): RunRelease | undefined => {
@@ -30,9 +34,9 @@ export const failureOf = ({ failure: detail = 'its deployer was lost', explanati
 })
 
 /**
- * Gives the environment its last healthy release again, under a new generation, and says how that went; where the pipeline
- * wants no rollback, a failed release is left as it is. That it is on its way stands on the record, so whoever comes after a
- * lost deployer goes on with it, and does not roll out anew what has failed.
+ * Gives the environment its last healthy release again, under a new generation, and says how that went; what goes wrong there
+ * puts a hold on the environment. Where the pipeline wants no rollback, a failed release is left as it is. That it is on its way
+ * stands on the record, so whoever comes after a lost deployer goes on with it, and does not roll out anew what has failed.
  */
 export async function restore(rollOut: RollOut, failure: Failure): Promise<Outcome<void>> {
   const { stage, deps } = rollOut
@@ -48,14 +52,38 @@ export async function restore(rollOut: RollOut, failure: Failure): Promise<Outco
   const begun = { code: 'deploy_unhealthy' as const, message: `${detail}; the release before it is being given again.` }
   await tell(rollOut, 'restoring', { reason: begun, explanation, failure: detail })
   const unhealthy = (restored: string) => reason('deploy_unhealthy', { detail, restored })
-  const restored = await putBack(rollOut, isCancelled ? AbortSignal.timeout(restoreMs) : undefined, unhealthy)
+  const { previous, note } = await chooseWayBack(rollOut)
+  const told = (words: string) => `${words}${note}${jobsThatRan(stage.run.jobs, deps.environment.name)}`
+  const soakMs = previous ? (deps.environment.soakMs ?? 0) : 0
+  const untilMs = restoreMs(rollOut) + soakMs
+  const restored = await putBack(rollOut, previous, {
+    soakMs,
+    deadlineMs: untilMs,
+    own: isCancelled ? AbortSignal.timeout(untilMs) : undefined,
+    why: (words) => unhealthy(told(words)),
+  })
   const outcome = restored.ok
     ? restored.value.detail
     : `and it could not be restored: ${restored.reason.message.replace(/\.$/, '')}`
   const isComplete = restored.ok && restored.value.complete
-  const why = fault && !restored.ok ? fault : unhealthy(outcome)
+  const isTriedAgain = fault !== undefined && !restored.ok && isRetryable(fault.code)
+  const held = isComplete || isTriedAgain ? '' : await holdAfter(rollOut)
+  const why = fault && !restored.ok ? fault : unhealthy(`${told(outcome)}${held}`)
   await tell(rollOut, isComplete ? 'restored' : 'failed', { reason: why, explanation })
   return { ok: false, reason: why }
+}
+
+/** Nothing good stands there: nobody but a person lets the next release begin. */
+async function holdAfter({ stage, deps }: RollOut): Promise<string> {
+  const { run } = stage
+  const { name } = deps.environment
+  await deps.store.environments.putHold(
+    run.repo,
+    name,
+    `run #${run.number} (${run.sha.slice(0, 7)}) failed, and so did the way back`,
+  )
+  stage.log.say(`${name} is on hold now: later releases wait until a person lifts it`)
+  return `; ${name} is on hold until a person lifts it`
 }
 
 /**
@@ -65,43 +93,46 @@ export async function restore(rollOut: RollOut, failure: Failure): Promise<Outco
 export async function giveWay(rollOut: RollOut, isBeside: boolean): Promise<void> {
   if (isBeside) {
     rollOut.stage.log.say('a newer release is wanted; taking back what stands beside')
-    await putBack(rollOut, AbortSignal.timeout(restoreMs))
+    const deadlineMs = restoreMs(rollOut)
+    await putBack(rollOut, await liveHere(rollOut), { deadlineMs, own: AbortSignal.timeout(deadlineMs) })
   }
   await save(rollOut, 'superseded')
 }
 
-/** What was live in another namespace or cluster is still there, and is nothing to put here. */
-export const isSamePlace = (one: ReleaseOrder | undefined, other: ReleaseOrder): boolean =>
-  one?.namespace === other.namespace && one.cluster === other.cluster
+interface PutBack {
+  deadlineMs: number
+  soakMs?: number
+  /** Ends it, instead of what ends the roll-out. */
+  own: AbortSignal | undefined
+  /** Says in the history why the earlier release is there again, given how that went. */
+  why?: (restored: string) => Reason
+}
 
-/**
- * Has the target give the last healthy release again.
- * @param own ends it, instead of what ends the roll-out
- * @param why says in the history why the earlier release is there again, given how that went
- */
+/** Has the target give this release again. */
 async function putBack(
   rollOut: RollOut,
-  own: AbortSignal | undefined,
-  why?: (restored: string) => Reason,
+  previous: Release | undefined,
+  { deadlineMs, soakMs = 0, own, why }: PutBack,
 ): Promise<Outcome<Restored>> {
   const { stage, deps, target, order, work } = rollOut
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
-  const lastLive = await releases.live(repo, environment)
-  const previous = isSamePlace(lastLive?.order, order) ? lastLive : undefined
   const generation = await claimGeneration(stage, deps, order.generation)
-  const previousOrder = previous?.order
-  const restored = await target.restore({ failed: order, previous: previousOrder, generation }, work(restoreMs, own))
-  if (restored.ok && restored.value.complete && previous)
-    await releases.save(repo, environment, {
-      ...previous,
-      generation,
-      state: 'live',
-      at: deps.store.now().toISOString(),
-      event: 'restore',
-      ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
-      repeats: previous.repeats ?? previous.generation,
-    })
+  const restored = await target.restore(
+    { failed: order, previous: previous?.order, generation, soakMs },
+    work(deadlineMs, own),
+  )
+  if (!restored.ok || !restored.value.complete || !previous) return restored
+  const { down: _, ...kept } = previous
+  await releases.save(repo, environment, {
+    ...kept,
+    generation,
+    state: 'live',
+    at: deps.store.now().toISOString(),
+    event: 'restore',
+    ...(why ? { reason: stage.hide(why(restored.value.detail)) } : {}),
+    repeats: previous.repeats ?? previous.generation,
+  })
   return restored
 }
 

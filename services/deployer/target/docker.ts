@@ -59,7 +59,7 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
     soak: (order, forMs, work) =>
       guarded(work, callDeadlineMs, async (bounded) => {
         const plan = readObjects(order.objects, order.secrets)
-        return plan.ok ? soak(machine, order, plan.value, forMs, bounded) : plan
+        return plan.ok ? soak(machine, order, plan.value, { forMs }, bounded) : plan
       }),
     restore: (release, work) => guarded(work, callDeadlineMs, (bounded) => restore(machine, release, bounded)),
     runJob: (order, job, work, onOutput) =>

@@ -152,7 +152,7 @@ type Restoring = Parameters<Target['restore']>[0] & { valuesOf: SecretValues | u
 
 async function restore(
   cluster: Cluster,
-  { failed, previous, generation, valuesOf }: Restoring,
+  { failed, previous, generation, soakMs, valuesOf }: Restoring,
   wait: Wait,
 ): Promise<Outcome<Restored>> {
   const order = stamp(previous ?? failed, generation)
@@ -167,7 +167,8 @@ async function restore(
     if (left.value !== undefined)
       return done({ complete: left.value, detail: left.value ? words : `${words}, which is not ready` })
   }
-  const verdict = await putBack(cluster, previous ? withoutJobs(order) : stopped(order), failed, wait)
+  const given = previous ? withoutJobs(order) : stopped(order)
+  const verdict = await putBack(cluster, given, { failed, soakMs: previous && soakMs }, wait)
   if (!verdict.ok) return verdict
   const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
   if (verdict.value.healthy) return done({ complete: true, detail: words })

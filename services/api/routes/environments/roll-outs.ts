@@ -1,4 +1,5 @@
 import { EnvironmentName } from '@taxiway/domain/environment/environment.ts'
+import type { RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RollOutEvent } from '@taxiway/domain/run/cause.ts'
 import { checkSource, chooseRollback, rollOutRun } from '@taxiway/domain/run/roll-out.ts'
@@ -11,7 +12,7 @@ import type { Api, ApiDeps } from '../../api.ts'
 import { sendOutcome } from '../../errors.ts'
 import { findEnvironment, findRepository, findRun } from '../../find.ts'
 import { viewRun } from '../../links.ts'
-import { startRun } from '../../start-run.ts'
+import { startRun, startRunOnce } from '../../start-run.ts'
 
 const Params = Type.Object({ id: Type.String(), name: EnvironmentName })
 const strict = { additionalProperties: false } as const
@@ -22,12 +23,14 @@ interface Wanted {
   event: RollOutEvent
   environment: string
   asked: Omit<NonNullable<Run['asked']>, 'who'>
+  /** The same wish twice begins one run. */
+  wish?: string
 }
 
 /** One call, one new run that builds nothing: an environment is given what an earlier run made. */
 export function rollOutRoutes(app: Api, deps: ApiDeps): void {
   const { store } = deps
-  const describe = (summary: string) => ({ response: { 201: RunView }, tags: ['environments'], summary })
+  const describe = (summary: string) => ({ response: { 200: RunView, 201: RunView }, tags: ['environments'], summary })
   app.post(
     '/repos/:id/environments/:name/promote',
     {
@@ -63,16 +66,36 @@ export function rollOutRoutes(app: Api, deps: ApiDeps): void {
         body: Type.Object(
           {
             generation: Type.Optional(
-              Type.Integer({ minimum: 1, description: 'Default: the last healthy release of another commit.' }),
+              Type.Integer({
+                minimum: 1,
+                description:
+                  'Default: the last healthy release of another commit, those left out that were down when the next began.',
+              }),
+            ),
+            hold: Type.Optional(
+              Type.Boolean({
+                description:
+                  'Put a hold on the environment as well, so that the next push does not deploy again what was left.',
+              }),
             ),
           },
           strict,
         ),
-        ...describe('Give the environment an earlier release again, with all its objects as they were'),
+        ...describe(
+          'Give the environment an earlier release again, with all its objects as they were. The same call twice goes back once (200 with the run that is on its way)',
+        ),
       },
     },
-    async ({ params: { id, name }, body: { generation }, caller }, reply) =>
-      begin(deps, reply, caller, await rollback(store, id, name, generation)),
+    async ({ params: { id, name }, body: { generation, hold }, caller }, reply) => {
+      const wanted = await rollback(store, id, name, generation)
+      if (wanted.ok && hold)
+        await store.environments.putHold(
+          wanted.value.source.repo,
+          name,
+          `rolled back to release ${wanted.value.asked.generation} by ${caller?.name ?? 'somebody'}, who wants to stay there`,
+        )
+      return begin(deps, reply, caller, wanted)
+    },
   )
 }
 
@@ -121,7 +144,8 @@ async function rollback(
   const source = await findRun(store, runId, repo.value.id)
   if (!source.ok) return source
   const asked = { runId, number: source.value.number, generation }
-  return done({ source: source.value, event: 'rollback', environment, asked })
+  const wish = `rollback-${environment}-${live?.generation ?? 0}-${generation}`
+  return done({ source: source.value, event: 'rollback', environment, asked, wish })
 }
 
 /** Its code is trusted and published, its pipeline has the environment, and it was live where that one comes after. */
@@ -149,8 +173,15 @@ async function begin(
   wanted: Outcome<Wanted>,
 ): Promise<FastifyReply> {
   if (!wanted.ok) return sendOutcome(reply, wanted)
-  const { source, ...order } = wanted.value
+  const { source, wish, ...order } = wanted.value
   const asked = { who: caller?.name ?? 'somebody', ...order.asked }
-  const started = await startRun(deps, (id, now) => rollOutRun(id, source, { ...order, asked }, now))
-  return sendOutcome(reply, started.ok ? done(viewRun(deps.url, started.value)) : started, 201)
+  const make = (id: RunId, now: string) => rollOutRun(id, source, { ...order, asked }, now)
+  if (wish === undefined) {
+    const started = await startRun(deps, make)
+    return sendOutcome(reply, started.ok ? done(viewRun(deps.url, started.value)) : started, 201)
+  }
+  const started = await startRunOnce(deps, wish, make)
+  if (!started.ok) return sendOutcome(reply, started)
+  const { run, isNew } = started.value
+  return sendOutcome(reply, done(viewRun(deps.url, run)), isNew ? 201 : 200)
 }
