@@ -32,6 +32,8 @@ export interface Call {
 export interface Answer<Body = unknown> {
   status: number
   body: Body
+  /** What the server warns of: versions that go away, fields it does not know, pods that a policy would not take. */
+  warnings?: string[]
 }
 /** The fields of a `Status` that are read. */
 export interface Status {
@@ -69,6 +71,22 @@ function sayOnce(line: string, { say }: Wait): void {
 }
 const lastSaidMs = new WeakMap<Wait['say'], number>()
 
+/** What the server warned of, once each: it repeats it for every object and every trial. */
+function tellWarnings({ warnings = [] }: Answer, { body }: Call, { say }: Wait): void {
+  const said = saidWarnings.get(say) ?? new Set()
+  saidWarnings.set(say, said)
+  for (const warning of warnings.filter((one) => !said.has(one))) {
+    said.add(warning)
+    const { kind, metadata } = Object(body) as { kind?: string; metadata?: { name?: string } }
+    say(`Kubernetes warns${kind ? ` of ${kind}/${metadata?.name}` : ''}: ${oneLine(warning, 500)}`)
+  }
+}
+const saidWarnings = new WeakMap<Wait['say'], Set<string>>()
+
+/** The texts of a `Warning` header (RFC 7234, 5.5), in which several may stand: `299 - "text"`. */
+export const warningsIn = (header = ''): string[] =>
+  [...header.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text.replace(/\\(.)/g, '$1'))
+
 /** Tries until an answer comes that says something about the call itself. */
 export async function callUntil<Body>(
   attempt: (signal: AbortSignal) => Promise<Answer>,
@@ -93,7 +111,10 @@ export async function callUntil<Body>(
       const outcome = await attempt(AbortSignal.any([wait.signal, AbortSignal.timeout(Math.ceil(limitMs))])).catch(
         (error: NodeJS.ErrnoException) => afterError(error, wait.signal),
       )
-      if (outcome && !isPassing(outcome)) return settle<Body>(outcome as Answer<Body>, call)
+      if (outcome && !isPassing(outcome)) {
+        tellWarnings(outcome, call, wait)
+        return settle<Body>(outcome as Answer<Body>, call)
+      }
       unheard = outcome && /failed calling webhook/.test(messageOf(outcome.body)) ? outcome : undefined
       const restMs = Math.max(wait.untilMs - performance.now(), 0)
       await sleep(Math.min(pauseMs, restMs), undefined, { signal: wait.signal }).catch(() => undefined)

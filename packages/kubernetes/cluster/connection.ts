@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
-import { type Answer, type Call, type Cluster, callUntil, type Wait } from './call.ts'
+import { type Answer, type Call, type Cluster, callUntil, type Wait, warningsIn } from './call.ts'
 
 const callsAtOnce = 24
 const metadataType = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
@@ -135,5 +135,10 @@ async function read(answer: IncomingMessage): Promise<Answer> {
   }
   const text = Buffer.concat(chunks).toString('utf8')
   const isJson = /json/.test(answer.headers['content-type'] ?? '')
-  return { status: answer.statusCode ?? 0, body: isJson ? JSON.parse(text) : text }
+  const warnings = warningsIn(answer.headers.warning)
+  return {
+    status: answer.statusCode ?? 0,
+    body: isJson ? JSON.parse(text) : text,
+    ...(warnings.length > 0 ? { warnings } : {}),
+  }
 }
