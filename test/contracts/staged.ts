@@ -137,7 +137,9 @@ export function stagedContract(target: 'docker' | 'kubernetes'): void {
         { '.taxiway.yaml': file(world.namespace, jobs('true', 'echo 500 at /; exit 1')) },
         'Fail the smoke test',
       )
-      expect(run.reason?.message).toMatch(/^Job smoke failed: exit 1: 500 at \/; rolled back to [0-9a-f]{7}; job migrate ran, and what it did stays done\.$/)
+      expect(run.reason?.message).toMatch(
+        /^Job smoke failed: exit 1: 500 at \/; rolled back to [0-9a-f]{7}; job migrate ran, and what it did stays done\.$/,
+      )
       await eventually(async () => expect((await world.runningDigests()).sort()).toEqual(before), 60_000)
     })
 

@@ -57,7 +57,9 @@ export async function chooseWayBack(rollOut: RollOut): Promise<WayBack> {
 
 /** Names the jobs that passed for the release: what they did stays done. */
 export function jobsThatRan(jobs: readonly RunJob[] | undefined, environment: string): string {
-  const names = (jobs ?? []).filter((job) => job.environment === environment && job.state === 'passed').map(({ name }) => name)
+  const names = (jobs ?? [])
+    .filter((job) => job.environment === environment && job.state === 'passed')
+    .map(({ name }) => name)
   const [one] = names
   if (one === undefined) return ''
   return names.length === 1
