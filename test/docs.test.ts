@@ -48,9 +48,9 @@ test('the page of reasons has every code and its sentence', () =>
 
 test('ARCHITECTURE shows the walls that the test of walls holds', () => {
   const table = /const walls[^=]*= \{\n([^}]*)\}/.exec(read('test/walls.test.ts'))?.[1] ?? ''
-  const held = [...table.matchAll(/'([\w/-]+)': \[(.*)\]/g)].map(([, room, rooms]) => [
+  const held = [...table.matchAll(/'([\w/-]+)': \[([^\]]*)\]/g)].map(([, room, rooms]) => [
     room,
-    rooms?.replace(/[',]/g, '') || 'nothing',
+    rooms?.replace(/[',\s]+/g, ' ').trim() || 'nothing',
   ])
   const shown = [...read('ARCHITECTURE.md').matchAll(/^\| `([\w/-]+)` \| [^|]+ \| ([^|]+) \|$/gm)].map((match) =>
     match.slice(1),

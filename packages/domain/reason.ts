@@ -17,6 +17,8 @@ export type ReasonCode = keyof typeof records
 export interface Reason {
   code: ReasonCode
   message: string
+  /** What else stands against it, found by the same look. */
+  more?: Pick<Reason, 'code' | 'message'>[]
   /** How long the other side asks not to be asked again (Retry-After). Not kept with the run. */
   retryAfterMs?: number
 }
@@ -45,6 +47,17 @@ export const refuse = <Code extends ReasonCode>(
   ok: false,
   reason: reason(code, ...parameters),
 })
+
+const mostReasons = 100
+
+/** A refusal by the first of these reasons, with the others behind it, each once; undefined when there is none. */
+export function refuseAll(reasons: readonly Reason[]): { ok: false; reason: Reason } | undefined {
+  const all = reasons.flatMap(({ more = [], ...one }) => [one, ...more])
+  const [first, ...more] = new Map(all.map((one) => [one.message, one])).values()
+  if (!first) return undefined
+  const kept = more.slice(0, mostReasons).map(({ code, message }) => ({ code, message }))
+  return { ok: false, reason: kept.length > 0 ? { ...first, more: kept } : first }
+}
 
 /** A result, as an Outcome. */
 export const done = <T>(value: T): { ok: true; value: T } => ({ ok: true, value })

@@ -10,5 +10,16 @@ export const words = <const T extends readonly string[]>(list: T) =>
 export const When = Type.String({ format: 'date-time' })
 /** A reason as it is kept and shown. */
 export const ReasonSchema = Type.Unsafe<Reason>(
-  Type.Object({ code: Type.String(), message: Type.String() }, { $id: 'Reason' }),
+  Type.Object(
+    {
+      code: Type.String(),
+      message: Type.String(),
+      more: Type.Optional(
+        Type.Array(Type.Object({ code: Type.String(), message: Type.String() }), {
+          description: 'What else stands against it, found by the same look.',
+        }),
+      ),
+    },
+    { $id: 'Reason' },
+  ),
 )

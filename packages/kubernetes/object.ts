@@ -1,3 +1,4 @@
+import { kindName, ownKind, type Typed } from '@taxiway/domain/cluster/kinds.ts'
 import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 
 /** An object of the cluster, as the plain JSON that goes over the wire: as it was rendered, with what the cluster adds. */
@@ -88,26 +89,12 @@ export interface ContainerStatus {
   lastState?: { terminated?: Terminated }
 }
 
-/** The kinds a release may hold, the API versions known for each, and their plural in URLs. */
-export const kinds: Readonly<Record<string, { plural: string; versions: readonly string[] }>> = {
-  ConfigMap: { plural: 'configmaps', versions: ['v1'] },
-  Service: { plural: 'services', versions: ['v1'] },
-  Job: { plural: 'jobs', versions: ['batch/v1'] },
-  StatefulSet: { plural: 'statefulsets', versions: ['apps/v1'] },
-  Deployment: { plural: 'deployments', versions: ['apps/v1'] },
-  DaemonSet: { plural: 'daemonsets', versions: ['apps/v1'] },
-  Ingress: { plural: 'ingresses', versions: ['networking.k8s.io/v1', 'networking.k8s.io/v1beta1'] },
-  HorizontalPodAutoscaler: {
-    plural: 'horizontalpodautoscalers',
-    versions: ['autoscaling/v2', 'autoscaling/v1', 'autoscaling/v2beta2', 'autoscaling/v2beta1'],
-  },
-  PodDisruptionBudget: { plural: 'poddisruptionbudgets', versions: ['policy/v1', 'policy/v1beta1'] },
-}
-
 /** Kinds that run pods, and so can be unhealthy. */
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'] as const
 export const isWorkload = (object: { kind: string }): boolean =>
   (workloadKinds as readonly string[]).includes(object.kind)
+/** Is its health looked at? That of workloads, and of kinds that only a rule opens, which say it in their status. */
+export const isJudged = (object: Typed): boolean => isWorkload(object) || !ownKind(object)
 
 /** Labels and annotations by which our objects are known. */
 export const keys = {
@@ -128,26 +115,32 @@ export const hashLabel = 'pod-template-hash'
 /** ConfigMaps named so hold an environment's inventory; manifests may not use such names. */
 export const recordPrefix = 'taxiway-release-'
 
+/** The Secret with the credentials of registries, by which nodes pull images; manifests may not use its name. */
+export const pullSecret = 'taxiway-pull'
+
 /** `Kind/name`, as people write it. */
-export const describe = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`
+export const describe = (object: KubeObject): string => `${kindName(object)}/${object.metadata.name}`
 export const refOf = (object: KubeObject): ObjectRef => ({
   apiVersion: object.apiVersion,
   kind: object.kind,
   name: object.metadata.name,
 })
 /** Same object, whatever the API version. */
-export const refKey = (ref: ObjectRef): string => `${ref.kind}/${ref.name}`
+export const refKey = (ref: ObjectRef): string => `${kindName(ref)}/${ref.name}`
 
-/** URL path of a namespaced object, or of all of its kind without a name. Kinds and versions come from the table. */
+/**
+ * URL path of a namespaced object, or of all of its kind without a name. The plural of a kind that is not ours is known by the
+ * cluster only: the connection puts it in the place of `~Kind` (discovery.ts).
+ */
 export function pathOf(namespace: string, { apiVersion, kind, name }: Omit<ObjectRef, 'name'> & { name?: string }) {
-  const known = kinds[kind]
-  if (!known?.versions.includes(apiVersion)) throw new Error(`no path for ${apiVersion} ${kind}`)
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-  const all = `${root}/namespaces/${encodeURIComponent(namespace)}/${known.plural}`
+  const version = apiVersion.split('/').map(encodeURIComponent).join('/')
+  const root = apiVersion.includes('/') ? `/apis/${version}` : `/api/${version}`
+  const plural = ownKind({ apiVersion, kind })?.plural ?? `~${encodeURIComponent(kind)}`
+  const all = `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}`
   return name === undefined ? all : `${all}/${encodeURIComponent(name)}`
 }
 
-/** URL path of a Secret, or of all; manifests can't have the kind, so it is not in the table. */
+/** URL path of a Secret that we make, or of all. */
 export const secretPath = (namespace: string, name?: string): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets${name === undefined ? '' : `/${encodeURIComponent(name)}`}`
 

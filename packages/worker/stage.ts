@@ -87,13 +87,13 @@ export async function runStage<T>(
 export function finishedBy(
   { attempt, store, retryPausesMs }: Pick<AttemptContext, 'attempt' | 'store' | 'retryPausesMs'>,
   key: string,
-  { code, message, retryAfterMs }: Reason,
+  { code, message, more, retryAfterMs }: Reason,
 ): RunEvent {
   const state = isInfrastructure(code) ? 'errored' : 'failed'
   const retries = findStage(attempt.run, key)?.retries ?? 0
   const pauseMs = retryPauseMs({ code, message, ...(retryAfterMs ? { retryAfterMs } : {}) }, retries, retryPausesMs)
   const retryAt = pauseMs === undefined ? {} : { retryAt: new Date(store.now().getTime() + pauseMs).toISOString() }
-  return { type: 'stage_finished', stage: key, state, reason: { code, message }, ...retryAt }
+  return { type: 'stage_finished', stage: key, state, reason: { code, message, ...(more ? { more } : {}) }, ...retryAt }
 }
 
 /** Does the work with a log of its own, which ends with what came of it. */
@@ -125,7 +125,8 @@ async function withLog<T>(
   // What a reason quotes from a log or an answer shows no secret either.
   const outcome: Outcome<T> = found.ok ? found : { ok: false, reason: hideReason(secrets, found.reason) }
   if (!outcome.ok) {
-    log.say(`✗ ${outcome.reason.message} [${outcome.reason.code}]`)
+    const { more = [], ...first } = outcome.reason
+    for (const { code, message } of [first, ...more]) log.say(`✗ ${message} [${code}]`)
     const end = finishedBy(context, key, outcome.reason)
     if (end.type === 'stage_finished' && end.retryAt) log.say(`tried again at ${end.retryAt}`)
   }

@@ -1,8 +1,8 @@
 import { askForGit } from '@taxiway/domain/no-git.ts'
 import { oneLine, type Reason, reason } from '@taxiway/domain/reason.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { engineFault } from '../engine/engine.ts'
 import type { MetLimit } from '../engine/limit-watch.ts'
-import { parseImageReference } from '../image/image.ts'
 import { registryFailure } from '../image/registry-failure.ts'
 import type { BuildStep } from './buildkit.ts'
 

@@ -1,8 +1,9 @@
 import { parseDigest } from '@taxiway/domain/ids.ts'
 import type { RunBase } from '@taxiway/domain/run/parts.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import type { Engine } from '../engine/engine.ts'
-import { parseImageReference, registryDigest } from './image.ts'
+import { registryDigest } from './image.ts'
 import { localImage } from './local-image.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { callDeadlineMs, type Engine, hasStatus, within } from '../engine/engine.ts'
-import { parseImageReference } from './image.ts'
 
 /** An image as an engine has it. */
 export interface LocalImage {

@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import {
   callBack,
   callDeadlineMs,
@@ -13,7 +14,7 @@ import {
   within,
 } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
-import { authHeader, isAuthFailure, parseImageReference, removeImage } from './image.ts'
+import { authHeader, isAuthFailure, removeImage } from './image.ts'
 import { registryAway } from './registry-failure.ts'
 
 /** What is pushed where. */

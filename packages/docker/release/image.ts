@@ -1,8 +1,9 @@
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { callDeadlineMs, type Engine, engineFault, engineMessage, hasStatus, within } from '../engine/engine.ts'
-import { authHeader, imageExists, parseImageReference, pullImage } from '../image/image.ts'
+import { authHeader, imageExists, pullImage } from '../image/image.ts'
 import { registryAway, registryFailure } from '../image/registry-failure.ts'
 import type { Workload } from './pod.ts'
 

@@ -1,3 +1,5 @@
+import { guessedPlural, kindNamed, ownKind, ownKinds } from './kinds.ts'
+
 /** Verbs on one kind of thing, as Kubernetes' access rules name them. */
 export interface Right {
   group: string
@@ -8,17 +10,10 @@ export interface Right {
 /** To read, make, change and remove an object, and to be told when it changes. */
 const all = ['get', 'list', 'watch', 'create', 'patch', 'delete']
 
-/** What a deployer must be allowed to for each kind that a release may hold. */
-export const rightsOfKinds: Readonly<Record<string, Right>> = {
-  ConfigMap: { group: '', resource: 'configmaps', verbs: all },
-  Service: { group: '', resource: 'services', verbs: all },
-  Job: { group: 'batch', resource: 'jobs', verbs: all },
-  StatefulSet: { group: 'apps', resource: 'statefulsets', verbs: all },
-  Deployment: { group: 'apps', resource: 'deployments', verbs: all },
-  DaemonSet: { group: 'apps', resource: 'daemonsets', verbs: all },
-  Ingress: { group: 'networking.k8s.io', resource: 'ingresses', verbs: all },
-  HorizontalPodAutoscaler: { group: 'autoscaling', resource: 'horizontalpodautoscalers', verbs: all },
-  PodDisruptionBudget: { group: 'policy', resource: 'poddisruptionbudgets', verbs: all },
+/** What a deployer must be allowed to for a kind; for one that only a rule opens by the plural that it most likely has. */
+function rightOf(name: string): Right {
+  const { group, kind } = kindNamed(name)
+  return { group, resource: ownKind({ apiVersion: `${group}/`, kind })?.plural ?? guessedPlural(kind), verbs: all }
 }
 
 /** What it must be allowed to whatever the kinds are. */
@@ -46,13 +41,13 @@ export const rightOfNamespaces: Right = {
   verbs: ['get', 'list', 'create', 'patch', 'delete'],
 }
 
-/** All that releases of these kinds need in their namespace, each resource once; of every kind, when none is named. */
-export function rightsFor(kinds: readonly string[] = Object.keys(rightsOfKinds)): Right[] {
-  const wanted = kinds.flatMap((kind) => (Object.hasOwn(rightsOfKinds, kind) ? [rightsOfKinds[kind] as Right] : []))
+/** All that releases of these kinds need in their namespace, each resource once; of every kind that needs no rule, when none is named. */
+export function rightsFor(kinds: readonly string[] = Object.keys(ownKinds)): Right[] {
   const rights = new Map<string, Right>()
-  for (const right of [...always, ...wanted]) {
-    const known = rights.get(right.resource)
-    rights.set(right.resource, known ? { ...right, verbs: [...new Set([...right.verbs, ...known.verbs])] } : right)
+  for (const right of [...always, ...kinds.map(rightOf)]) {
+    const key = `${right.group}/${right.resource}`
+    const known = rights.get(key)
+    rights.set(key, known ? { ...right, verbs: [...new Set([...right.verbs, ...known.verbs])] } : right)
   }
   return [...rights.values()]
 }

@@ -91,6 +91,7 @@ function shown(object: string, change: ObjectChange['change'], fields: FieldChan
 /** Path -> text of every field that is no map and no list. */
 function fieldsOf(object: DiffedObject, hidden: ReadonlySet<string>): Map<string, string> {
   const fields = new Map<string, string>()
+  const isHidden = (path: string) => object.kind === 'Secret' && /^(data|stringData)\b/.test(path)
   const take = (value: unknown, path: string, key: string): void => {
     if (Array.isArray(value)) {
       const names = value.map(keyOfItem)
@@ -107,7 +108,7 @@ function fieldsOf(object: DiffedObject, hidden: ReadonlySet<string>): Map<string
           name === 'value' ? key : name,
         )
     else if (!ofEvery.test(path))
-      fields.set(path, isSecretLike(key) || hidden.has(String(value)) ? '***' : String(value))
+      fields.set(path, isHidden(path) || isSecretLike(key) || hidden.has(String(value)) ? '***' : String(value))
   }
   take(object, '', '')
   return fields

@@ -60,7 +60,9 @@ export function showDrift(
   found: readonly ObjectDrift[],
 ): Pick<DriftState, 'objects' | 'objectsLeftOut'> {
   const objects = found.slice(0, mostObjects).map((one): ObjectDrift => {
-    const fields = one.fields.slice(0, mostFields).map((field) => showField(secrets, field))
+    const fields = one.fields
+      .slice(0, mostFields)
+      .map((field) => showField(secrets, field, one.object.startsWith('Secret/')))
     const leftOut = one.fields.length - fields.length
     return {
       ...one,
@@ -73,8 +75,8 @@ export function showDrift(
   return { objects, ...(leftOut > 0 ? { objectsLeftOut: leftOut } : {}) }
 }
 
-function showField(secrets: readonly string[], { path, wanted, live }: FieldDrift): FieldDrift {
-  const isHidden = isSecretLike(path)
+function showField(secrets: readonly string[], { path, wanted, live }: FieldDrift, isOfSecret: boolean): FieldDrift {
+  const isHidden = isSecretLike(path) || (isOfSecret && /^(data|stringData)\b/.test(path))
   const read = (value: string | undefined) => {
     if (value === undefined) return undefined
     if (isHidden) return '***'

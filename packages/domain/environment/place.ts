@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { ClusterName, NamespaceName } from '../cluster/cluster.ts'
+import { kindPattern, neverAllowed } from '../cluster/kinds.ts'
 import type { PlannedEnvironment } from '../plan/environment.ts'
 import { previewNamespace } from '../plan/preview.ts'
 import { done, type Outcome, refuse } from '../reason.ts'
@@ -15,18 +16,31 @@ export const containmentRules = {
     description: 'The cluster it is deployed to; a file that says another is refused.',
   }),
   namespace: Type.Optional({ ...NamespaceName, description: 'Its namespace; a file that says another is refused.' }),
-  kinds: names('Only these kinds of objects. Default: all that Taxiway knows.', '^[A-Z][A-Za-z]{0,62}$'),
+  kinds: names(
+    'Only these kinds of objects, like Deployment or Certificate.cert-manager.io. Default: those that need no rule.',
+    kindPattern,
+  ),
+  moreKinds: names(
+    'These kinds as well, like Secret or Certificate.cert-manager.io: any but cluster-wide ones.',
+    kindPattern,
+  ),
   serviceAccounts: names(
     "Service accounts that its pods may name. Default: none but the namespace's default, without its token.",
   ),
   images: names(
-    "Images besides the pipeline's own, by the beginning of their name, and only with a digest. Default: none.",
+    "Images besides the pipeline's own, by the beginning of their name; a tag is resolved to its digest when a release begins. Default: none.",
     '^[a-z0-9]([-a-z0-9._:/]{0,251}[a-z0-9/])?$',
+  ),
+  digests: Type.Optional(
+    Type.Literal('required', { description: "Images besides the pipeline's own must be named by their digest." }),
   ),
   secrets: names(
     'Secrets of the namespace that its manifests may name. Default: any that no program put there, and none where another repository owns the namespace.',
   ),
   loadBalancers: Type.Optional(Type.Boolean({ description: 'Services may be of the type LoadBalancer.' })),
+  nodePorts: Type.Optional(
+    Type.Boolean({ description: 'Services may be of the type NodePort, and name ports of the nodes.' }),
+  ),
   pods: Type.Optional(
     Type.Literal('restricted', {
       description: 'restricted: pods must say that they run without root and without capabilities.',
@@ -40,8 +54,11 @@ export type Containment = Type.Static<typeof Containment>
 const closed = /^(kube-.*|taxiway)$/
 
 /** What an admin may not rule, or undefined. */
-export const ruleObjection = ({ namespace }: Containment): string | undefined =>
-  namespace !== undefined && closed.test(namespace) ? `namespace ${namespace} is not deployed to` : undefined
+export function ruleObjection({ namespace, kinds = [], moreKinds = [] }: Containment): string | undefined {
+  if (namespace !== undefined && closed.test(namespace)) return `namespace ${namespace} is not deployed to`
+  const kind = [...kinds, ...moreKinds].find((one) => neverAllowed(one) !== undefined)
+  return kind && `no release may hold a ${kind}: ${neverAllowed(kind)}`
+}
 
 /** What an environment is deployed by: the file, the admin's rules for it, and the admin's settings for its repository. */
 export interface PlaceSources {

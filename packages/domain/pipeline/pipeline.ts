@@ -55,6 +55,14 @@ const Image = Type.Object(
         },
       ),
     ),
+    as: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9]([a-z0-9.-]*(:[0-9]{1,5})?)(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$',
+        maxLength: 253,
+        description:
+          'The name by which manifests mean this image besides its own, like ghcr.io/acme/shop: with any tag or digest.',
+      }),
+    ),
     secrets: Type.Optional(SecretNames),
     pull: Type.Optional(pull('As pull of the file, for the images that its Dockerfile names.')),
     platforms: Type.Optional(

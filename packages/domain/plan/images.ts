@@ -19,12 +19,14 @@ export interface PlannedImage {
   platforms?: string[]
   /** More tags for the published image, filled in. */
   tags?: string[]
+  /** The name by which manifests mean it, besides its own. */
+  as?: string
   /** Globs of the files that it is made of: what they hold is its key. */
   paths?: string[]
 }
 
 export function planImage(name: string, image: ImageOf, context: PlanContext, pullOfFile?: PullPolicy): PlannedImage {
-  const { target, from, labels, platforms, paths, pull = pullOfFile } = image
+  const { target, from, labels, platforms, paths, as, pull = pullOfFile } = image
   const { variables = {} } = context
   const words = {
     branch: context.branch,
@@ -55,5 +57,6 @@ export function planImage(name: string, image: ImageOf, context: PlanContext, pu
     ...(platforms && { platforms }),
     ...(tags && { tags }),
     ...(paths && { paths }),
+    ...(as && { as }),
   }
 }

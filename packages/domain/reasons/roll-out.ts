@@ -10,7 +10,7 @@ export const rollOutReasons = {
   manifest_forbidden: refusal(
     400,
     (p: { object: string; detail: string; hint?: string }) =>
-      `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out, or see which rules of the environment an admin can change'}.`,
+      `${p.object} (${p.detail}) is forbidden here. ${p.hint ?? 'Leave it out'}.`,
   ),
   program_missing: permanent(
     400,
@@ -36,8 +36,8 @@ export const rollOutReasons = {
   ),
   image_unresolved: code(
     400,
-    (p: { object: string; image: string }) =>
-      `${p.object} uses image ${p.image}, which this pipeline does not build; name one of its images, or pin one by digest that an admin allowed (rule images).`,
+    (p: { object: string; image: string; hint?: string }) =>
+      `${p.object} uses image ${p.image}, which this pipeline does not build. ${p.hint ?? 'Name one of its images, or one that an admin allowed (rule images)'}.`,
   ),
   prune_held: code(
     400,

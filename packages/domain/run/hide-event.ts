@@ -4,9 +4,10 @@ import { hideSecrets } from '../secrets/mask.ts'
 import type { RunEvent } from './event.ts'
 
 /** A reason without what its sentence quotes of secrets. */
-export const hideReason = (secrets: readonly string[], reason: Reason): Reason => ({
+export const hideReason = (secrets: readonly string[], { more, ...reason }: Reason): Reason => ({
   ...reason,
   message: hideSecrets(secrets, reason.message),
+  ...(more ? { more: more.map((one) => ({ ...one, message: hideSecrets(secrets, one.message) })) } : {}),
 })
 
 /** An event with what it quotes from logs, reports and answers rid of secrets. Names that the pipeline gives are left as they are. */

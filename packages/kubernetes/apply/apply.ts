@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { done, factsOf, type Outcome, type Reason, refuse, refuseAll } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Status, Wait } from '../cluster/call.ts'
 import { readOwnedPods } from '../health/owned.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
@@ -28,7 +28,7 @@ const gonePollMs = 200
 
 /**
  * Asks the server whether it would take every object (server-side apply with dryRun=All): schema, validation, admission,
- * quota. Makes the namespace if it is missing, changes nothing else. The first object that would fail is named.
+ * quota. Makes the namespace if it is missing, changes nothing else. All objects that would fail are named.
  */
 export async function dryRunRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
   const namespace = await ensureNamespace(cluster, release, wait)
@@ -39,13 +39,18 @@ export async function dryRunRelease(cluster: Cluster, release: ClusterRelease, w
   const kinds = release.objects.map(({ kind }) => kind)
   const pods = await readOwnedPods(cluster, { namespace: release.namespace, kinds }, wait)
   if (!pods.ok) return pods
+  const refused: Reason[] = []
   for (let at = 0; at < release.objects.length; at += dryRunsAtOnce) {
     const some = release.objects.slice(at, at + dryRunsAtOnce)
     const outcomes = await Promise.all(some.map((object) => dryRunObject(cluster, object, release, wait)))
-    const failed = outcomes.find((outcome) => !outcome.ok)
-    if (failed) return failed
+    for (const outcome of outcomes) {
+      if (outcome.ok) continue
+      // Who is late, or cut off, learns nothing by asking on.
+      if (factsOf(outcome.reason.code).fault === 'outage' || outcome.reason.code === 'stale_generation') return outcome
+      refused.push(outcome.reason)
+    }
   }
-  return done(undefined)
+  return refuseAll(refused) ?? done(undefined)
 }
 
 async function dryRunObject(

@@ -8,7 +8,6 @@ import {
   isNewer,
   isOurs,
   type KubeObject,
-  kinds,
   type ObjectRef,
   pathOf,
   refKey,
@@ -47,15 +46,10 @@ export async function prune(
   if (isNewer(known.value, release)) return stale(release, known.value.generation)
   const wanted = new Set(release.objects.map((object) => refKey(refOf(object))))
   const others = known.value.objects.filter((ref) => !wanted.has(refKey(ref)))
-  // What a newer version has put there, and does not know here, is left as well.
-  const kept = others.filter(({ kind }) => dataKinds.includes(kind) || !kinds[kind])
-  const found = await findLeftovers(
-    cluster,
-    release,
-    others.filter((ref) => !kept.includes(ref)),
-    wait,
-  )
+  const found = await findLeftovers(cluster, release, others, wait)
   if (!found.ok) return found
+  for (const object of found.value.filter(holdsData))
+    wait.say(`${describe(object)} is not in this release, and left: it holds data. Delete it by hand if it shall go`)
   const only = 'only' in pruning ? new Set(pruning.only.map(refKey)) : undefined
   const removable = found.value.filter((object) => !holdsData(object) && (only?.has(refKey(refOf(object))) ?? true))
   const all = wanted.size + removable.length
@@ -71,7 +65,7 @@ export async function prune(
   const secrets =
     'how' in pruning ? await removeSecrets(cluster, release, known.value.secrets, wait) : done(known.value.secrets)
   if (!secrets.ok) return secrets
-  const left = [...kept, ...found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))]
+  const left = found.value.map(refOf).filter((ref) => !removed.includes(refKey(ref)))
   if (known.value.objects.length > wanted.size + left.length || known.value.secrets.length > secrets.value.length) {
     const written = await writeInventory(cluster, release, known.value, wait, left, secrets.value)
     if (!written.ok) return written

@@ -1,5 +1,6 @@
 import { refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, forbidden, messageOf, type Status } from '../cluster/call.ts'
+import { clusterWide } from '../cluster/discovery.ts'
 import { describe, type KubeObject } from '../object.ts'
 
 /** Is it a conflict over who owns a field? */
@@ -15,6 +16,12 @@ export function refusal(object: KubeObject, answer: Answer<Status>) {
     const detail = `${owner} owns ${cause?.field ?? 'a field'}; remove it there, or delete the object so that it is made anew`
     return refuse('manifest_conflict', { object: describe(object), detail })
   }
+  if (status === 405 && body.reason === clusterWide)
+    return refuse('manifest_forbidden', {
+      object: describe(object),
+      detail: 'it is of the whole cluster, and a release holds only what is in its namespace',
+      hint: 'Leave it out, and have an admin of the cluster apply it',
+    })
   const message = messageOf(body)
   const ruled = ruleOf(message)
   if (ruled) return refuse(ruled.code, { object: describe(object), detail: ruled.detail })
@@ -42,5 +49,6 @@ export const plain = (message: string): string =>
     .replace(/^[\w.]+ "[^"]*" is invalid: /, '')
     .replace(/^failed to create (manager for existing fields|typed patch object)( \([^)]*\))?: /, '')
     .replace(/^error (when|validating)[^:]*: /i, '')
+    .replace(/: field not declared in schema/g, ' is a field that this cluster does not know')
     .replace(/^\./, '')
     .replace(/\.$/, '')

@@ -3,6 +3,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { type Answer, type Call, type Cluster, callUntil, type Wait, warningsIn } from './call.ts'
+import { makeDiscovery } from './discovery.ts'
 
 const callsAtOnce = 24
 const metadataType = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
@@ -27,11 +28,18 @@ export function connectCluster(source: ClusterSource = {}): Cluster {
     if (config === asked) config = readSource(source)
     return ask()
   }
+  const resolve = makeDiscovery((path, signal) => open({ method: 'GET', path }, signal).then(read))
+  const attempt = async (call: Call, signal: AbortSignal): Promise<Answer> => {
+    const path = await resolve(call.path, signal)
+    return typeof path === 'string' ? read(await open({ ...call, path }, signal)) : path
+  }
   return {
     where: server.server,
-    call: <Body>(call: Call, wait: Wait) => callUntil<Body>((signal) => open(call, signal).then(read), call, wait),
-    async follow(path, query, signal) {
+    call: <Body>(call: Call, wait: Wait) => callUntil<Body>((signal) => attempt(call, signal), call, wait),
+    async follow(kindPath, query, signal) {
       try {
+        const path = await resolve(kindPath, signal)
+        if (typeof path !== 'string') return undefined
         const answer = await open({ method: 'GET', path, query: { ...query, watch: 'true' } }, signal)
         if (answer.statusCode === 200) return answer
         answer.destroy()

@@ -21,6 +21,6 @@ test("the server's objections lose their preamble, not their path", () => {
   )
   expect(plain('Deployment.apps "web" is invalid: spec.x: Required value.')).toBe('spec.x: Required value')
   expect(plain('failed to create typed patch object: .spec.bogus: field not declared in schema')).toBe(
-    'spec.bogus: field not declared in schema',
+    'spec.bogus is a field that this cluster does not know',
   )
 })

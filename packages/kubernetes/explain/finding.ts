@@ -1,6 +1,6 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { Health } from '../health/health.ts'
 import type { PodTrouble } from '../health/pod.ts'
+import type { Health } from '../health/status.ts'
 import type { KubeObject, Pod } from '../object.ts'
 import type { Event } from './events.ts'
 

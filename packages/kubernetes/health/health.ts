@@ -1,12 +1,6 @@
+import { ownKind } from '@taxiway/domain/cluster/kinds.ts'
 import type { KubeObject } from '../object.ts'
-
-/** What an object's own status says about it. `detail` is one sentence without a full stop. */
-export interface Health {
-  state: 'healthy' | 'progressing' | 'failed'
-  detail: string
-  /** What the server said when it refused to take more of its pods. */
-  refused?: string
-}
+import { type Health, statusHealth } from './status.ts'
 
 interface Condition {
   type: string
@@ -46,7 +40,7 @@ export function healthOf(object: KubeObject, before?: string): Health {
   const spec = (object.spec ?? {}) as Spec
   if (object.kind === 'Job') return jobHealth(status)
   const rule = { Deployment: deploymentHealth, StatefulSet: statefulSetHealth, DaemonSet: daemonSetHealth }[object.kind]
-  if (!rule) return healthy('in place')
+  if (!rule) return ownKind(object) ? healthy('in place') : statusHealth(object)
   const isSeen = (status.observedGeneration ?? 0) >= (object.metadata.generation ?? 1)
   if (!isSeen) return progressing('not seen by its controller yet')
   const health = rule(spec, status)

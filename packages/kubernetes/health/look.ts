@@ -6,8 +6,8 @@ import {
   type ClusterRelease,
   describe,
   generationOf,
+  isJudged,
   isNewer,
-  isWorkload,
   type KubeObject,
   keys,
   type Pod,
@@ -22,7 +22,7 @@ export type Look = (wait: Wait) => Promise<Outcome<Seen[]>>
 
 /** Makes the look at one release; it keeps what must not be forgotten between two looks. */
 export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
-  const workloads = release.objects.filter(isWorkload)
+  const workloads = release.objects.filter(isJudged)
   const before = new Map<string, string | undefined>()
   const lastPods = new Map<string, Pod[]>()
   const pullErrors = new Map<string, string>()

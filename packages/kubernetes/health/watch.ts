@@ -5,7 +5,7 @@ import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell, type Watched } from '../cluster/watch-stream.ts'
 import { explainWorkload } from '../explain/explain.ts'
 import { type Lasting, makeLasting, type Seen } from '../explain/finding.ts'
-import { type ClusterRelease, describe, isWorkload, pathOf, selectorOf } from '../object.ts'
+import { type ClusterRelease, describe, isJudged, pathOf, selectorOf } from '../object.ts'
 import { makeLook } from './look.ts'
 import { isReady, wrongDigest } from './pod.ts'
 
@@ -89,7 +89,7 @@ const readyLine = (seen: Seen[]): string =>
   seen.map(({ workload, health }) => `${workload.metadata.name} ${health.detail}`).join(', ') || 'nothing to wait for'
 
 /** What has to be watched to hear of every change of a release's workloads. */
-export const collectionsOf = (release: ClusterRelease, isWatched = isWorkload): Watched =>
+export const collectionsOf = (release: ClusterRelease, isWatched = isJudged): Watched =>
   Object.fromEntries(
     release.objects
       .filter(isWatched)

@@ -1,8 +1,9 @@
 import { type Engine, within } from '@taxiway/docker/engine/engine.ts'
-import { parseImageReference, registryDigest } from '@taxiway/docker/image/image.ts'
+import { registryDigest } from '@taxiway/docker/image/image.ts'
 import { type Reason, reason } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { type ConfiguredRegistry, type RegistryCredentials, registryHost } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
 

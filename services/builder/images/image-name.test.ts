@@ -1,4 +1,4 @@
-import { parseImageReference } from '@taxiway/docker/image/image.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { expect, test } from 'vitest'
 import { imageFolder } from './image-name.ts'
 

@@ -1,5 +1,5 @@
-import { parseImageReference } from '@taxiway/docker/image/image.ts'
 import { reason } from '@taxiway/domain/reason.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import type { Store } from '@taxiway/store/store.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { wholeName } from './registry-images.ts'

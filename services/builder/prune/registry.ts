@@ -1,8 +1,8 @@
-import { parseImageReference } from '@taxiway/docker/image/image.ts'
 import { type Digest, parseDigest } from '@taxiway/domain/ids.ts'
 import type { RunImage } from '@taxiway/domain/run/parts.ts'
 import type { Run } from '@taxiway/domain/run/run.ts'
 import type { RegistryApi } from '@taxiway/registry/api.ts'
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { isReferrersTag, referrersTag } from '@taxiway/registry/referrers.ts'
 
 /** What became of the images of an old run. */

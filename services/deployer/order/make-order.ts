@@ -1,13 +1,14 @@
 import { checkWaves } from '@taxiway/domain/environment/waves.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { withReferences } from '@taxiway/domain/plan/strategy.ts'
-import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuseAll } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { checkAnalysis } from '../policy/analysis.ts'
-import { checkPolicy } from '../policy/policy.ts'
+import { judge } from '../policy/policy.ts'
 import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
 import type { Ordered, ReleaseDeps } from '../roll-out.ts'
+import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
 import { fillHosts } from './preview-hosts.ts'
 import { render, stamp } from './render.ts'
@@ -45,14 +46,17 @@ export async function makeOrder(
     ...(preview === undefined ? {} : { preview }),
     ...(rules.pods ? { pods: rules.pods } : {}),
   }
-  const references = Object.fromEntries(
-    run.images.flatMap(({ name, reference }) => (reference ? [[name, reference]] : [])),
-  )
-  const allowed = checkPolicy(documents, namespace, { ...rules, isShared, given: secrets })
-  if (!allowed.ok) return allowed
-  const waves = checkWaves(allowed.value, environment.strategy?.kind)
-  if (!waves.ok) return waves
-  const rendered = render(allowed.value, { ...release, references })
+  const references = referencesOf(run)
+  const built = new Set(Object.keys(references).filter((name) => name.includes('/')))
+  const judged = judge(documents, namespace, { ...rules, isShared, given: secrets, built }, source.value.fileOf)
+  if (!judged.ok) return judged
+  const { objects, reasons, titleOf } = judged.value
+  const digestOf = askRegistry(() => deps.store.registries.credentials(deps.config.registry), stage.signal)
+  const images = await resolveImages(objects, { references, rules, titleOf, digestOf, say: stage.log.say })
+  const waves = checkWaves(objects, environment.strategy?.kind)
+  const refused = refuseAll([...reasons, ...images.reasons, ...(waves.ok ? [] : [waves.reason])])
+  if (refused) return refused
+  const rendered = render(objects, { ...release, references, resolved: images.resolved })
   if (!rendered.ok) return rendered
   const jobs = renderJobs(source.value.jobs, { ...release, references })
   if (!jobs.ok) return jobs

@@ -65,6 +65,42 @@ test.each(['nginx', 'web:latest', 'constructor', 'x@sha256:12', ''])('image "%s"
   expect(!outcome.ok && outcome.reason.code).toBe('image_unresolved')
 })
 
+test('digests stand wherever a pod template is, and so do the defaults of pods', () => {
+  const { template } = deployment('web').spec as any
+  const cron = {
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata: { name: 'nightly' },
+    spec: { jobTemplate: { spec: { template } } },
+  }
+  const rollout = { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', metadata: { name: 'web' }, spec: { template } }
+  const pod = { automountServiceAccountToken: false, containers: [{ image: reference }, { image: pinned }] }
+  const { objects, digests } = rendered(cron, rollout)
+  expect(objects[1]).toMatchObject({ spec: { jobTemplate: { spec: { template: { spec: pod } } } } })
+  expect(objects[0]).toMatchObject({ spec: { template: { spec: pod } } })
+  expect(digests).toEqual([reference])
+})
+
+test('an image that was resolved is given by its digest, and is none of those that the pipeline built', () => {
+  const resolved = { 'redis:7': pinned, 'web:1.16.0': reference }
+  const outcome = render([deployment('redis:7'), { ...deployment('web:1.16.0'), kind: 'StatefulSet' }], {
+    ...context,
+    resolved,
+  })
+  expect(outcome.ok && outcome.value.digests).toEqual([reference])
+  expect(outcome.ok && JSON.stringify(outcome.value.objects)).not.toMatch(/redis:7|web:1/)
+})
+
+test('an account that a release brings hands out no token', () => {
+  const account = {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 'web' },
+    automountServiceAccountToken: true,
+  }
+  expect(rendered(account).objects[0]).toMatchObject({ automountServiceAccountToken: false })
+})
+
 test('objects are marked as ours, and what the server writes is left out', () => {
   const [object] = rendered(deployment('web')).objects
   expect(object?.metadata).toEqual({

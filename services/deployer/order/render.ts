@@ -1,18 +1,21 @@
+import { turnOf } from '@taxiway/domain/cluster/kinds.ts'
 import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { keys, kinds } from '@taxiway/kubernetes/object.ts'
+import { keys } from '@taxiway/kubernetes/object.ts'
 import { normalize } from './normalize.ts'
 import { fillInPod } from './pod-defaults.ts'
+import { containersOf, isMap, podTemplatesOf } from './templates.ts'
 
 /** Everything of an order that does not come from the manifests, and the pipeline's images by name. */
 export type RenderContext = Omit<ReleaseOrder, 'objects' | 'digests'> & {
-  /** `{ web: 'registry/prefix/name@sha256:…' }` */
+  /** Of the pipeline's images: `{ web: 'registry/prefix/name@sha256:…' }` */
   references: Readonly<Record<string, string>>
+  /** What stands in the place of other images, and of the pipeline's by other names (resolveImages). */
+  resolved?: Readonly<Record<string, string>>
 }
 
 type Json = Record<string, unknown>
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : [])
+const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isMap) : [])
 
 /**
  * Objects (already checked by the policy) and digests make what is applied, in order of application. Pure; the objects
@@ -26,13 +29,12 @@ export function render(
   const rendered: RenderedObject[] = []
   for (const source of objects) {
     const object = normalize(structuredClone(source))
-    const unresolved = putDigests(object, context.references, used)
+    const unresolved = putDigests(object, context, used)
     if (unresolved !== undefined)
       return refuse('image_unresolved', { object: `${object.kind}/${object.metadata.name}`, image: unresolved })
     rendered.push(mark(object, context))
   }
-  const rank = Object.keys(kinds)
-  rendered.sort((a, b) => rank.indexOf(a.kind) - rank.indexOf(b.kind))
+  rendered.sort((a, b) => turnOf(a) - turnOf(b))
   return done({ objects: stampObjects(rendered, context), digests: [...used] })
 }
 
@@ -53,26 +55,19 @@ const stampObjects = (
     return { ...object, metadata: { ...object.metadata, annotations } }
   })
 
-const templateOf = (object: RenderedObject): Json | undefined => {
-  const template = isObject(object.spec) ? object.spec.template : undefined
-  return isObject(template) ? template : undefined
-}
-const containersOf = (pod: Json): Json[] => [...listOf(pod.initContainers), ...listOf(pod.containers)]
-
-/** @returns the first image that is neither the pipeline's nor pinned by digest */
+/** @returns the first image that is neither the pipeline's, nor resolved, nor pinned by digest */
 function putDigests(
   object: RenderedObject,
-  references: RenderContext['references'],
+  { references, resolved = {} }: RenderContext,
   used: Set<string>,
 ): string | undefined {
-  const pod = templateOf(object)?.spec
-  if (!isObject(pod)) return undefined
-  for (const container of containersOf(pod)) {
+  for (const container of podTemplatesOf(object).flatMap(containersOf)) {
     const image = String(container.image ?? '')
-    const reference = Object.hasOwn(references, image) ? references[image] : undefined
+    const known = [resolved, references].find((one) => Object.hasOwn(one, image))
+    const reference = known?.[image]
     if (reference) {
       container.image = reference
-      used.add(reference)
+      if (Object.values(references).includes(reference)) used.add(reference)
     } else if (!/@sha256:[0-9a-f]{64}$/.test(image)) return image || '(none)'
   }
   return undefined
@@ -95,13 +90,12 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
     labels: { ...given, ...labels },
     ...(annotations ? { annotations } : {}),
   }
-  const spec = isObject(object.spec) ? object.spec : {}
-  if (object.kind === 'Service') withProtocol(spec.ports)
-  const template = templateOf(object)
-  if (!template) return object
-  if (isObject(template.spec)) {
-    fillInPod(template.spec)
-    for (const container of containersOf(template.spec)) withProtocol(container.ports)
+  if (object.kind === 'Service' && isMap(object.spec)) withProtocol(object.spec.ports)
+  // A name and no more: its token is for those that an admin ruled.
+  if (object.kind === 'ServiceAccount') object.automountServiceAccountToken = false
+  for (const template of podTemplatesOf(object)) {
+    if (isMap(template.spec)) fillInPod(template.spec)
+    for (const container of containersOf(template)) withProtocol(container.ports)
   }
   return object
 }

@@ -1,158 +1,81 @@
+import { kindName, kindPattern, neverAllowed, ownKind, ownKinds } from '@taxiway/domain/cluster/kinds.ts'
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
-import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import { kinds, recordPrefix } from '@taxiway/kubernetes/object.ts'
-import { first, isSet, type Loose, list, shown } from './loose.ts'
-import { podObjection } from './pod.ts'
-import type { PolicyRules, SecretRules } from './rules.ts'
-import { secretObjection } from './secret.ts'
+import { done, type Outcome, type Reason, reason, refuseAll } from '@taxiway/domain/reason.ts'
+import { type FileOf, flatten } from './flatten.ts'
+import { objectObjections } from './object.ts'
+import { against, type Objection } from './objection.ts'
+import type { PolicyRules } from './rules.ts'
 
-const objectLimit = 200
-const listDepthLimit = 3
-const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
-const dnsName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+const named = new RegExp(kindPattern)
+const version = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?v[0-9][a-z0-9]{0,30}$/
 
-type Json = Record<string, unknown>
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const invalid = (object: string, detail: string) => refuse('manifest_invalid', { object, detail })
+/** What was found in documents, and all that stands against it. */
+export interface Judged {
+  objects: RenderedObject[]
+  reasons: Reason[]
+  /** `Deployment/web in k8s/web.yaml` */
+  titleOf(object: RenderedObject): string
+}
 
 /**
- * The objects in the YAML documents of a commit, if all keep the rules of their environment. Pure: the cluster's own access
- * rules are the second wall. `manifest_invalid` for what is no object, `manifest_forbidden` for what is not allowed.
+ * Holds the objects in the YAML documents of a commit against the rules of their environment. Pure: the cluster's own access
+ * rules are the second wall. Refused (`manifest_invalid`, `manifest_forbidden`) is what is no object at all.
  */
-export function checkPolicy(
+export function judge(
   documents: readonly unknown[],
   namespace: string,
   rules: PolicyRules = {},
-): Outcome<RenderedObject[]> {
-  const objects = flatten(documents)
-  if (!objects.ok) return objects
-  const own = objects.value.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name)
-  const brought = new Set([...own, ...(rules.given ?? []).map(({ name }) => name)])
-  for (const object of objects.value) {
-    const name = `${object.kind}/${object.metadata.name}`
-    const known = Object.keys(kinds).filter((kind) => rules.kinds?.includes(kind) ?? true)
-    if (!known.includes(object.kind))
-      return refuse('manifest_forbidden', {
-        object: name,
-        detail: 'kind not allowed',
-        hint: `Allowed are ${known.join(', ')}`,
-      })
-    const detail = objection(object, namespace, { ...rules, brought })
-    if (detail) return refuse('manifest_forbidden', { object: name, detail })
+  fileOf: FileOf = () => undefined,
+): Outcome<Judged> {
+  const flat = flatten(documents, fileOf)
+  if (!flat.ok) return flat
+  const { objects, titleOf } = flat.value
+  const namesOf = (kind: string) => objects.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name)
+  const judged = {
+    ...rules,
+    namespace,
+    brought: new Set([...namesOf('Secret'), ...(rules.given ?? []).map(({ name }) => name)]),
+    // In another repository's namespace a name may be one that rights were given to.
+    accounts: new Set(rules.isShared ? [] : namesOf('ServiceAccount')),
   }
-  return objects
+  const reasons = objects.flatMap((object) => {
+    const closed = kindObjection(object, rules)
+    const found = closed ? [closed] : objectObjections(object, judged)
+    return distinct(found).map((one) => reasonOf(one, titleOf(object)))
+  })
+  return done({ objects, reasons, titleOf })
 }
 
-/** Empty documents are left out, `List`s are opened; names are there and not doubled. */
-function flatten(documents: readonly unknown[]): Outcome<RenderedObject[]> {
-  const objects: RenderedObject[] = []
-  const add = (document: unknown, depth: number): Outcome<void> => {
-    if (document === null || document === undefined) return done(undefined)
-    if (!isObject(document)) return invalid('A manifest', 'it is not an object')
-    const { apiVersion, kind, metadata } = document
-    if (typeof kind !== 'string' || typeof apiVersion !== 'string')
-      return invalid('A manifest', 'apiVersion or kind is missing')
-    if (kind.endsWith('List') && Array.isArray(document.items)) {
-      if (depth >= listDepthLimit) return invalid(kind, `lists are nested deeper than ${listDepthLimit}`)
-      for (const item of document.items) {
-        const added = add(item, depth + 1)
-        if (!added.ok) return added
-      }
-      return done(undefined)
-    }
-    if (!isObject(metadata)) return invalid(kind, 'metadata is missing')
-    if (typeof metadata.name !== 'string')
-      return metadata.generateName === undefined
-        ? invalid(kind, 'metadata.name is missing')
-        : refuse('manifest_forbidden', { object: kind, detail: 'metadata.generateName not allowed' })
-    if (objects.some((known) => known.kind === kind && known.metadata.name === metadata.name))
-      return invalid(`${kind}/${metadata.name}`, 'it is there twice')
-    if (objects.length >= objectLimit) return invalid('The manifests', `they hold more than ${objectLimit} objects`)
-    objects.push(document as unknown as RenderedObject)
-    return done(undefined)
-  }
-  for (const document of documents) {
-    const added = add(document, 0)
-    if (!added.ok) return added
-  }
-  return objects.length > 0 ? done(objects) : invalid('The manifests', 'they hold no object')
+/** The objects, if nothing stands against any of them; else all that does. */
+export function checkPolicy(...judged: Parameters<typeof judge>): Outcome<RenderedObject[]> {
+  const found = judge(...judged)
+  return found.ok ? (refuseAll(found.value.reasons) ?? done(found.value.objects)) : found
 }
 
-function objection(object: RenderedObject, namespace: string, rules: PolicyRules & SecretRules): string | undefined {
-  const versions = kinds[object.kind]?.versions ?? []
-  if (!versions.includes(object.apiVersion))
-    return `apiVersion ${object.apiVersion} not allowed, allowed is ${versions.join(', ')}`
-  if (object.spec !== undefined && object.spec !== null && !isObject(object.spec)) return 'spec is not a map'
-  return (
-    nameObjection(object) ??
-    metadataObjection(object.metadata as Loose, namespace) ??
-    serviceObjection(object, rules) ??
-    ingressObjection(object, namespace, rules) ??
-    workloadObjection(object, namespace, rules)
-  )
-}
+/** Each of these words once: containers of a pod often have the same fault. */
+const distinct = (objections: readonly (Objection | undefined)[]): Objection[] => [
+  ...new Map(objections.flatMap((one) => (one ? [[one.detail, one]] : []))).values(),
+]
 
-function nameObjection({ kind, metadata }: RenderedObject): string | undefined {
-  if (!(kind === 'ConfigMap' ? dnsName : dnsLabel).test(metadata.name))
-    return 'its name is not a DNS label (lower case, digits, dashes, at most 63 characters)'
-  return kind === 'ConfigMap' && metadata.name.startsWith(recordPrefix)
-    ? `names that begin with ${recordPrefix} are kept for releases`
-    : undefined
-}
+const reasonOf = ({ detail, hint, isInvalid }: Objection, object: string): Reason =>
+  isInvalid
+    ? reason('manifest_invalid', { object, detail })
+    : reason('manifest_forbidden', { object, detail, ...(hint ? { hint } : {}) })
 
-/** Of an object, and of what it makes others from. */
-function metadataObjection(metadata: Loose | undefined, namespace: string): string | undefined {
-  if (!isSet(metadata)) return undefined
-  if (!isObject(metadata)) return 'metadata is not a map'
-  if (metadata.namespace !== undefined && (metadata.namespace as unknown) !== namespace)
-    return `namespace ${shown(metadata.namespace)} is not the environment's (${namespace})`
-  for (const field of ['generateName', 'finalizers', 'ownerReferences'])
-    if (metadata[field] !== undefined) return `metadata.${field} not allowed`
-  return undefined
-}
-
-function serviceObjection({ kind, spec }: RenderedObject, { loadBalancers }: PolicyRules): string | undefined {
-  if (kind !== 'Service') return undefined
-  const service = (spec ?? {}) as Json
-  const types = ['ClusterIP', ...(loadBalancers ? ['LoadBalancer'] : [])]
-  if (isSet(service.type) && !types.includes(service.type as string))
-    return `spec.type ${shown(service.type)} not allowed, only ${types.join(' and ')}`
-  for (const field of ['externalIPs', 'externalName', 'loadBalancerIP', 'loadBalancerClass', 'healthCheckNodePort'])
-    if (isSet(service[field])) return `spec.${field} not allowed`
-  return list(service.ports).some((port) => isSet(port?.nodePort)) ? 'spec.ports.nodePort not allowed' : undefined
-}
-
-/** Annotations are commands to the controller: those that hold configuration of its server, or name other namespaces' things. */
-function ingressObjection(
-  { kind, metadata, spec }: RenderedObject,
-  namespace: string,
-  rules: SecretRules,
-): string | undefined {
-  if (kind !== 'Ingress') return undefined
-  for (const [key, value] of Object.entries(metadata.annotations ?? {})) {
-    if (/-(snippet|snippets)$/.test(key)) return `annotation ${key} not allowed`
-    if (!/secret$/.test(key)) continue
-    const [name, place] = shown(value).split('/').reverse()
-    if (place !== undefined && place !== namespace) return `annotation ${key} of another namespace not allowed`
-    const secret = secretObjection(name, rules)
-    if (secret) return secret
-  }
-  return first(list((spec as Loose | undefined)?.tls), ({ secretName }) => secretObjection(secretName, rules))
-}
-
-function workloadObjection(
-  { spec }: RenderedObject,
-  namespace: string,
-  rules: PolicyRules & SecretRules,
-): string | undefined {
-  const { template, volumeClaimTemplates } = (spec ?? {}) as Loose
-  return (
-    metadataObjection(template?.metadata, namespace) ??
-    podObjection(template, rules) ??
-    first(list(volumeClaimTemplates), ({ metadata, spec: claim }) => {
-      // A volume that is named, or made from something, may be another's.
-      const field = ['volumeName', 'selector', 'dataSource', 'dataSourceRef'].find((name) => isSet(claim?.[name]))
-      return metadataObjection(metadata, namespace) ?? (field ? `${field} of a volume claim not allowed` : undefined)
-    })
-  )
+/** May a release hold this kind here? */
+function kindObjection(object: RenderedObject, { kinds, moreKinds = [] }: PolicyRules): Objection | undefined {
+  const { apiVersion, kind } = object
+  const name = kindName(object)
+  if (!version.test(apiVersion) || !named.test(name)) return against('kind not allowed')
+  const isNamesake = Object.hasOwn(ownKinds, kind) && !ownKind(object)
+  if (isNamesake)
+    return against(
+      `apiVersion ${apiVersion} not allowed, as only the ${kind} of ${ownKinds[kind]?.group || 'the core (v1)'} is carried`,
+    )
+  const never = neverAllowed(name)
+  if (never) return against(`kind not allowed: ${never}`)
+  const open = kinds ?? Object.keys(ownKinds)
+  if (open.includes(name) || moreKinds.includes(name)) return undefined
+  const hint = `Leave it out, or have an admin rule moreKinds: ["${name}"] for the environment`
+  return against('kind not allowed', kinds ? `${hint} (its rule kinds opens ${kinds.join(', ')})` : hint)
 }

@@ -6,6 +6,8 @@ export type PolicyRules = Omit<Containment, 'cluster' | 'namespace'> & {
   isShared?: boolean
   /** Secrets that are made for the release. */
   given?: readonly SecretSet[] | undefined
+  /** Names by which manifests may mean images of the pipeline, whatever digest they give. */
+  built?: ReadonlySet<string>
 }
 
 /** What is ruled about Secrets that manifests name. */
@@ -17,3 +19,11 @@ export interface SecretRules {
   /** Secrets that the release itself brings. */
   brought?: ReadonlySet<string>
 }
+
+/** All that an object is judged by. */
+export type ObjectRules = PolicyRules &
+  SecretRules & {
+    namespace: string
+    /** Service accounts that the release itself brings, and so have no rights but those that anybody gave them by name. */
+    accounts: ReadonlySet<string>
+  }

@@ -1,51 +1,47 @@
-import type { Loose } from './loose.ts'
-import { isSet, list, shown, unknownField } from './loose.ts'
+import { isSet, type Loose, list, shown, unknownField } from './loose.ts'
+import { against, each, fieldObjections, type Objections } from './objection.ts'
 
 /** Fields of a pod's and of a container's security context whose values are looked at below, or can't take anything. */
-const ofPod = [
-  'runAsUser',
-  'runAsGroup',
-  'runAsNonRoot',
-  'fsGroup',
-  'fsGroupChangePolicy',
-  'supplementalGroups',
-  'supplementalGroupsPolicy',
-  'seccompProfile',
-  'appArmorProfile',
-  'windowsOptions',
-]
-const ofContainer = [
-  'runAsUser',
-  'runAsGroup',
-  'runAsNonRoot',
-  'readOnlyRootFilesystem',
-  'allowPrivilegeEscalation',
-  'privileged',
-  'capabilities',
-  'procMount',
-  'seccompProfile',
-  'appArmorProfile',
-  'windowsOptions',
-]
+const ofBoth = 'runAsUser runAsGroup runAsNonRoot seccompProfile appArmorProfile windowsOptions'.split(' ')
+const powers = ['privileged', 'allowPrivilegeEscalation', 'capabilities', 'procMount']
+const fields = {
+  pod: {
+    allowed: [...ofBoth, 'fsGroup', 'fsGroupChangePolicy', 'supplementalGroups', 'supplementalGroupsPolicy'],
+    closed: [...powers, 'readOnlyRootFilesystem', 'seLinuxOptions', 'seLinuxChangePolicy', 'sysctls'],
+    of: ' of a securityContext',
+  },
+  container: {
+    allowed: [...ofBoth, ...powers, 'readOnlyRootFilesystem'],
+    closed: ['seLinuxOptions'],
+    of: ' of a securityContext',
+  },
+}
+const rootHint = 'Let the image run as another user'
 
-/** What a security context asks for beyond an ordinary container, or undefined. */
-export function securityObjection(context: Loose | undefined, of: 'pod' | 'container'): string | undefined {
-  if (!isSet(context)) return undefined
-  if (typeof context !== 'object') return 'securityContext is not a map'
-  const unknown = unknownField(context, of === 'pod' ? ofPod : ofContainer)
-  if (unknown) return `securityContext.${unknown} not allowed`
-  for (const field of ['privileged', 'allowPrivilegeEscalation'])
-    if (isSet(context[field])) return `securityContext.${field} not allowed`
-  if (isRoot(context)) return 'securityContext asks for root, which is not allowed'
-  const capability = list(context.capabilities?.add).find((name) => (name as unknown) !== 'NET_BIND_SERVICE')
-  if (capability !== undefined) return `capability ${shown(capability)} not allowed`
-  if (isSet(context.procMount) && (context.procMount as unknown) !== 'Default') return 'procMount not allowed'
+/** What a security context asks for beyond an ordinary container. */
+export function securityObjections(context: Loose | undefined, of: 'pod' | 'container'): Objections {
+  if (!isSet(context) || context === undefined) return []
+  if (typeof context !== 'object') return [against('securityContext is not a map')]
   const windows = unknownField(context.windowsOptions, ['runAsUserName'])
-  if (windows) return `windowsOptions.${windows} not allowed`
-  for (const field of ['seccompProfile', 'appArmorProfile'])
-    if (isSet(context[field]) && !['RuntimeDefault', 'Localhost'].includes(context[field]?.type as unknown as string))
-      return `${field} ${shown(context[field]?.type)} not allowed`
-  return undefined
+  return [
+    ...fieldObjections(context, fields[of]),
+    ...['privileged', 'allowPrivilegeEscalation'].map((field) =>
+      isSet(context[field]) ? against(`securityContext.${field} not allowed`) : undefined,
+    ),
+    isRoot(context) ? against('securityContext asks for root, which is not allowed', rootHint) : undefined,
+    ...each(list(context.capabilities?.add), (name) => [
+      (name as unknown) === 'NET_BIND_SERVICE' ? undefined : against(`capability ${shown(name)} not allowed`),
+    ]),
+    isSet(context.procMount) && (context.procMount as unknown) !== 'Default'
+      ? against('procMount not allowed')
+      : undefined,
+    windows ? against(`windowsOptions.${windows} not allowed`) : undefined,
+    ...['seccompProfile', 'appArmorProfile'].map((field) =>
+      isSet(context[field]) && !['RuntimeDefault', 'Localhost'].includes(context[field]?.type as unknown as string)
+        ? against(`${field} ${shown(context[field]?.type)} not allowed`)
+        : undefined,
+    ),
+  ]
 }
 
 /** It says so itself. An image's own user is the image's business, unless the environment is ruled to be restricted. */
@@ -53,17 +49,18 @@ const isRoot = ({ runAsUser, runAsNonRoot }: Loose): boolean =>
   (isSet(runAsUser) && Number(shown(runAsUser)) === 0) || (runAsNonRoot as unknown) === false
 
 /**
- * What the restricted profile of the Pod Security Standards wants said and a pod does not say, or undefined. `RuntimeDefault`
- * and no privilege escalation need not be said, as they are filled in.
+ * What the restricted profile of the Pod Security Standards wants said and a pod does not say. `RuntimeDefault` and no privilege
+ * escalation need not be said, as they are filled in.
  */
-export function restrictedObjection(pod: Loose, containers: readonly Loose[]): string | undefined {
+export function restrictedObjections(pod: Loose, containers: readonly Loose[]): Objections {
   const ofPod = pod.securityContext ?? ({} as Loose)
-  for (const container of containers) {
+  return each(containers, (container) => {
     const own = container.securityContext ?? ({} as Loose)
     const nonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot
-    if ((nonRoot as unknown) !== true) return 'runAsNonRoot: true missing, which the rule pods: restricted wants'
-    const dropped = list(own.capabilities?.drop).map(shown)
-    if (!dropped.includes('ALL')) return 'capabilities.drop: [ALL] missing, which the rule pods: restricted wants'
-  }
-  return undefined
+    const missing = (what: string) => against(`${what} missing, which the rule pods: restricted wants`, `Say ${what}`)
+    return [
+      (nonRoot as unknown) === true ? undefined : missing('runAsNonRoot: true'),
+      list(own.capabilities?.drop).map(shown).includes('ALL') ? undefined : missing('capabilities.drop: [ALL]'),
+    ]
+  })
 }

@@ -85,7 +85,13 @@ test('every object that is printed stays in a namespace, and gives nothing that 
 })
 
 test('with these rights all kinds are rolled out, changed, pruned, explained and put back', async () => {
+  const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } }
+  const batch = (await versionsOf(scene.cluster)).minor < 21 ? 'batch/v1beta1' : 'batch/v1'
   const all = [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web' } },
+    object('PersistentVolumeClaim', 'v1', claim),
+    object('NetworkPolicy', 'networking.k8s.io/v1', { podSelector: {}, ingress: [{}], egress: [{}] }),
+    object('CronJob', batch, { schedule: '0 3 * * *', jobTemplate: { spec: { template: { spec: pod } } } }),
     configMap('web', { a: '1' }),
     service(),
     object('Job', 'batch/v1', { template: { spec: pod } }),
@@ -114,7 +120,9 @@ test('with these rights all kinds are rolled out, changed, pruned, explained and
   expect(await roll(target, good)).toMatchObject({ healthy: true })
   const work = makeWork()
   successOf(await target.prune(good, work, 'all'))
-  expect(work.lines).toEqual(expect.arrayContaining(['StatefulSet/more removed', 'Ingress/web removed']))
+  expect(work.lines).toEqual(
+    expect.arrayContaining(['StatefulSet/more removed', 'Ingress/web removed', 'CronJob/web removed']),
+  )
 
   const bad = place.order(await scene.images.publish('rights-crash', 'echo PORT missing; exit 3'))
   const verdict = await roll(target, bad)
@@ -157,7 +165,6 @@ test.each<[string, object]>([
   ['a workload in another namespace', { ...deployment(), metadata: { name: 'web', namespace: 'default' } }],
   ['a Namespace', simple('Namespace', 'v1')],
   ['a Secret', simple('Secret', 'v1', { stringData: { a: 'b' } })],
-  ['a ServiceAccount', simple('ServiceAccount', 'v1')],
   ['a Pod', simple('Pod', 'v1', { spec: { containers: [{ name: 'x', image: 'x' }] } })],
   ['a PersistentVolume', simple('PersistentVolume', 'v1', { spec: { hostPath: { path: '/' } } })],
   ['a webhook that changes objects', hooks('MutatingWebhookConfiguration')],

@@ -134,7 +134,8 @@ function fillStage(entry, stage, run) {
       duration(stage.startedAt, stage.finishedAt),
     ),
   )
-  if (stage.reason) entry.append(element('p', { class: 'stage-why' }, stage.reason.message))
+  for (const { message } of stage.reason ? [stage.reason, ...(stage.reason.more ?? [])] : [])
+    entry.append(element('p', { class: 'stage-why' }, message))
   placeBar(fill, stage, run)
 }
 

@@ -1,5 +1,5 @@
+import { parseImageReference } from '@taxiway/registry/reference.ts'
 import { expect, test } from 'vitest'
-import { parseImageReference } from './image.ts'
 
 const digest = `sha256:${'a'.repeat(64)}`
 
