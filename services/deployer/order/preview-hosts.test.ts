@@ -38,3 +38,8 @@ test('what an Ingress has in the wrong place is left to the rules that refuse it
   ]
   expect(fillHosts(odd, 12)).toEqual(odd)
 })
+
+test('an HTTPRoute has its number too', () => {
+  const route = { kind: 'HTTPRoute', spec: { hostnames: ['pr-{number}.example.com', 5] } }
+  expect(fillHosts([route], 12)).toEqual([{ kind: 'HTTPRoute', spec: { hostnames: ['pr-12.example.com', 5] } }])
+})
