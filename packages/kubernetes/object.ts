@@ -9,7 +9,7 @@ export interface KubeObject extends RenderedObject {
     generation?: number
     creationTimestamp?: string
     deletionTimestamp?: string
-    managedFields?: { manager?: string; operation?: string; subresource?: string }[]
+    managedFields?: { manager?: string; operation?: string; subresource?: string; time?: string }[]
     ownerReferences?: { uid: string; kind: string; name: string; controller?: boolean }[]
   }
 }

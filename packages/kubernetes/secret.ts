@@ -1,7 +1,7 @@
 import type { SecretSet } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { type Cluster, messageOf, type Wait } from './cluster/call.ts'
-import { claim, deleteSecret, stillOurs } from './inventory.ts'
+import { claim, deleteSecret, readInventory, stillOurs } from './inventory.ts'
 import { type ClusterRelease, keys, secretPath } from './object.ts'
 
 /** Values of the repository's secrets by name, as they are now; a name that has none is left out. */
@@ -18,7 +18,7 @@ export async function dryRunSecrets(cluster: Cluster, release: ClusterRelease, w
 
 /**
  * Makes the Secrets of a release, with values that are asked for now and written nowhere else. Takes the environment for it
- * first. A Secret can't be changed and bears the name of its run, so one that is there is right; nothing is ever read.
+ * first. A Secret can't be changed and is named by what it holds, so one that is there is right; nothing is ever read.
  */
 export async function giveSecrets(
   cluster: Cluster,
@@ -51,7 +51,10 @@ async function give(
   if (missing !== undefined) return refuse('secret_missing', { name: missing })
   const current = await stillOurs(cluster, release, wait)
   if (current.ok) return current
-  await deleteSecret(cluster, release.namespace, secret.name, wait)
+  const known = await readInventory(cluster, release, wait)
+  // The newer release may have been given it as well.
+  if (known.ok && !known.value?.secrets.includes(secret.name))
+    await deleteSecret(cluster, release.namespace, secret.name, wait)
   return current
 }
 

@@ -43,7 +43,7 @@ const StrategySchema = Type.Unsafe<Strategy>(
   }),
 )
 const SecretSet = Type.Object({ name: Type.String(), keys: Type.Array(Type.String()) })
-/** Some secrets of the repository under a name of their own, which no other run has. */
+/** Some secrets of the repository under a name of their own: what is given under it never changes. */
 export type SecretSet = Type.Static<typeof SecretSet>
 
 const Order = Type.Object({

@@ -1,5 +1,6 @@
 import type { Verdict } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
+import { fieldManager } from '../apply/ownership.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell } from '../cluster/watch-stream.ts'
 import { explainLoss } from '../explain/explain.ts'
@@ -16,7 +17,7 @@ const explainForMs = 5_000
 
 /**
  * Keeps an eye on a release that has become healthy: it stays so when no container of its pods restarts and no pod stops
- * being ready for `forMs`, and at the end all is healthy and runs our digests. What is replaced or added meanwhile (an
+ * being ready for `forMs`, and at the end all is healthy and runs our digests. Pods that had been so before have done that. What is replaced or added meanwhile (an
  * autoscaler, a drained node) is waited for until the wait is over. `stale_generation` when a newer release takes over.
  */
 export async function soakRelease(
@@ -28,7 +29,7 @@ export async function soakRelease(
   const bell = openBell(cluster, collectionsOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
-  const endMs = performance.now() + forMs
+  let endMs = performance.now() + forMs
   const marks = new Map<string, Mark>()
   try {
     for (let isFirst = true; ; isFirst = false) {
@@ -37,6 +38,10 @@ export async function soakRelease(
       const grace = over ? waitFor(explainForMs, wait) : wait
       const seen = await look(grace)
       if (!seen.ok) return seen
+      if (isFirst && seen.value.every((one) => wasThere(one, forMs))) {
+        wait.say('it has stayed so already: nothing was started anew')
+        endMs = nowMs
+      }
       if (isFirst) for (const pod of runningPods(seen.value)) marks.set(pod.metadata.name, markOf(pod))
       const lost = findLoss(seen.value, marks)
       if (lost) return done(unhealthy(await explainLoss(cluster, lost.seen, lost.pod, release, grace)))
@@ -49,6 +54,19 @@ export async function soakRelease(
   } finally {
     bell.close()
   }
+}
+
+/**
+ * Had all its pods been ready for so long before the release was applied? They have been through it then. The cluster's own
+ * times are compared, so nobody's clock needs to be right.
+ */
+export function wasThere({ workload, pods }: Pick<Seen, 'workload' | 'pods'>, forMs: number): boolean {
+  if (workload.kind === 'Job') return true
+  const own = workload.metadata.managedFields?.findLast(
+    ({ manager, operation, subresource }) => manager === fieldManager && operation === 'Apply' && !subresource,
+  )
+  const before = Date.parse(own?.time ?? '') - forMs
+  return pods.every((pod) => Date.parse(readySince(pod) ?? '') < before)
 }
 
 /** What a pod must still have when the time is over. */

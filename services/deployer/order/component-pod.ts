@@ -10,7 +10,7 @@ export interface ComponentContext {
   /** Who the images of the run run as, by name; as images say it. */
   users: Readonly<Record<string, string | undefined>>
   /** The name of the Secret that holds what a component is given. */
-  secretName: (component: string) => string
+  secretName: (component: PlannedComponent) => string
 }
 
 /** After a pod is told to end it answers on for so long: until nobody's list of addresses has it any more. */
@@ -55,7 +55,7 @@ export const variablesOf = (env: Record<string, string>, secrets: readonly strin
 
 function container(component: PlannedComponent, context: ComponentContext) {
   const { name, image, command, port, env, secrets, cpu, memory, volumes } = component
-  const variables = variablesOf(env, secrets, context.secretName(name))
+  const variables = variablesOf(env, secrets, context.secretName(component))
   return {
     name,
     image,

@@ -22,7 +22,7 @@ const context: ComponentContext = {
   timeoutMs: 120_000,
   ground: { kind: 'kubernetes', minor: 20 },
   users: {},
-  secretName: (component) => `${component}-secret`,
+  secretName: ({ name }) => `${name}-secret`,
 }
 const kindsOf = (objects: RenderedObject[]) => objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
 const made = (component: Partial<PlannedComponent>, more: Partial<ComponentContext> = {}) =>

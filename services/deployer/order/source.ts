@@ -24,12 +24,24 @@ export interface Source {
   told: Record<string, string>
 }
 
-/** What one part of a release, a component or a job, is named by among all runs: nothing of that name ever changes. */
-const nameOf = ({ run }: StageContext, { environment }: ReleaseDeps, ...part: string[]): string =>
-  `${part.at(-1)}-${createHash('sha256')
-    .update([run.id, environment.name, ...part].join(' '))
-    .digest('hex')
-    .slice(0, 10)}`
+const named = (name: string, by: readonly string[]): string =>
+  `${name}-${createHash('sha256').update(by.join(' ')).digest('hex').slice(0, 10)}`
+
+/** What a job is named by among all runs: it is one run's, and so is what it is given. */
+const nameOf = ({ run }: StageContext, { environment }: ReleaseDeps, ...part: [string, string]): string =>
+  named(part[1], [run.id, environment.name, ...part])
+
+/**
+ * The Secret of a component is named by what it holds: its keys, and when each was last written. So it never changes, and
+ * pods are made anew when one of their secrets was written, not with every run.
+ */
+const secretNameOf = (
+  { run }: StageContext,
+  { environment }: ReleaseDeps,
+  { name, secrets }: PlannedComponent,
+  written: ReadonlyMap<string, string>,
+): string =>
+  named(name, [run.repo, environment.name, name, ...secrets.toSorted().flatMap((key) => [key, written.get(key) ?? ''])])
 
 /** The objects of the environment, wherever they come from: components of the pipeline file, or manifests of the commit. */
 export async function readSource(
@@ -43,14 +55,18 @@ export async function readSource(
     ...before.map((job) => ({ job, when: 'before' as const })),
     ...afterLive.map((job) => ({ job, when: 'after_live' as const })),
   ]
+  const views = await deps.store.repositorySecrets.names(stage.run.repo)
+  const written = new Map(views.map(({ name, updatedAt }) => [name, updatedAt]))
+  const secretName = (component: PlannedComponent) => secretNameOf(stage, deps, component, written)
   const secrets = [
-    ...(components ?? []).map((component) => ({ name: nameOf(stage, deps, component.name), keys: component.secrets })),
+    ...(components ?? []).map((component) => ({ name: secretName(component), keys: component.secrets })),
     ...jobs.map(({ job, when }) => ({ name: nameOf(stage, deps, when, job.name), keys: job.secrets })),
   ].filter(({ keys }) => keys.length > 0)
-  const set = await areSet(stage, deps, secrets)
-  if (!set.ok) return set
+  // Before anything is changed.
+  const missing = secrets.flatMap(({ keys }) => keys).find((key) => !written.has(key))
+  if (missing !== undefined) return refuse('secret_missing', { name: missing })
   const read = components
-    ? await fromComponents(stage, deps, components, target, work)
+    ? await fromComponents(stage, deps, { components, secretName }, { target, work })
     : await fromManifests(stage, deps, target, work)
   if (!read.ok) return read
   const users = usersOf(stage)
@@ -70,14 +86,6 @@ export async function readSource(
 
 const usersOf = ({ run }: StageContext) => Object.fromEntries(run.images.map(({ name, user }) => [name, user]))
 
-/** Refuses `secret_missing` before anything is changed. */
-async function areSet({ run }: StageContext, { store }: ReleaseDeps, secrets: SecretSet[]): Promise<Outcome<void>> {
-  if (secrets.length === 0) return done(undefined)
-  const known = new Set((await store.repositorySecrets.names(run.repo)).map(({ name }) => name))
-  const missing = secrets.flatMap(({ keys }) => keys).find((key) => !known.has(key))
-  return missing === undefined ? done(undefined) : refuse('secret_missing', { name: missing })
-}
-
 type Documents = Pick<Source, 'documents' | 'fileOf'>
 
 async function fromManifests(...given: Parameters<typeof readManifests>): Promise<Outcome<Documents>> {
@@ -90,15 +98,13 @@ async function fromManifests(...given: Parameters<typeof readManifests>): Promis
 async function fromComponents(
   stage: StageContext,
   deps: ReleaseDeps,
-  components: readonly PlannedComponent[],
-  target: Target,
-  work: Work,
+  { components, secretName }: { components: readonly PlannedComponent[]; secretName: (of: PlannedComponent) => string },
+  { target, work }: { target: Target; work: Work },
 ): Promise<Outcome<Documents>> {
   const ground = await target.ground(work)
   if (!ground.ok) return ground
   if (ground.value.kind === 'docker') for (const line of leftOutOnMachine(components)) stage.log.say(line)
   const { name: environment, timeoutMs } = deps.environment
-  const secretName = (component: string) => nameOf(stage, deps, component)
   const context = { environment, timeoutMs, ground: ground.value, users: usersOf(stage), secretName }
   return done({ documents: componentObjects(components, context) })
 }

@@ -17,8 +17,8 @@ const secret = 'n0t-for-$(HOME)-eyes'
 const later = 'an0ther-$5-secret'
 const pipeline = (namespace: string) => `version: 1
 images:
-  web: {}
-  quiet: { dockerfile: quiet.Dockerfile }
+  web: { paths: [Dockerfile] }
+  quiet: { dockerfile: quiet.Dockerfile, paths: [quiet.Dockerfile] }
 deploy:
   production:
     namespace: ${namespace}
@@ -149,6 +149,15 @@ test('a secret is in the container and in its Secret, and nowhere else', async (
     const text = readFileSync(join(entry.parentPath, entry.name), 'latin1')
     expect([entry.name, text.includes(secret) || text.includes(base64)]).toEqual([entry.name, false])
   }
+})
+
+test('a push that changes no component leaves all pods as they are, and what they are given', async () => {
+  const uids = async () => [...(await podsOf('web')), ...(await podsOf('store'))].map(({ metadata }) => metadata.uid)
+  const before = await uids()
+  const run = await push({ 'README.md': 'Words' }, 'Say what it is')
+  expect([run.state, run.reason?.message]).toEqual(['succeeded', undefined])
+  expect(await uids()).toEqual(before)
+  expect((await list('/api/v1/*/secrets')).filter(({ type }) => type === 'Opaque')).toHaveLength(1)
 })
 
 test('a release that fails leaves what was given before, and one that succeeds removes it', async () => {

@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
+import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
 import type { Pod } from '@taxiway/kubernetes/object.ts'
 import { expect, test } from 'vitest'
-import { deployment, makeWork, successOf, type TestPlace } from '../../contracts/target.ts'
+import { makeKubernetesTarget } from '../../../services/deployer/target/kubernetes.ts'
+import { deployment, makeWork, service, successOf, type TestPlace } from '../../contracts/target.ts'
 import { clusterScene, wait } from '../../world/cluster-scene.ts'
 
 const scene = clusterScene()
@@ -28,9 +31,11 @@ const podsOf = async ({ namespace }: TestPlace): Promise<Pod[]> => {
   const call = { method: 'GET', path: `/api/v1/namespaces/${namespace}/pods` } as const
   return successOf(await scene.cluster.call<{ items: Pod[] }>(call, wait())).body.items
 }
-/** The uids of the pods by the label `app`. */
-const uidsIn = async (place: TestPlace) =>
-  new Map((await podsOf(place)).map(({ metadata }) => [metadata.labels?.app, metadata.uid]))
+/** The uids of the pods by the label `app`, without those on their way out. */
+const uidsIn = async (place: TestPlace) => {
+  const pods = (await podsOf(place)).filter(({ metadata }) => !metadata.deletionTimestamp)
+  return new Map(pods.map(({ metadata }) => [metadata.labels?.app, metadata.uid]))
+}
 
 test('one of twelve Deployments changes, and all other pods are those of before; when nothing changes, all are', async () => {
   const place = scene.open('one-of-twelve')
@@ -48,6 +53,36 @@ test('one of twelve Deployments changes, and all other pods are those of before;
   const after = await uidsIn(place)
   expect(names.filter((name) => after.get(name) !== before.get(name))).toEqual(['d3'])
   expect(after.get('db')).toBe(before.get('db'))
+})
+
+test('a release in which nothing changes writes its claim and is not watched any longer', async () => {
+  const place = scene.open('nothing-changes')
+  const objects = [named('web'), stateful(), service()]
+  await scene.roll(place.order(scene.good, objects))
+  const writes: string[] = []
+  const cluster: Cluster = {
+    ...scene.cluster,
+    call(call, callWait) {
+      if (call.method !== 'GET' && !call.query?.dryRun)
+        writes.push(`${call.method} ${call.path.replace(/.*namespaces./, '')}`)
+      return scene.cluster.call(call, callWait)
+    },
+  }
+  const target = makeKubernetesTarget({ revision: async () => 'one', connect: async () => cluster })
+  const order = place.order(scene.good, objects)
+  // The pods must have been ready for a whole second before.
+  await sleep(2_000)
+  successOf(await target.dryRun(order, makeWork()))
+  const begin = performance.now()
+  successOf(await target.apply(order, makeWork()))
+  expect(successOf(await target.watch(order, makeWork()))).toMatchObject({ healthy: true })
+  const work = makeWork(30_000)
+  expect(successOf(await target.soak(order, 1_000, work))).toMatchObject({ healthy: true })
+  expect(performance.now() - begin).toBeLessThan(2_000)
+  expect(work.lines).toEqual(['it has stayed so already: nothing was started anew'])
+  const claims = ['PATCH', 'PATCH', 'PATCH', 'PUT']
+  expect(writes.map((write) => write.split(' ')[0]).sort()).toEqual(claims)
+  expect(successOf(await target.live(order, makeWork()))).toMatchObject({ generation: order.generation })
 })
 
 test.concurrent('two Deployments whose pods have the same labels have their own pods each', async () => {
