@@ -21,7 +21,7 @@ export interface ObjectRef {
   name: string
 }
 
-/** What the cluster is told of a release: objects in order of application, already stamped. */
+/** What the cluster is told of a release: objects in order of application, as `stamped` makes them. */
 export type ClusterRelease = Pick<
   ReleaseOrder,
   | 'repositoryId'
@@ -159,6 +159,22 @@ export const selectorOf = (release: Pick<ClusterRelease, 'repositoryId' | 'envir
 export const isOurs = (live: KubeObject, release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): boolean =>
   live.metadata.labels?.[keys.repository] === release.repositoryId &&
   live.metadata.labels?.[keys.environment] === release.environment
+
+/** The objects of a release as the cluster is given them: each says which run, commit and generation it is of. */
+export const stamped = <R extends ReleaseOrder>(release: R): R => ({
+  ...release,
+  objects: release.objects.map((object) => ({
+    ...object,
+    metadata: { ...object.metadata, annotations: marked(object, release) },
+  })),
+})
+
+const marked = ({ metadata }: RenderedObject, { runId, sha, generation }: ReleaseOrder): Record<string, string> => ({
+  ...metadata.annotations,
+  [keys.run]: runId,
+  [keys.sha]: sha,
+  [keys.generation]: String(generation),
+})
 
 /** The generation that a live object carries; 0 when it carries none. */
 export const generationOf = (live: KubeObject): number => Number(live.metadata.annotations?.[keys.generation]) || 0

@@ -2,7 +2,7 @@ import type { ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/r
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { render, stamp } from '../../services/deployer/order/render.ts'
+import { render } from '../../services/deployer/order/render.ts'
 import { type Images, makeImages, serving } from '../world/images.ts'
 
 /** One environment that tests deploy to; every order is a new run and, unless told otherwise, the next generation. */
@@ -124,7 +124,10 @@ export function targetContract(
     })
 
     test('an older release, or another of the same generation, is stale', async () => {
-      for (const older of [stamp(good, good.generation - 1), { ...good, runId: 'run_other' }]) {
+      for (const older of [
+        { ...good, generation: good.generation - 1 },
+        { ...good, runId: 'run_other' },
+      ]) {
         const outcome = await target.apply(older, makeWork())
         expect(outcome.ok ? 'applied' : outcome.reason.code).toBe('stale_generation')
       }

@@ -15,19 +15,22 @@ const order: ReleaseOrder = {
   digests: [],
   secrets: [{ name: 'web-1', keys: ['TOKEN'] }],
 }
-const again = (stored: unknown) => fromStored(JSON.parse(JSON.stringify(stored)))
+const again = (stored: unknown) => fromStored(JSON.parse(JSON.stringify(stored)), () => order.objects[0])
+const named = (order: ReleaseOrder) => toStored(order, ({ kind }) => `a ${kind}`)
 
 test('An order is read as it was stored, without what holds for one turn only', () => {
-  expect(toStored(order)).toMatchObject({ version: 1 })
-  expect(again(toStored({ ...order, upTo: 2 }))).toEqual(order)
+  expect(named(order)).toMatchObject({ version: 2, objects: ['a ConfigMap'] })
+  expect(again(named({ ...order, upTo: 2 }))).toEqual(order)
 })
 
-test('An order that was stored before orders had a version is read', () => {
+test('An order that was stored with its objects in it is read', () => {
   expect(again(order)).toEqual(order)
+  expect(again({ ...order, version: 1 })).toEqual(order)
 })
 
 test('An order of a later version, and what is none, is not taken for one', () => {
-  expect(() => again({ ...order, version: 2 })).toThrow('of version 2, not 1')
+  expect(() => again({ ...order, version: 3 })).toThrow('of version 3, not 2')
+  expect(() => fromStored(named(order), () => undefined)).toThrow('/objects/0')
   expect(() => again({ ...order, objects: [{ kind: 'ConfigMap', metadata: {} }] })).toThrow('/objects/0')
   expect(() => again({ namespace: 'shop' })).toThrow('not valid')
   for (const nothing of [null, 'text']) expect(() => again(nothing)).toThrow('not valid')

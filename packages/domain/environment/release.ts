@@ -72,19 +72,30 @@ export interface ReleaseOrder extends Type.Static<typeof Order> {
   upTo?: number
 }
 
-/** Of the form in which orders are stored. Those without one are older than it, and of the same form. */
-const orderVersion = 1
+/** Of the form in which orders are stored: its objects by the names that they are kept under. In the first they stand in it. */
+const orderVersion = 2
 
-/** An order as it is stored. */
-export const toStored = ({ upTo: _, ...order }: ReleaseOrder): object => ({ ...order, version: orderVersion })
+/** An order as it is stored. @param nameOf keeps an object, which many releases may have, and names it */
+export const toStored = ({ upTo: _, ...order }: ReleaseOrder, nameOf: (object: RenderedObject) => string): object => ({
+  ...order,
+  objects: order.objects.map(nameOf),
+  version: orderVersion,
+})
 
 /** The order that was stored. @throws when it is of a version after this one's, or is none */
-export function fromStored(stored: unknown): ReleaseOrder {
-  const { version = orderVersion, ...order } = Object(stored)
-  if (version !== orderVersion) throw new Error(`the stored order is of version ${version}, not ${orderVersion}`)
+export function fromStored(stored: unknown, named: (name: string) => unknown): ReleaseOrder {
+  const { version = 1, ...order } = Object(stored)
+  if (version > orderVersion) throw new Error(`the stored order is of version ${version}, not ${orderVersion}`)
+  if (version === orderVersion) order.objects = namesIn(stored).map(named)
   if (Value.Check(Order, order)) return order
   const [first] = Value.Errors(Order, order)
   throw new Error(`the stored order is not valid: ${first?.instancePath} ${first?.message}`)
+}
+
+/** The names of the objects of a stored order. */
+export function namesIn(stored: unknown): string[] {
+  const { objects } = Object(stored)
+  return Array.isArray(objects) ? objects.filter((name) => typeof name === 'string') : []
 }
 
 /** Commands that run once for a release: a Job as the cluster would have it, with a name that no other run's has. */

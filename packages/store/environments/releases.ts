@@ -1,4 +1,5 @@
-import { fromStored, type ListedRelease, type Release, toStored } from '@taxiway/domain/environment/release.ts'
+import { createHash } from 'node:crypto'
+import { fromStored, type ListedRelease, namesIn, type Release, toStored } from '@taxiway/domain/environment/release.ts'
 import type { RepositoryId, RunId } from '@taxiway/domain/ids.ts'
 import { reason } from '@taxiway/domain/reason.ts'
 import type { ReleaseState } from '@taxiway/domain/run/parts.ts'
@@ -10,15 +11,22 @@ import { loadScript } from '../redis/script.ts'
 /** Older releases than this many are forgotten. */
 const keptReleases = 50
 
-function parse(text: string): Release {
+/** Texts of objects by their names. */
+type Objects = Readonly<Record<string, string | null | undefined>>
+
+/** An object is kept once, whichever releases have it, under the digest of its content. */
+const nameOf = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+const isGeneration = (field: string): boolean => /^\d+$/.test(field)
+
+function parse(text: string, objects: Objects): Release {
   const release = JSON.parse(text)
-  return { ...release, order: fromStored(release.order) }
+  return { ...release, order: fromStored(release.order, (name) => JSON.parse(objects[name] ?? 'null')) }
 }
 
 /** One that can't be read is listed as far as it is known, and says so. */
-function parseListed(generation: number, text: string): ListedRelease {
+function parseListed(generation: number, text: string, objects: Objects): ListedRelease {
   try {
-    return parse(text)
+    return parse(text, objects)
   } catch (error) {
     const why = reason('release_unreadable', { generation, detail: (error as Error).message })
     const unknown = { runId: '' as RunId, sequence: 0, sha: '', state: 'superseded' as const, target: '' }
@@ -35,15 +43,29 @@ function partsOf(text: string): Partial<Omit<Release, 'order'>> {
   }
 }
 
+function namesOf(text: string): string[] {
+  try {
+    return namesIn(JSON.parse(text).order)
+  } catch {
+    return []
+  }
+}
+
 /** What is read of releases. */
 function readers(redis: Redis) {
+  const objectsOf = async (key: string, text: string): Promise<Objects> => {
+    const names = [...new Set(namesOf(text))]
+    const texts = names.length > 0 ? await redis.hmget(key, ...names) : []
+    return Object.fromEntries(names.map((name, index) => [name, texts[index]]))
+  }
   const read = async (
     repo: RepositoryId,
     environment: string,
     generation: string | number,
   ): Promise<Release | undefined> => {
-    const text = await redis.hget(keys.releases(repo, environment), String(generation))
-    return text ? parse(text) : undefined
+    const key = keys.releases(repo, environment)
+    const text = await redis.hget(key, String(generation))
+    return text ? parse(text, await objectsOf(key, text)) : undefined
   }
   return {
     /** The release of that generation, as long as it is kept. */
@@ -57,16 +79,18 @@ function readers(redis: Redis) {
 
     /** The same for people: also if it can't be read. */
     async liveListed(repo: RepositoryId, environment: string): Promise<ListedRelease | undefined> {
+      const key = keys.releases(repo, environment)
       const generation = await redis.hget(keys.environment(repo, environment), 'live')
-      const text = generation && (await redis.hget(keys.releases(repo, environment), generation))
-      return text ? parseListed(Number(generation), text) : undefined
+      const text = generation && (await redis.hget(key, generation))
+      return text ? parseListed(Number(generation), text, await objectsOf(key, text)) : undefined
     },
 
     /** All kept releases of an environment, newest first. */
     async list(repo: RepositoryId, environment: string): Promise<ListedRelease[]> {
-      const all = Object.entries(await redis.hgetall(keys.releases(repo, environment)))
-      return all
-        .map(([generation, text]) => parseListed(Number(generation), text))
+      const all = await redis.hgetall(keys.releases(repo, environment))
+      return Object.entries(all)
+        .filter(([field]) => isGeneration(field))
+        .map(([generation, text]) => parseListed(Number(generation), text, all))
         .sort((a, b) => b.generation - a.generation)
     },
   }
@@ -119,17 +143,25 @@ export function makeReleases(redis: Redis) {
     /** Writes a release; one that is live becomes what a rollback restores, one that begins leaves those behind that did not end. */
     async save(repo: RepositoryId, environment: string, release: Release): Promise<void> {
       const key = keys.releases(repo, environment)
-      const text = JSON.stringify({ ...release, order: toStored(release.order) })
+      const objects = new Map<string, string>()
+      const order = toStored(release.order, (object) => {
+        const text = JSON.stringify(object)
+        objects.set(nameOf(text), text)
+        return nameOf(text)
+      })
+      const kept = new Set(await redis.hkeys(key))
       const change = redis
         .multi()
-        .hset(key, String(release.generation), text)
+        .hset(key, String(release.generation), JSON.stringify({ ...release, order }))
         .sadd(keys.environments(repo), environment)
+      for (const [name, text] of objects) if (!kept.has(name)) change.hset(key, name, text)
       if (release.state === 'live') change.hset(keys.environment(repo, environment), 'live', release.generation)
       // What is live stays, however many failed after it.
       const tooOld = String(release.generation - keptReleases)
-      const live = await redis.hget(keys.environment(repo, environment), 'live')
-      if (live !== tooOld) change.hdel(key, tooOld)
+      const isOver = kept.has(tooOld) && (await redis.hget(keys.environment(repo, environment), 'live')) !== tooOld
+      if (isOver) change.hdel(key, tooOld)
       await change.exec()
+      if (isOver) await forgetObjects(redis, key)
       if (release.state === 'applying') await leaveBehind(redis, key, release.generation)
     },
 
@@ -146,4 +178,12 @@ async function leaveBehind(redis: Redis, key: string, generation: number): Promi
     if (release.state !== 'applying' && release.state !== 'restoring') return
     await redis.hset(key, String(older), JSON.stringify({ ...release, state: 'superseded' satisfies ReleaseState }))
   }
+}
+
+/** Removes the objects that no kept release has. */
+async function forgetObjects(redis: Redis, key: string): Promise<void> {
+  const all = Object.entries(await redis.hgetall(key))
+  const used = new Set(all.flatMap(([field, text]) => (isGeneration(field) ? namesOf(text) : [])))
+  const over = all.map(([field]) => field).filter((field) => !isGeneration(field) && !used.has(field))
+  if (over.length > 0) await redis.hdel(key, ...over)
 }

@@ -68,7 +68,7 @@ export const keys = {
   environment: (repo: RepositoryId, environment: string) => `taxiway:environment:${repo}:${environment}`,
   /** Hash: address of a cluster and namespace -> repository/environment that owns it. */
   namespaces: 'taxiway:namespaces',
-  /** Hash: generation -> release. */
+  /** Hash: generation -> release; and digest -> object that releases have. */
   releases: (repo: RepositoryId, environment: string) => `taxiway:releases:${repo}:${environment}`,
   /** String with a time to live: who rolls out to the environment. */
   lane: (repo: RepositoryId, environment: string) => `taxiway:lane:${repo}:${environment}`,

@@ -33,7 +33,9 @@ export function makeRetention(redis: Redis, runs: Runs) {
         cursor = next
         for (const name of names)
           for (const text of await redis.hvals(name)) {
-            found.runs.add((JSON.parse(text) as { runId: RunId }).runId)
+            // Objects are kept beside the releases that have them.
+            const { runId } = JSON.parse(text) as { runId?: RunId }
+            if (runId) found.runs.add(runId)
             for (const digest of digestsIn(text)) found.digests.add(digest)
           }
       } while (cursor !== '0')

@@ -11,7 +11,7 @@ import type { Ordered, ReleaseDeps } from '../roll-out.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
 import { fillHosts } from './preview-hosts.ts'
-import { render, stamp } from './render.ts'
+import { render } from './render.ts'
 import { readSource } from './source.ts'
 import { storedOrder } from './stored-order.ts'
 
@@ -80,5 +80,5 @@ async function makeRollback(
   const live = await place.target.live(order.value, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
-  return done({ order: stamp(order.value, generation), jobs: [] })
+  return done({ order: { ...order.value, generation }, jobs: [] })
 }

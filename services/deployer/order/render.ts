@@ -18,8 +18,9 @@ type Json = Record<string, unknown>
 const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isMap) : [])
 
 /**
- * Objects (already checked by the policy) and digests make what is applied, in order of application. Pure; the objects
- * given are not changed. `image_unresolved` for an image that is neither the pipeline's nor pinned by digest.
+ * Objects (already checked by the policy) and digests make what is applied, in order of application. Pure, and of no run: what
+ * has not changed is the same in every release. The objects given are not changed. `image_unresolved` for an image that is neither
+ * the pipeline's nor pinned by digest.
  */
 export function render(
   objects: readonly RenderedObject[],
@@ -35,25 +36,8 @@ export function render(
     rendered.push(mark(object, context))
   }
   rendered.sort((a, b) => turnOf(a) - turnOf(b))
-  return done({ objects: stampObjects(rendered, context), digests: [...used] })
+  return done({ objects: rendered, digests: [...used] })
 }
-
-/** The same order under another generation; its pods stay as they are. */
-export const stamp = (order: ReleaseOrder, generation: number): ReleaseOrder => ({
-  ...order,
-  generation,
-  objects: stampObjects(order.objects, { ...order, generation }),
-})
-
-const stampObjects = (
-  objects: RenderedObject[],
-  { runId, sha, generation }: Pick<ReleaseOrder, 'runId' | 'sha' | 'generation'>,
-): RenderedObject[] =>
-  objects.map((object) => {
-    const marks = { [keys.run]: runId, [keys.sha]: sha, [keys.generation]: String(generation) }
-    const annotations = { ...object.metadata.annotations, ...marks }
-    return { ...object, metadata: { ...object.metadata, annotations } }
-  })
 
 /** @returns the first image that is neither the pipeline's, nor resolved, nor pinned by digest */
 function putDigests(

@@ -4,7 +4,6 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { checkPolicy } from '../policy/policy.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 import type { Place } from './place.ts'
-import { stamp } from './render.ts'
 
 /**
  * The order that a rollback gives again: all objects of an earlier release as they were stored, but for its Jobs, which have
@@ -25,5 +24,5 @@ export async function storedOrder(
   const images = [...(rules.images ?? []), ...order.digests]
   const allowed = checkPolicy(order.objects, namespace, { ...rules, images, isShared, given: order.secrets })
   if (!allowed.ok) return allowed
-  return done(stamp({ ...order, objects: order.objects.filter(({ kind }) => kind !== 'Job') }, generation))
+  return done({ ...order, generation, objects: order.objects.filter(({ kind }) => kind !== 'Job') })
 }

@@ -7,8 +7,7 @@ import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
 import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
 import { followed, readState } from '@taxiway/kubernetes/health/state.ts'
-import { type ClusterRelease, type ObjectRef, refOf } from '@taxiway/kubernetes/object.ts'
-import { stamp } from '../order/render.ts'
+import { type ClusterRelease, type ObjectRef, refOf, stamped } from '@taxiway/kubernetes/object.ts'
 
 /** Runs one call against the connected cluster, or refuses when there is none. */
 export type Using = <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => Promise<Outcome<T>>
@@ -37,7 +36,7 @@ const reached = (connect: () => Promise<Cluster>): Pick<Cluster, 'follow'> => ({
 })
 
 /** The objects as they are to be in the cluster, under the generation that is live. */
-const released = (live: LiveRelease): ClusterRelease => stamp(chosen(live), live.generation)
+const released = (live: LiveRelease): ClusterRelease => stamped({ ...chosen(live), generation: live.generation })
 
 async function change(
   live: LiveRelease,

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { ReleaseJob, ReleaseOrder, RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { Restored, Target } from '@taxiway/domain/environment/target.ts'
 import { waveOf } from '@taxiway/domain/environment/waves.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
@@ -14,10 +14,10 @@ import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { endClusterJob } from '@taxiway/kubernetes/job/end.ts'
 import { runClusterJob } from '@taxiway/kubernetes/job/job.ts'
 import { listPreviews } from '@taxiway/kubernetes/namespace.ts'
+import { stamped } from '@taxiway/kubernetes/object.ts'
 import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/steps/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/steps/whole.ts'
-import { stamp } from '../order/render.ts'
 import { liveCalls } from './kubernetes-live.ts'
 
 /** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
@@ -79,30 +79,30 @@ export function makeKubernetesTarget(
     runJob: (order, job, work, onOutput) =>
       using(work, async (cluster, wait) => {
         const given = await giveSecrets(cluster, order, work.secretValues, wait)
-        return given.ok ? runClusterJob(cluster, order, job.object, onOutput, wait) : given
+        return given.ok ? runClusterJob(cluster, order, stampedJob(order, job), onOutput, wait) : given
       }),
     endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
     ...liveCalls(using, reach),
-    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, order, allowedOrigins, wait)),
+    dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, stamped(order), allowedOrigins, wait)),
     advance: (order, work) =>
       using(work, async (cluster, wait) => {
         const { strategy } = order
         if (!strategy) return done({ healthy: true, ready: 'it has no steps' })
         const given = await giveSecrets(cluster, order, work.secretValues, wait)
         if (!given.ok) return given
-        return advance(cluster, order, { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
+        return advance(cluster, stamped(order), { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
       }),
     apply: (order, work) =>
       using(work, async (cluster, wait) => {
         const given = await giveSecrets(cluster, order, work.secretValues, wait)
-        return given.ok ? applyWhole(cluster, onlyWave(order), wait) : given
+        return given.ok ? applyWhole(cluster, stamped(onlyWave(order)), wait) : given
       }),
-    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, untilWave(order), wait)),
-    soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, order, forMs, wait)),
+    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, stamped(untilWave(order)), wait)),
+    soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, stamped(order), forMs, wait)),
     prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {
         if (how === 'none') return done(undefined)
-        const pruned = await pruneWhole(cluster, order, { how }, wait)
+        const pruned = await pruneWhole(cluster, stamped(order), { how }, wait)
         if (!pruned.ok) return pruned
         for (const name of pruned.value) work.say(`${name} removed`)
         return done(undefined)
@@ -119,6 +119,9 @@ export function makeKubernetesTarget(
       }),
   }
 }
+
+const stampedJob = (order: ReleaseOrder, { object }: ReleaseJob): RenderedObject =>
+  stamped({ ...order, objects: [object] }).objects[0] ?? object
 
 /** What is applied at a turn: what came before it stands. */
 const onlyWave = (order: ReleaseOrder): ReleaseOrder =>
@@ -155,7 +158,7 @@ async function restore(
   { failed, previous, generation, soakMs, valuesOf }: Restoring,
   wait: Wait,
 ): Promise<Outcome<Restored>> {
-  const order = stamp(previous ?? failed, generation)
+  const order = stamped({ ...(previous ?? failed), generation })
   if (previous) {
     const given = await giveSecrets(cluster, order, valuesOf, wait)
     if (!given.ok) return given

@@ -1,8 +1,7 @@
 import { applyRelease } from '@taxiway/kubernetes/apply/apply.ts'
 import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
-import type { KubeObject } from '@taxiway/kubernetes/object.ts'
+import { type KubeObject, stamped } from '@taxiway/kubernetes/object.ts'
 import { expect, test } from 'vitest'
-import { stamp } from '../../../services/deployer/order/render.ts'
 import { deployment, makeWork, service, successOf } from '../../contracts/target.ts'
 import { clusterScene, configMap, failureOf, servicePath, wait, webPath } from '../../world/cluster-scene.ts'
 
@@ -12,8 +11,9 @@ test('an older release that read before a newer one wrote is stale, and changes 
   const place = scene.open('race')
   const first = place.order(scene.good)
   await scene.roll(first)
-  const older = stamp(place.order(scene.good, [configMap('only-older', { a: '1' }), deployment(), service(81)]), 2)
-  const newer = stamp(place.order(scene.good, [deployment(), service(82)]), 3)
+  const objects = [configMap('only-older', { a: '1' }), deployment(), service(81)]
+  const older = { ...place.order(scene.good, objects), generation: 2 }
+  const newer = { ...place.order(scene.good, [deployment(), service(82)]), generation: 3 }
   // The older one is held after it has claimed and written its first object.
   let arrived = () => {}
   let release = () => {}
@@ -33,7 +33,7 @@ test('an older release that read before a newer one wrote is stale, and changes 
       return scene.cluster.call(call, callWait)
     },
   }
-  const applying = applyRelease(slow, older, wait())
+  const applying = applyRelease(slow, stamped(older), wait())
   await atFirstObject
   successOf(await scene.target.apply(newer, makeWork()))
   release()
@@ -58,7 +58,7 @@ test('an older release does not leave behind what it made after a newer one came
     },
   }
   successOf(await scene.target.dryRun(older, makeWork()))
-  expect(failureOf(await applyRelease(slow, older, wait()))?.code).toBe('stale_generation')
+  expect(failureOf(await applyRelease(slow, stamped(older), wait()))?.code).toBe('stale_generation')
   expect(await scene.read(place, '/api/v1/namespaces/*/configmaps/late')).toBeUndefined()
 })
 
@@ -73,7 +73,7 @@ test('an apply that was cut off between two objects is completed by the next', a
       return scene.cluster.call(call, callWait)
     },
   }
-  await expect(applyRelease(cut, order, wait())).rejects.toThrow('cut off')
+  await expect(applyRelease(cut, stamped(order), wait())).rejects.toThrow('cut off')
   expect(await scene.read(place, webPath)).toBeUndefined()
   successOf(await scene.target.apply(order, makeWork()))
   expect(successOf(await scene.target.watch(order, makeWork()))).toMatchObject({ healthy: true })
@@ -154,6 +154,6 @@ test('an object that is removed between read and write is made anew', async () =
     },
   }
   const work = makeWork()
-  successOf(await applyRelease(racing, order, { ...wait(), say: work.say }))
+  successOf(await applyRelease(racing, stamped(order), { ...wait(), say: work.say }))
   expect(work.lines).toContain('Service/web created')
 })

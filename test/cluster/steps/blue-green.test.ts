@@ -2,7 +2,6 @@ import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { listBeside } from '@taxiway/kubernetes/steps/beside-live.ts'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import { stamp } from '../../../services/deployer/order/render.ts'
 import { deployment, makeWork, service, successOf, type TestPlace } from '../../contracts/target.ts'
 import { clusterScene, kubeconfig, servicePath, wait, webPath } from '../../world/cluster-scene.ts'
 import { serving } from '../../world/images.ts'
@@ -99,7 +98,7 @@ test('whoever goes on after the switch does not measure again, and a newer plain
   const { place, polling } = await begin('green-cut')
   const order = blueGreen(place.order(two, [web(), service()]), 1_000)
   expect(successOf(await scene.target.advance(order, makeWork(120_000)))).toMatchObject({ healthy: true })
-  const again = stamp(order, place.nextGeneration())
+  const again = { ...order, generation: place.nextGeneration() }
   const work = makeWork(120_000)
   expect(successOf(await scene.target.advance(again, work))).toMatchObject({ healthy: true })
   expect(work.lines.filter((line) => / s of /.test(line))).toEqual([])
