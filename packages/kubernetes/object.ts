@@ -9,6 +9,7 @@ export interface KubeObject extends RenderedObject {
     generation?: number
     creationTimestamp?: string
     deletionTimestamp?: string
+    finalizers?: string[]
     managedFields?: { manager?: string; operation?: string; subresource?: string; time?: string }[]
     ownerReferences?: { uid: string; kind: string; name: string; controller?: boolean }[]
   }

@@ -23,7 +23,8 @@ export const rollOutReasons = {
   ),
   manifest_conflict: refusal(
     400,
-    (p: { object: string; detail: string }) => `${p.object} is also managed by somebody else: ${p.detail}.`,
+    (p: { object: string; detail: string; trouble?: string }) =>
+      `${p.object} ${p.trouble ?? 'is also managed by somebody else'}: ${p.detail}.`,
   ),
   quota_exceeded: code(
     400,

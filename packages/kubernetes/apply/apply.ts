@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { done, factsOf, type Outcome, type Reason, refuse, refuseAll } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Status, Wait } from '../cluster/call.ts'
 import { readOwnedPods } from '../health/owned.ts'
@@ -16,6 +15,8 @@ import {
   refOf,
 } from '../object.ts'
 import { autoscalersFor, keptReplicas, type Scalers, withLiveReplicas } from './autoscalers.ts'
+import { isLeftAlone, isReplaced, marked } from './job.ts'
+import { awaitRemoved, replaceJob } from './make-way.ts'
 import { fieldManager, isUnowned, own, ownAim } from './ownership.ts'
 import { deleteObject } from './prune.ts'
 import { isOwnership, refusal } from './refusal.ts'
@@ -24,7 +25,6 @@ const applyType = 'application/apply-patch+yaml'
 const dryRunsAtOnce = 4
 /** How often an object may change under our hands before we give up. */
 const writeTries = 20
-const gonePollMs = 200
 
 /**
  * Asks the server whether it would take every object (server-side apply with dryRun=All): schema, validation, admission,
@@ -61,16 +61,20 @@ async function dryRunObject(
 ): Promise<Outcome<void>> {
   const live = await readLive(cluster, object, release, wait)
   if (!live.ok) return live
-  const trial = live.value && isReplaced(live.value, release) ? renamed(object) : object
-  const force = live.value !== undefined && isOurs(live.value, release)
+  const before = live.value
+  if (before?.metadata.deletionTimestamp) {
+    const removed = await awaitRemoved(cluster, release, before, wait)
+    return removed.ok ? dryRunObject(cluster, object, release, wait) : removed
+  }
+  if (before && isLeftAlone(before, object, release)) return done(undefined)
+  const trial = before && isReplaced(before, object, release) ? renamed(object) : object
+  const force = before !== undefined && isOurs(before, release)
   const answer = await patch(cluster, trial, { force, dryRun: true }, release, wait)
   if (!answer.ok) return answer
   return answer.value.status < 300 ? done(undefined) : refusal(object, answer.value)
 }
 
-/** A Job can't be changed, so the one of another run is replaced; whether it would be taken is asked under another name. */
-const isReplaced = (live: KubeObject, release: ClusterRelease): boolean =>
-  live.kind === 'Job' && live.metadata.annotations?.[keys.run] !== release.runId
+/** Whether what takes another's place would be taken is asked under another name. */
 const renamed = (object: KubeObject): KubeObject => ({
   ...object,
   metadata: { ...object.metadata, name: `${object.metadata.name.slice(0, 52)}-trial` },
@@ -94,7 +98,7 @@ export async function applyRelease(cluster: Cluster, release: ClusterRelease, wa
 }
 
 /**
- * Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), a Job of another run replaced.
+ * Puts one object in place, as it was read: a newer one is left alone (`stale_generation`), an unchanged Job too.
  * @returns what was done, in words
  */
 export async function applyObject(
@@ -107,12 +111,19 @@ export async function applyObject(
   for (let tries = 0; tries < writeTries; ) {
     const live = await readLive(cluster, object, release, wait)
     if (!live.ok) return live
-    if (live.value && (live.value.metadata.deletionTimestamp || isReplaced(live.value, release))) {
-      const gone = await awaitGone(cluster, live.value, release, wait)
+    const before = live.value
+    if (before?.metadata.deletionTimestamp) {
+      const gone = await awaitRemoved(cluster, release, before, wait)
       if (!gone.ok) return gone
       continue
     }
-    const sent = live.value ? withLiveReplicas(object, live.value, scalers) : object
+    if (before && isLeftAlone(before, object, release)) return done('is the same and left alone')
+    if (before && isReplaced(before, object, release)) {
+      const gone = await replaceJob(cluster, release, before, wait)
+      if (!gone.ok) return gone
+      continue
+    }
+    const sent = withLiveReplicas(marked(object), live.value, scalers)
     const written = live.value
       ? await update(cluster, sent, live.value, release, wait)
       : await create(cluster, sent, release, wait)
@@ -144,23 +155,6 @@ async function readLive(
   if (labels[keys.repository] === undefined) return done(live)
   const detail = `it belongs to environment ${labels[keys.environment]} of repository ${labels[keys.repository]}`
   return refuse('manifest_conflict', { object: describe(object), detail })
-}
-
-/** Deletes a Job of an earlier run, and waits until an object that is on its way out is out. */
-async function awaitGone(
-  cluster: Cluster,
-  live: KubeObject,
-  release: ClusterRelease,
-  wait: Wait,
-): Promise<Outcome<void>> {
-  if (!live.metadata.deletionTimestamp) {
-    const deleted = await deleteObject(cluster, release.namespace, live, wait)
-    return deleted.ok ? done(undefined) : deleted
-  }
-  if (performance.now() > wait.untilMs)
-    return refuse('manifest_conflict', { object: describe(live), detail: 'the old one does not go away' })
-  await sleep(gonePollMs, undefined, { signal: wait.signal })
-  return done(undefined)
 }
 
 /** @returns false when somebody made it first */

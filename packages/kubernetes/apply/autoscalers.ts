@@ -57,11 +57,11 @@ export async function autoscalersFor(cluster: Cluster, release: ClusterRelease, 
  * hold the field (what nobody names any more would fall back to 1). A manifest that names 0 stops it. Where nothing runs, only
  * KEDA would start it again, so the manifest is right.
  */
-export function withLiveReplicas(object: KubeObject, live: KubeObject, scalers: Scalers): KubeObject {
+export function withLiveReplicas(object: KubeObject, live: KubeObject | undefined, scalers: Scalers): KubeObject {
   const scaler = scalers.get(describe(object))
-  const [wanted, now] = [replicasIn(object), replicasIn(live)]
+  const [wanted, now] = [replicasIn(object), live && replicasIn(live)]
   const isKeda = scaler?.startsWith('ScaledObject/')
-  if (!scaler || now === undefined || (!isKeda && (now === 0 || wanted === 0))) return object
+  if (!live || !scaler || now === undefined || (!isKeda && (now === 0 || wanted === 0))) return object
   if (wanted === undefined && !holdsReplicas(live)) return object
   return { ...object, spec: { ...(object.spec as object), replicas: now } }
 }

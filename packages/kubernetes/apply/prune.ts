@@ -8,14 +8,15 @@ import {
   isNewer,
   isOurs,
   type KubeObject,
+  keys,
   type ObjectRef,
   pathOf,
   refKey,
   refOf,
 } from '../object.ts'
 
-/** What may be removed. `careful`: all that is left over, but never most of what there is. A list: only these of it. */
-export type Pruning = { how: 'careful' | 'all' } | { only: readonly ObjectRef[] }
+/** What may be removed. `careful`: all that is left over, but never most of what there is. A list: only these of it, and Jobs of that run. */
+export type Pruning = { how: 'careful' | 'all' } | { only: readonly ObjectRef[]; runId: string }
 
 /** So many at a time are no accident, however small the environment is. */
 const alwaysAllowed = 3
@@ -51,7 +52,11 @@ export async function prune(
   for (const object of found.value.filter(holdsData))
     wait.say(`${describe(object)} is not in this release, and left: it holds data. Delete it by hand if it shall go`)
   const only = 'only' in pruning ? new Set(pruning.only.map(refKey)) : undefined
-  const removable = found.value.filter((object) => !holdsData(object) && (only?.has(refKey(refOf(object))) ?? true))
+  const isMeant = (object: KubeObject) =>
+    !('only' in pruning) ||
+    (only?.has(refKey(refOf(object))) === true &&
+      (object.kind !== 'Job' || object.metadata.annotations?.[keys.run] === pruning.runId))
+  const removable = found.value.filter((object) => !holdsData(object) && isMeant(object))
   const all = wanted.size + removable.length
   if ('how' in pruning && pruning.how === 'careful' && removable.length > alwaysAllowed && removable.length > all / 2)
     return refuse('prune_held', { count: removable.length, all, names: someNames(removable) })

@@ -31,7 +31,7 @@ export const stopped = (release: ClusterRelease): ClusterRelease => ({
 export async function putBack(
   cluster: Cluster,
   release: ClusterRelease,
-  { failed, soakMs = 0 }: { failed: Pick<ClusterRelease, 'objects'>; soakMs?: number | undefined },
+  { failed, soakMs = 0 }: { failed: Pick<ClusterRelease, 'runId' | 'objects'>; soakMs?: number | undefined },
   wait: Wait,
 ): Promise<Outcome<Verdict>> {
   const [first = 0, ...later] = wavesOf(release.objects)
@@ -39,7 +39,7 @@ export async function putBack(
   for (const wave of later)
     if (verdict.ok && verdict.value.healthy) verdict = await giveWave(cluster, release, wave, wait)
   if (!verdict.ok || !verdict.value.healthy) return verdict
-  const pruned = await pruneWhole(cluster, release, { only: failed.objects.map(refOf) }, wait)
+  const pruned = await pruneWhole(cluster, release, { only: failed.objects.map(refOf), runId: failed.runId }, wait)
   if (!pruned.ok) return pruned
   return soakMs > 0 ? soakRelease(cluster, release, soakMs, wait) : verdict
 }

@@ -24,3 +24,16 @@ test('what the server warns of stands in the log once, with the object that it w
     'Kubernetes warns of Deployment/db: unknown field "spec.x"',
   ])
 })
+
+test('what is asked when the time is over is asked all the same, and no silence of 0 s is told', async () => {
+  const wait = { untilMs: performance.now() - 1, signal: new AbortController().signal, say: () => undefined }
+  const call = { method: 'GET', path: '/' } as const
+  const answered = await callUntil(async (): Promise<Answer> => ({ status: 200, body: {} }), call, wait)
+  expect(answered).toMatchObject({ ok: true, value: { status: 200 } })
+  const silent = await callUntil(
+    async () => Promise.reject(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })),
+    call,
+    wait,
+  )
+  expect(silent.ok ? '' : silent.reason.message).toBe('The Kubernetes API did not answer for 1 s.')
+})

@@ -59,6 +59,8 @@ export interface Cluster {
 const readDeadlineMs = 10_000
 /** Longer, because admission webhooks may take up to 30 s. */
 const writeDeadlineMs = 32_000
+/** What is asked when the time is over gets so long all the same: no silence of the API is told that nobody has heard. */
+const leastMs = 1_000
 const outageLineEveryMs = 10_000
 const longestPauseMs = 2_000
 
@@ -101,9 +103,10 @@ export async function callUntil<Body>(
   )
   try {
     let unheard: Answer | undefined
+    const untilMs = Math.max(wait.untilMs, begin + leastMs)
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       wait.signal.throwIfAborted()
-      const leftMs = wait.untilMs - performance.now()
+      const leftMs = untilMs - performance.now()
       // The API itself is there: it is a webhook that is not.
       if (leftMs <= 0 && unheard) return settle<Body>(unheard as Answer<Body>, call)
       if (leftMs <= 0) return refuse('cluster_unavailable', { seconds: seconds() })
@@ -116,7 +119,7 @@ export async function callUntil<Body>(
         return settle<Body>(outcome as Answer<Body>, call)
       }
       unheard = outcome && /failed calling webhook/.test(messageOf(outcome.body)) ? outcome : undefined
-      const restMs = Math.max(wait.untilMs - performance.now(), 0)
+      const restMs = Math.max(untilMs - performance.now(), 0)
       await sleep(Math.min(pauseMs, restMs), undefined, { signal: wait.signal }).catch(() => undefined)
     }
   } finally {

@@ -14,16 +14,21 @@ import {
   pathOf,
   refOf,
 } from '../object.ts'
+import { healthOfGone } from './gone-job.ts'
 import { healthOf, timedOutAt } from './health.ts'
 import { type OwnedPods, readOwnedPods } from './owned.ts'
 
 /** Reads the workloads of a release and their pods anew. `stale_generation` when a newer release took over. */
 export type Look = (wait: Wait) => Promise<Outcome<Seen[]>>
 
-/** Makes the look at one release; it keeps what must not be forgotten between two looks. */
-export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
+/**
+ * Makes the look at one release; it keeps what must not be forgotten between two looks.
+ * @param areJobsDone its Jobs have been seen complete: one that is gone is missed by nobody
+ */
+export function makeLook(cluster: Cluster, release: ClusterRelease, { areJobsDone = false } = {}): Look {
   const workloads = release.objects.filter(isJudged)
   const before = new Map<string, string | undefined>()
+  const complete = new Set<string>()
   const lastPods = new Map<string, Pod[]>()
   const pullErrors = new Map<string, string>()
   return async (wait) => {
@@ -41,7 +46,10 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
       const workload = workloads[index] as KubeObject
       if (!answer.ok) return answer
       if (answer.value.status === 404) {
-        seen.push({ workload, health: { state: 'failed', detail: 'it was deleted meanwhile' }, pods: [], isMakingRoom })
+        const isJob = workload.kind === 'Job'
+        const wasComplete = isJob && (areJobsDone || complete.has(describe(workload)))
+        const health = await healthOfGone(cluster, release.namespace, workload, { wasComplete }, wait)
+        seen.push({ workload, health, pods: [], isMakingRoom })
         continue
       }
       if (answer.value.status !== 200) throw unreadable(workload.metadata.name, answer.value)
@@ -55,7 +63,9 @@ export function makeLook(cluster: Cluster, release: ClusterRelease): Look {
       const known = its.length > 0 || live.kind !== 'Job' ? its : (lastPods.get(key) ?? [])
       lastPods.set(key, known)
       for (const pod of known) keepPullErrors(pod, pullErrors)
-      seen.push({ workload: live, health: healthOf(live, before.get(key)), pods: known, isMakingRoom })
+      const health = healthOf(live, before.get(key))
+      if (live.kind === 'Job' && health.state === 'healthy') complete.add(key)
+      seen.push({ workload: live, health, pods: known, isMakingRoom })
     }
     return done(seen)
   }

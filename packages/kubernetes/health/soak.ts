@@ -27,7 +27,7 @@ export async function soakRelease(
   wait: Wait,
 ): Promise<Outcome<Verdict>> {
   const bell = openBell(cluster, collectionsOf(release), wait.signal)
-  const look = makeLook(cluster, release)
+  const look = makeLook(cluster, release, { areJobsDone: true })
   const lasting = makeLasting()
   let endMs = performance.now() + forMs
   const marks = new Map<string, Mark>()

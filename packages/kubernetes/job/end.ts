@@ -40,7 +40,9 @@ export async function endClusterJob(
   })
 }
 
-const isRunning = ({ status }: Pod): boolean => status?.containerStatuses?.some(({ state }) => state?.running) ?? false
+/** Does a container of the pod run? */
+export const isRunning = ({ status }: Pod): boolean =>
+  status?.containerStatuses?.some(({ state }) => state?.running) ?? false
 
 /** Waits until a Job is gone, or over by other signs. */
 export async function awaitGone(

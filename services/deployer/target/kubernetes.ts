@@ -126,10 +126,12 @@ const stampedJob = (order: ReleaseOrder, { object }: ReleaseJob): RenderedObject
 /** What is applied at a turn: what came before it stands. */
 const onlyWave = (order: ReleaseOrder): ReleaseOrder =>
   order.upTo === undefined ? order : { ...order, objects: order.objects.filter((one) => waveOf(one) === order.upTo) }
-/** What must be healthy at a turn. */
+/** What must be healthy at a turn: Jobs of turns before have ended well. */
 const untilWave = (order: ReleaseOrder): ReleaseOrder => {
-  const { upTo = Number.POSITIVE_INFINITY } = order
-  return { ...order, objects: order.objects.filter((one) => waveOf(one) <= upTo) }
+  const { upTo } = order
+  if (upTo === undefined) return order
+  const isOpen = (one: RenderedObject) => waveOf(one) === upTo || (waveOf(one) < upTo && one.kind !== 'Job')
+  return { ...order, objects: order.objects.filter(isOpen) }
 }
 
 async function dryRun(
