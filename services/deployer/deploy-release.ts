@@ -11,6 +11,7 @@ import { choosePlace } from './order/place.ts'
 import { claimPreview } from './preview/claim.ts'
 import { tellDiff } from './release/diff.ts'
 import { runJobs } from './release/jobs.ts'
+import { noteServices } from './release/note-services.ts'
 import { save, tell } from './release/record.ts'
 import { failureOf, giveWay, restore, takenBack } from './release/restore.ts'
 import { noteDown } from './release/way-back.ts'
@@ -111,6 +112,7 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   await save(rollOut, 'applying')
   const checked = await target.dryRun(order, work(callMs))
   if (!checked.ok) return failed(rollOut, checked.reason)
+  await noteServices(rollOut)
   const before = await runBefore(rollOut)
   if (!before.ok) return failed(rollOut, before.reason)
   let isBeside = order.strategy !== undefined

@@ -65,6 +65,9 @@ export interface Target extends LiveTarget {
    */
   advance(order: ReleaseOrder, work: Work): Promise<Outcome<Verdict>>
 
+  /** Services that select pods of two environments, in words; undefined where environments can't meet. */
+  crossings?(order: ReleaseOrder, work: Work): Promise<Outcome<string[]>>
+
   /** Puts all objects in place. `stale_generation` when something newer is live, or became so in between. */
   apply(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
 

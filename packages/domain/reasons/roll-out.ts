@@ -45,6 +45,16 @@ export const rollOutReasons = {
     (p: { count: number; all: number; names: string }) =>
       `${p.count} of ${p.all} objects are not in this release, which is more than half, so none was removed: ${p.names}. If they shall go, write "prune: all" for a release, or delete them by hand.`,
   ),
+  service_without_pods: code(
+    400,
+    (p: { services: string }) =>
+      `The selector of ${p.services} fits no pod of this release, so nobody answers there. Let it name labels that a pod template has.`,
+  ),
+  services_cross: code(
+    400,
+    (p: { detail: string }) =>
+      `${p.detail}. Requests go to both: give pods and selectors a label of their environment, or each environment its own namespace.`,
+  ),
   stale_generation: permanent(
     400,
     (p: { generation: number; live: number }) =>

@@ -9,6 +9,7 @@ import { removePreview } from '@taxiway/kubernetes/apply/remove.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/apply/restore.ts'
 import { type Cluster, clusterVersion, type Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
+import { findCrossings } from '@taxiway/kubernetes/health/crossing.ts'
 import { soakRelease } from '@taxiway/kubernetes/health/soak.ts'
 import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { endClusterJob } from '@taxiway/kubernetes/job/end.ts'
@@ -84,6 +85,7 @@ export function makeKubernetesTarget(
     endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
     ...liveCalls(using, reach),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, stamped(order), allowedOrigins, wait)),
+    crossings: (order, work) => using(work, (cluster, wait) => findCrossings(cluster, order, wait)),
     advance: (order, work) =>
       using(work, async (cluster, wait) => {
         const { strategy } = order

@@ -27,6 +27,7 @@ const stateful = (container: object = {}, replicas = 1): RenderedObject => {
     spec: { ...(spec as object), serviceName: 'db', replicas },
   }
 }
+const must = <T>(value: T | undefined): T => value ?? expect.fail('missing')
 const podsOf = async ({ namespace }: TestPlace): Promise<Pod[]> => {
   const call = { method: 'GET', path: `/api/v1/namespaces/${namespace}/pods` } as const
   return successOf(await scene.cluster.call<{ items: Pod[] }>(call, wait())).body.items
@@ -121,6 +122,27 @@ test.concurrent("a StatefulSet's broken pod of an older template is not in the w
   const fix = place.order(scene.good, [stateful({ env: [{ name: 'FIXED', value: '1' }] }, 2)])
   expect(await scene.roll(fix, 40_000)).toEqual({ healthy: true, ready: 'db 2/2' })
   expect((await podsOf(place)).some(isBroken)).toBe(false)
+})
+
+test('a Service finds its pods by any label of the manifest, and those of another environment are told', async () => {
+  const place = scene.open('crossing')
+  const labels = { app: 'web', 'app.kubernetes.io/managed-by': 'team' }
+  const web = named('web', {}, { app: 'web' })
+  Object.assign((web.spec as { template: object }).template, { metadata: { labels } })
+  const open = { ...service(), spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] } }
+  const order = place.order(scene.good, [web, open])
+  expect(await scene.roll(order)).toMatchObject({ healthy: true })
+  const addressed = async () => {
+    const endpoints = await scene.read(place, '/api/v1/namespaces/*/endpoints/web')
+    return (endpoints?.subsets as { addresses?: object[] }[] | undefined)?.[0]?.addresses?.length
+  }
+  await expect.poll(addressed, { timeout: 10_000 }).toBe(1)
+  expect(successOf(await must(scene.target.crossings)(order, makeWork()))).toEqual([])
+  const other = { ...order, environment: 'production' }
+  expect(successOf(await must(scene.target.crossings)(other, makeWork()))).toEqual([
+    'Service/web of environment staging also selects pods of environment production',
+    'Service/web also selects pods of environment staging',
+  ])
 })
 
 test('the pods of a workload are listed by their owners, with the run whose template they have', async () => {
