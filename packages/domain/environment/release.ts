@@ -104,6 +104,8 @@ export interface ReleaseJob {
   when: JobTurn
   object: RenderedObject
   timeoutMs: number
+  /** Ended so, it stays where it ran until the next run's. */
+  keeps?: readonly ('passed' | 'failed')[]
 }
 /** How a job ended. `detail` is half a sentence: `exit 3`, `it ran longer than 60 s`. */
 export type JobEnd = { passed: true } | { passed: false; detail: string }

@@ -56,6 +56,9 @@ export interface Target extends LiveTarget {
   /** What objects must be made for. */
   ground(work: Work): Promise<Outcome<Ground>>
 
+  /** What the API of a cluster knows: `apps/v1`, `apps/v1/Deployment`. */
+  apiVersions?(work: Work): Promise<Outcome<string[]>>
+
   /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
   dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
 

@@ -4,6 +4,9 @@ import { analysis } from './analysis.ts'
 import { Component, Job } from './component.ts'
 import { durationPattern, glob, globs, name, named, strict, text, timeout } from './parts.ts'
 
+/** Keys with dots between them, indexes in brackets; a dot within a key stands behind a backslash. */
+const setPattern = '^[A-Za-z0-9_]([A-Za-z0-9_/-]|\\\\?\\.|\\[[0-9]{1,3}\\])*$'
+
 /** An environment in the pipeline file: where a release goes, and how. */
 export const Deploy = Type.Object(
   {
@@ -69,6 +72,16 @@ export const Deploy = Type.Object(
         maxItems: 20,
         description: 'Files of values for the Helm chart, later ones over earlier.',
       }),
+    ),
+    set: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: setPattern }),
+        Type.Union([Type.String({ maxLength: 4000 }), Type.Number(), Type.Boolean()]),
+        {
+          maxProperties: 100,
+          description: 'Values for the Helm chart by their paths, like image.repository, over those of files.',
+        },
+      ),
     ),
     components: Type.Optional(named(Component, 'The parts of the application, in the place of manifests.')),
     before: Type.Optional(

@@ -21,6 +21,8 @@ export interface PlannedEnvironment {
   manifests: string
   /** Files of values for a Helm chart. */
   values?: string[]
+  /** Values for it by their paths. */
+  set?: Record<string, string | number | boolean>
   timeoutMs: number
   /** The environment that a release was healthy in before. */
   after?: string
@@ -90,6 +92,7 @@ function planEnvironment(
     ...(deploy.preview && number !== undefined ? { preview: planPreview(name, deploy.preview, number) } : {}),
     ...(strategy ? { strategy } : {}),
     ...(deploy.values && { values: deploy.values }),
+    ...(deploy.set && { set: deploy.set }),
     ...(components && { components }),
     ...(before && { before }),
     ...(afterLive && { afterLive }),

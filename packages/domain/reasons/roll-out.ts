@@ -17,6 +17,11 @@ export const rollOutReasons = {
     (p: { folder: string; program: string }) =>
       `${p.folder} is built by ${p.program}, which this deployer does not have. Install it where the deployer finds it (PATH).`,
   ),
+  chart_left_out: code(
+    400,
+    (p: { chart: string; what: string }) =>
+      `Of chart ${p.chart} is left out: ${p.what}. Hooks of deletion, rollback and test never run here; definitions for a whole cluster are an admin's.`,
+  ),
   manifest_unsupported: refusal(
     400,
     (p: { object: string; detail: string }) => `${p.object} can't be carried by this target: ${p.detail}.`,

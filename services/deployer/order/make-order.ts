@@ -8,11 +8,12 @@ import { judge } from '../policy/policy.ts'
 import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
 import type { Ordered, ReleaseDeps } from '../roll-out.ts'
+import { takeHooks } from './hook-jobs.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
 import { fillHosts } from './preview-hosts.ts'
 import { render } from './render.ts'
-import { readSource } from './source.ts'
+import { nameOf, readSource } from './source.ts'
 import { storedOrder } from './stored-order.ts'
 
 /** The objects of the release, with digests put in, under the next generation; checked against what is allowed here. */
@@ -26,7 +27,7 @@ export async function makeOrder(
   const { environment } = deps
   const { target, namespace, cluster, rules, isShared } = place
   if (run.event === 'rollback') return makeRollback(stage, deps, place, work)
-  const source = await readSource(stage, deps, target, work)
+  const source = await readSource(stage, deps, place, work)
   if (!source.ok) return source
   const { secrets } = source.value
   const documents = fillHosts(source.value.documents, environment.preview?.number)
@@ -60,12 +61,17 @@ export async function makeOrder(
   if (!rendered.ok) return rendered
   const jobs = renderJobs(source.value.jobs, { ...release, references })
   if (!jobs.ok) return jobs
-  const order = { ...release, ...rendered.value, ...(secrets.length > 0 ? { secrets } : {}) }
-  if (!environment.strategy) return done({ order, jobs: jobs.value })
+  const taken = takeHooks(rendered.value.objects, source.value.hooks, {
+    nameOf: (when, name) => nameOf(stage, deps, `hook ${when}`, name),
+    timeoutMs: environment.timeoutMs,
+  })
+  const all = [...jobs.value, ...taken.jobs]
+  const order = { ...release, ...rendered.value, objects: taken.objects, ...(secrets.length > 0 ? { secrets } : {}) }
+  if (!environment.strategy) return done({ order, jobs: all })
   const analysis = checkAnalysis(environment.strategy, namespace, { ...rules, isShared })
   if (!analysis.ok) return analysis
   const strategy = withReferences(environment.strategy, references, source.value.told)
-  return strategy.ok ? done({ order: { ...order, strategy: strategy.value }, jobs: jobs.value }) : strategy
+  return strategy.ok ? done({ order: { ...order, strategy: strategy.value }, jobs: all }) : strategy
 }
 
 /** What an earlier release had, under the next generation. */

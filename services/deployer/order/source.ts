@@ -7,16 +7,20 @@ import { variablesOf } from '@taxiway/domain/plan/variables.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { toldOf } from '@taxiway/domain/run/told.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
+import type { ChartHook } from '../programs/chart-hooks.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 import { componentObjects, leftOutOnMachine } from './component.ts'
 import { jobObject } from './job-object.ts'
 import { readManifests } from './manifests.ts'
+import type { Place } from './place.ts'
 
 /** What a release is made from: objects that nobody has checked yet, and the secrets that they are given. */
 export interface Source {
   documents: unknown[]
   /** The file of the commit that a document comes from. */
   fileOf?: (document: unknown) => string | undefined
+  /** Which of the documents run as jobs. */
+  hooks: ChartHook[]
   secrets: SecretSet[]
   /** Commands that run once for it. */
   jobs: ReleaseJob[]
@@ -28,7 +32,7 @@ const named = (name: string, by: readonly string[]): string =>
   `${name}-${createHash('sha256').update(by.join(' ')).digest('hex').slice(0, 10)}`
 
 /** What a job is named by among all runs: it is one run's, and so is what it is given. */
-const nameOf = ({ run }: StageContext, { environment }: ReleaseDeps, ...part: [string, string]): string =>
+export const nameOf = ({ run }: StageContext, { environment }: ReleaseDeps, ...part: [string, string]): string =>
   named(part[1], [run.id, environment.name, ...part])
 
 /**
@@ -47,7 +51,7 @@ const secretNameOf = (
 export async function readSource(
   stage: StageContext,
   deps: ReleaseDeps,
-  target: Target,
+  place: Place,
   work: Work,
 ): Promise<Outcome<Source>> {
   const { components, before = [], afterLive = [] } = deps.environment
@@ -66,8 +70,8 @@ export async function readSource(
   const missing = secrets.flatMap(({ keys }) => keys).find((key) => !written.has(key))
   if (missing !== undefined) return refuse('secret_missing', { name: missing })
   const read = components
-    ? await fromComponents(stage, deps, { components, secretName }, { target, work })
-    : await fromManifests(stage, deps, target, work)
+    ? await fromComponents(stage, deps, { components, secretName }, { target: place.target, work })
+    : await fromManifests(stage, deps, place, work)
   if (!read.ok) return read
   const users = usersOf(stage)
   const repository = await deps.store.repositories.read(stage.run.repo)
@@ -86,13 +90,14 @@ export async function readSource(
 
 const usersOf = ({ run }: StageContext) => Object.fromEntries(run.images.map(({ name, user }) => [name, user]))
 
-type Documents = Pick<Source, 'documents' | 'fileOf'>
+type Documents = Pick<Source, 'documents' | 'fileOf' | 'hooks'>
 
 async function fromManifests(...given: Parameters<typeof readManifests>): Promise<Outcome<Documents>> {
   const read = await readManifests(...given)
   if (!read.ok) return read
-  const files = new Map(read.value.map(({ value, file }) => [value, file]))
-  return done({ documents: read.value.map(({ value }) => value), fileOf: (document) => files.get(document) })
+  const { manifests, hooks } = read.value
+  const files = new Map(manifests.map(({ value, file }) => [value, file]))
+  return done({ documents: manifests.map(({ value }) => value), fileOf: (document) => files.get(document), hooks })
 }
 
 async function fromComponents(
@@ -106,5 +111,5 @@ async function fromComponents(
   if (ground.value.kind === 'docker') for (const line of leftOutOnMachine(components)) stage.log.say(line)
   const { name: environment, timeoutMs } = deps.environment
   const context = { environment, timeoutMs, ground: ground.value, users: usersOf(stage), secretName }
-  return done({ documents: componentObjects(components, context) })
+  return done({ documents: componentObjects(components, context), hooks: [] })
 }

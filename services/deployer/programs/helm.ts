@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { parseRepoPath } from '@taxiway/git/tree.ts'
+import { unpackCharts } from './chart-archives.ts'
 import { type Copy, kindOf } from './copy.ts'
 import { helmProblem } from './helm-problem.ts'
 import { findProgram, type Rendering, runProgram, whyEnded } from './program.ts'
@@ -13,22 +14,30 @@ export interface ChartOrder {
   /** The name of the Helm release, by which charts name their objects. */
   release: string
   namespace: string
-  /** Version of the cluster, like 1.20.0. */
+  /** Version of the cluster, like 1.20.0, */
   kubeVersion?: string
+  /** and what its API knows: `apps/v1`, `apps/v1/Deployment`. */
+  apiVersions?: readonly string[]
+  /** Values by their paths (`image.tag`), over those of files. */
+  set: Readonly<Record<string, SetValue>>
+  /** There was a release before. */
+  isUpgrade: boolean
 }
+/** A text stays one, whatever it looks like. */
+export type SetValue = string | number | boolean
 const mostFiles = 2000
 const mostFileBytes = 2 * 2 ** 20
 
-/** Renders a chart of the repository by `helm template`. It asks no cluster, fetches nothing, and runs no hook. */
+/** Renders a chart of the repository by `helm template`. It asks no cluster, and fetches nothing; hooks are among what it makes, and so is `crds/`. */
 export async function renderChart(
   { folder, tree }: Copy,
   order: ChartOrder,
   { say, signal, patienceMs }: Rendering,
 ): Promise<Outcome<Buffer>> {
-  const { path, namespace, release, kubeVersion } = order
+  const { path, namespace, release, kubeVersion, apiVersions, isUpgrade } = order
   const chart = join(tree, path)
   const refusal = (detail: string) => refuse('manifest_invalid', { object: path, detail })
-  const objection = await objectionTo(chart, chart)
+  const objection = (await unpackCharts(chart)) ?? (await objectionTo(chart, chart))
   if (objection) return refusal(objection)
   const files = await valueFiles(tree, order.values)
   if (!files.ok) return files
@@ -38,7 +47,13 @@ export async function renderChart(
   const call = { folder, cwd: tree, signal, environment, ...(patienceMs ? { patienceMs } : {}) }
   const { stdout } = await runProgram(helm, ['version', '--template={{.Version}}'], call)
   say(`rendering ${path} with helm ${stdout.toString().trim() || 'of an unknown version'}`)
-  const options = ['--namespace', namespace, '--no-hooks', ...(kubeVersion ? ['--kube-version', kubeVersion] : [])]
+  const options = [
+    ...['--namespace', namespace, '--include-crds'],
+    ...(isUpgrade ? ['--is-upgrade'] : []),
+    ...(kubeVersion ? ['--kube-version', kubeVersion] : []),
+    ...(apiVersions ?? []).flatMap((version) => ['--api-versions', version]),
+    ...Object.entries(order.set).flatMap(([key, value]) => setting(key, value)),
+  ]
   const values = files.value.flatMap((file) => ['--values', file])
   const made = await runProgram(helm, ['template', release, chart, ...options, ...values], call)
   if (made.exitCode === 0) return done(made.stdout)
@@ -46,6 +61,12 @@ export async function renderChart(
   const words = made.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
   return refusal(helmProblem(words))
 }
+
+/** Each character that Helm would take for more than itself is escaped. https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set */
+const setting = (path: string, value: SetValue): string[] =>
+  typeof value === 'string'
+    ? ['--set-string', `${path}=${value.replace(/[\\,{}[\]=]/g, '\\$&')}`]
+    : ['--set', `${path}=${value}`]
 
 async function valueFiles(tree: string, values: readonly string[]): Promise<Outcome<string[]>> {
   const files: string[] = []
@@ -60,8 +81,7 @@ async function valueFiles(tree: string, values: readonly string[]): Promise<Outc
 }
 
 /**
- * What in a chart could reach beyond it: an archive, whose content nobody sees; a schema that refers to another place; the function that
- * asks name servers. What `lookup` asks is answered with nothing, as there is no cluster to ask.
+ * What in a chart could reach beyond it: a link; a schema that refers to another place; the function that asks name servers. What `lookup` asks is answered with nothing, as there is no cluster to ask.
  */
 async function objectionTo(chart: string, folder: string, seen = { files: 0 }): Promise<string | undefined> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
@@ -77,7 +97,6 @@ async function objectionTo(chart: string, folder: string, seen = { files: 0 }): 
 }
 
 async function fileObjection(path: string, name: string): Promise<string | undefined> {
-  if (/\.(tgz|tar\.gz|tar)$/.test(name)) return `${name} is an archive; unpack it in its place`
   const bytes = await readFile(path)
   if (bytes.length > mostFileBytes) return `${name} is larger than ${mostFileBytes / 2 ** 20} MiB`
   const text = bytes.toString('utf8')

@@ -42,7 +42,7 @@ export async function runJobs(deps: JobsDeps, when: JobTurn): Promise<Outcome<vo
       (one) => one.environment === environment && one.when === when && one.name === job.name,
     )
     const ended = known && known.state !== 'running' ? again(deps, known) : await runJob(deps, job)
-    if (ended.ok) await remove(deps, job)
+    if (ended.ok && !job.keeps?.some((state) => state === ended.value.state)) await remove(deps, job)
     if (!ended.ok || ended.value.state === 'passed') {
       if (!ended.ok) return ended
       continue

@@ -7,6 +7,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { dryRunRelease } from '@taxiway/kubernetes/apply/apply.ts'
 import { removePreview } from '@taxiway/kubernetes/apply/remove.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/apply/restore.ts'
+import { apiVersions } from '@taxiway/kubernetes/cluster/api-versions.ts'
 import { type Cluster, clusterVersion, type Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { connectCluster } from '@taxiway/kubernetes/cluster/connection.ts'
 import { findCrossings } from '@taxiway/kubernetes/health/crossing.ts'
@@ -77,6 +78,7 @@ export function makeKubernetesTarget(
         const version = await clusterVersion(cluster, wait)
         return version.ok ? done({ kind: 'kubernetes', minor: minorOf(version.value) }) : version
       }),
+    apiVersions: (work) => using(work, apiVersions),
     runJob: (order, job, work, onOutput) =>
       using(work, async (cluster, wait) => {
         const given = await giveSecrets(cluster, order, work.secretValues, wait)

@@ -3,8 +3,11 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import type { Outcome } from '@taxiway/domain/reason.ts'
+import { pack } from 'tar-stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { type Copy, withCopy } from '../../../services/deployer/programs/copy.ts'
@@ -39,11 +42,12 @@ afterAll(() => {
 })
 
 /** A commit with these files; `-> target` is a link. Everything is made anew in a private folder, which must be gone at the end. */
-async function inCommit<T>(files: Record<string, string>, work: (copy: Copy) => Promise<Outcome<T>>) {
+type Files = Record<string, string | Buffer>
+async function inCommit<T>(files: Files, work: (copy: Copy) => Promise<Outcome<T>>) {
   const repository = mkdtempSync(join(folder, 'repository-'))
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(repository, path)), { recursive: true })
-    if (text.startsWith('-> ')) symlinkSync(text.slice(3), join(repository, path))
+    if (typeof text === 'string' && text.startsWith('-> ')) symlinkSync(text.slice(3), join(repository, path))
     else writeFileSync(join(repository, path), text)
   }
   const identity = {
@@ -71,14 +75,9 @@ const lines: string[] = []
 const say = (line: string) => void lines.push(line)
 const kustomize = (files: Record<string, string>, path = 'k8s') =>
   inCommit(files, (copy) => buildKustomization(copy, path, { say, signal }))
-const helm = (files: Record<string, string>, more: Partial<ChartOrder> = {}) =>
-  inCommit(files, (copy) =>
-    renderChart(
-      copy,
-      { path: 'chart', values: [], release: 'shop', namespace: 'shop-staging', ...more },
-      { say, signal },
-    ),
-  )
+const plain: ChartOrder = { path: 'chart', values: [], set: {}, release: 'shop', namespace: 'shop', isUpgrade: false }
+const helm = (files: Files, more: Partial<ChartOrder> = {}) =>
+  inCommit(files, (copy) => renderChart(copy, { ...plain, namespace: 'shop-staging', ...more }, { say, signal }))
 
 const config = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: web }\ndata: { a: b }\n'
 const overlay = {
@@ -162,7 +161,7 @@ metadata: { name: hook, annotations: { helm.sh/hook: pre-install } }
 `,
 }
 
-test('a chart is rendered with its values, for the version of the cluster, without its hooks', async () => {
+test('a chart is rendered with its values, for the version of the cluster, with its hooks', async () => {
   const files = { ...chart, 'high.yaml': 'level: high\n' }
   expect(objectsIn(await helm(files, { values: ['high.yaml'], kubeVersion: '1.20.0' }))).toEqual([
     {
@@ -170,13 +169,14 @@ test('a chart is rendered with its values, for the version of the cluster, witho
       kind: 'PodDisruptionBudget',
       metadata: { name: 'shop-high', namespace: 'shop-staging' },
     },
+    expect.objectContaining({ kind: 'Job' }),
   ])
   expect(objectsIn(await helm(files))[0]).toMatchObject({ apiVersion: 'policy/v1', metadata: { name: 'shop-low' } })
   expect(lines.at(-1)).toBe('rendering chart with helm v3.8.1')
 })
 
 test.each<[string, Record<string, string>, RegExp]>([
-  ['an archive', { 'chart/charts/x.tgz': 'x' }, /charts\/x\.tgz is an archive/],
+  ['an archive that is none', { 'chart/charts/x.tgz': 'x' }, /charts\/x\.tgz is no \.tgz/],
   ['a remote schema', { 'chart/values.schema.json': '{"$ref": "ADDRESS"}' }, /refers to another schema/],
   ['a name server', { 'chart/templates/x.yaml': '{{ getHostByName "x" }}' }, /uses getHostByName/],
   ['a link', { 'chart/templates/x.yaml': '-> web.yaml' }, /is a link/],
@@ -199,6 +199,54 @@ test.each<[string, Record<string, string>, RegExp]>([
   expect(asked).toEqual([])
 })
 
+test('charts that a chart depends on may be archives in the commit, and are looked into as well', async () => {
+  const archive = async (files: Files) => {
+    const tar = pack()
+    for (const [name, text] of Object.entries(files)) tar.entry({ name }, text)
+    tar.finalize()
+    return gzipSync(await buffer(tar))
+  }
+  const redis = {
+    'redis/Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 1.2.3\n',
+    'redis/templates/a.yaml': 'kind: R\nmetadata: { name: "{{ .Values.global.name }}" }\n',
+  }
+  const inner = {
+    'deep/Chart.yaml': 'apiVersion: v2\nname: deep\nversion: 1.0.0\n',
+    'deep/templates/a.yaml': 'kind: D\n',
+  }
+  const shop = {
+    ...chart,
+    'chart/Chart.yaml': `${chart['chart/Chart.yaml']}dependencies: [{ name: redis, version: 1.x.x, repository: "https://charts.example.com" }]\n`,
+  }
+  const whole = { ...redis, 'redis/charts/deep-1.0.0.tgz': await archive(inner) }
+  const files = { ...shop, 'chart/charts/redis-1.2.3.tgz': await archive(whole) }
+  const objects = objectsIn(await helm(files, { set: { 'global.name': 'shop' } }))
+  expect(objects).toContainEqual({ kind: 'R', metadata: { name: 'shop' } })
+  expect(objects).toContainEqual({ kind: 'D' })
+
+  const hidden = { ...redis, 'redis/templates/b.yaml': '{{ getHostByName "x" }}' }
+  const outside = { ...redis, 'redis/../../x.yaml': 'x' }
+  const messageFor = async (content: Files) =>
+    messageOf(await helm({ ...shop, 'chart/charts/redis-1.2.3.tgz': await archive(content) }))
+  expect(await messageFor(hidden)).toMatch(
+    /^manifest_invalid: chart: charts\/redis-1\.2\.3\/templates\/b\.yaml uses getHostByName/,
+  )
+  expect(await messageFor(outside)).toMatch(/charts\/redis-1\.2\.3\.tgz holds .*, which leads out of it/)
+})
+
+test('values are set by their paths, texts as they are', async () => {
+  const template =
+    'kind: X\na: {{ .Values.a.b | quote }}\nc: {{ kindOf .Values.c }} {{ kindOf .Values.d }}\ne: {{ index .Values "e.f/g" | quote }}\nh: {{ (index .Values.h 1).i }}\n'
+  const set = { 'a.b': '{x},y=\\z', c: true, d: '1', 'e\\.f/g': 'dots', 'h[1].i': 4 }
+  expect(objectsIn(await helm({ ...chart, 'chart/templates/web.yaml': template }, { set }))).toContainEqual({
+    kind: 'X',
+    a: '{x},y=\\z',
+    c: 'bool string',
+    e: 'dots',
+    h: 4,
+  })
+})
+
 test('values that are not in the repository are refused', async () => {
   expect(messageOf(await helm(chart, { values: ['other.yaml'] }))).toMatch(/^file_not_found/)
   expect(messageOf(await helm(chart, { values: [address] }))).toMatch(/^file_not_found/)
@@ -207,7 +255,7 @@ test('values that are not in the repository are refused', async () => {
 
 test('lookup finds nothing, as there is no cluster to ask', async () => {
   const template = 'kind: X{{ len (lookup "v1" "Namespace" "" "") }}\n'
-  expect(objectsIn(await helm({ ...chart, 'chart/templates/web.yaml': template }))).toEqual([{ kind: 'X0' }])
+  expect(objectsIn(await helm({ ...chart, 'chart/templates/web.yaml': template }))).toContainEqual({ kind: 'X0' })
 })
 
 test('a program that is missing is named', async () => {
@@ -217,9 +265,8 @@ test('a program that is missing is named', async () => {
       process.env.PATH = `${paths.programs}:${paths.before}`
     })
   }
-  const order = { path: 'chart', values: [], release: 'shop', namespace: 'shop' }
   const built = await inCommit(overlay, (copy) => without(() => buildKustomization(copy, 'k8s', { say, signal })))
-  const rendered = await inCommit(chart, (copy) => without(() => renderChart(copy, order, { say, signal })))
+  const rendered = await inCommit(chart, (copy) => without(() => renderChart(copy, plain, { say, signal })))
   expect([messageOf(built), messageOf(rendered)]).toEqual([
     expect.stringMatching(/^program_missing: k8s is built by kustomize or kubectl/),
     expect.stringMatching(/^program_missing: chart is built by helm/),
@@ -227,10 +274,9 @@ test('a program that is missing is named', async () => {
 })
 
 test('a machine that has no time is what is told, not the manifests', async () => {
-  const order = { path: 'chart', values: [], release: 'shop', namespace: 'shop' }
   const busy = { say, signal, patienceMs: 1 }
   expect(messageOf(await inCommit(overlay, (copy) => buildKustomization(copy, 'k8s', busy)))).toMatch(/^machine_busy/)
-  expect(messageOf(await inCommit(chart, (copy) => renderChart(copy, order, busy)))).toMatch(/^machine_busy/)
+  expect(messageOf(await inCommit(chart, (copy) => renderChart(copy, plain, busy)))).toMatch(/^machine_busy/)
 })
 
 test('a program sees nothing of our environment, and has an end', async () => {
