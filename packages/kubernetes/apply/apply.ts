@@ -1,5 +1,5 @@
 import { done, factsOf, type Outcome, type Reason, refuse, refuseAll } from '@taxiway/domain/reason.ts'
-import type { Answer, Cluster, Status, Wait } from '../cluster/call.ts'
+import { type Answer, type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { readOwnedPods } from '../health/owned.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
 import { ensureNamespace } from '../namespace.ts'
@@ -15,7 +15,10 @@ import {
   refOf,
 } from '../object.ts'
 import { autoscalersFor, keptReplicas, type Scalers, withLiveReplicas } from './autoscalers.ts'
+import { wayOut } from './immutable.ts'
 import { isLeftAlone, isReplaced, marked } from './job.ts'
+import { leftoversIn, ownLeftovers } from './leftovers.ts'
+import { putInOrder } from './list-order.ts'
 import { awaitRemoved, replaceJob } from './make-way.ts'
 import { fieldManager, isUnowned, own, ownAim } from './ownership.ts'
 import { deleteObject } from './prune.ts'
@@ -71,10 +74,18 @@ async function dryRunObject(
   const force = before !== undefined && isOurs(before, release)
   const answer = await patch(cluster, trial, { force, dryRun: true }, release, wait)
   if (!answer.ok) return answer
-  return answer.value.status < 300 ? done(undefined) : refusal(object, answer.value)
+  if (answer.value.status < 300) return done(undefined)
+  if (!before || !force || !isInTheWay(before, object, answer.value)) return refusal(object, answer.value)
+  const anew = await patch(cluster, renamed(object), { force, dryRun: true }, release, wait)
+  if (!anew.ok) return anew
+  return anew.value.status < 300 ? done(undefined) : refusal(object, anew.value)
 }
 
-/** Whether what takes another's place would be taken is asked under another name. */
+/** May it be what the server filled in, and an apply leaves, that the object can't be together with what is wanted? */
+const isInTheWay = (live: KubeObject, object: KubeObject, { status, body }: Answer<Status>): boolean =>
+  status === 422 && wayOut(object, messageOf(body)) === undefined && leftoversIn(live, object) !== undefined
+
+/** Whether what takes another's place, or gets rid of what is there, would be taken is asked under another name. */
 const renamed = (object: KubeObject): KubeObject => ({
   ...object,
   metadata: { ...object.metadata, name: `${object.metadata.name.slice(0, 52)}-trial` },
@@ -196,7 +207,15 @@ async function update(
   const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value
-  if (status < 300) return ownAim(cluster, object, answer.value.body as unknown as KubeObject, release, wait)
+  if (status < 300) {
+    const written = answer.value.body as unknown as KubeObject
+    const ordered = await putInOrder(cluster, object, written, release, wait)
+    return ordered.ok && ordered.value ? ownAim(cluster, object, written, release, wait) : ordered
+  }
+  if (isOurs(live, release) && isInTheWay(live, object, answer.value)) {
+    const owned = await ownLeftovers(cluster, object, live, release, wait)
+    if (!owned.ok || owned.value) return owned.ok ? done(false) : owned
+  }
   const isChanged = status === 409 && !isOwnership(answer.value.body)
   return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
 }

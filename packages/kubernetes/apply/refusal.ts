@@ -2,6 +2,7 @@ import { refuse } from '@taxiway/domain/reason.ts'
 import { type Answer, forbidden, messageOf, type Status } from '../cluster/call.ts'
 import { clusterWide } from '../cluster/discovery.ts'
 import { describe, type KubeObject } from '../object.ts'
+import { wayOut } from './immutable.ts'
 
 /** Is it a conflict over who owns a field? */
 export const isOwnership = (status: Status): boolean =>
@@ -26,6 +27,8 @@ export function refusal(object: KubeObject, answer: Answer<Status>) {
   const ruled = ruleOf(message)
   if (ruled) return refuse(ruled.code, { object: describe(object), detail: ruled.detail })
   if (status === 403) return refuse('cluster_forbidden', { detail: `${describe(object)}: ${forbidden(message)}` })
+  const unchangeable = wayOut(object, message)
+  if (unchangeable) return refuse('manifest_invalid', { object: describe(object), detail: unchangeable })
   const detail =
     status === 404 && /could not find the requested resource/.test(message)
       ? `this cluster does not know apiVersion ${object.apiVersion}`
