@@ -49,7 +49,9 @@ export async function makeOrder(
   }
   const references = referencesOf(run)
   const built = new Set(Object.keys(references).filter((name) => name.includes('/')))
-  const judged = judge(documents, namespace, { ...rules, isShared, given: secrets, built }, source.value.fileOf)
+  // A document with its hosts filled in is another one.
+  const fileOf = (document: unknown) => source.value.fileOf?.(source.value.documents[documents.indexOf(document)])
+  const judged = judge(documents, namespace, { ...rules, isShared, given: secrets, built }, fileOf)
   if (!judged.ok) return judged
   const { objects, reasons, titleOf } = judged.value
   const digestOf = askRegistry(() => deps.store.registries.credentials(deps.config.registry), stage.signal)

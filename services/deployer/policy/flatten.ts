@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { kindName } from '@taxiway/domain/cluster/kinds.ts'
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
@@ -22,7 +23,7 @@ export function flatten(
   const objects: RenderedObject[] = []
   const files = new Map<object, string | undefined>()
   const titleOf = (object: RenderedObject) => `${object.kind}/${object.metadata.name}${placeIn(files.get(object))}`
-  const known = new Set<string>()
+  const known = new Map<string, RenderedObject>()
   const add = (document: unknown, depth: number, file: string | undefined): Outcome<void> => {
     const place = placeIn(file)
     if (document === null || document === undefined) return done(undefined)
@@ -50,9 +51,10 @@ export function flatten(
     const object = document as unknown as RenderedObject
     files.set(object, file)
     const key = `${kindName(object)}/${object.metadata.name}`
-    if (known.has(key)) return invalid(titleOf(object), 'it is there twice')
+    const twin = known.get(key)
+    if (twin) return invalid(`${kind}/${metadata.name}`, `it is there twice${bothIn(files.get(twin), file)}`)
     if (objects.length >= objectLimit) return invalid('The manifests', `they hold more than ${objectLimit} objects`)
-    known.add(key)
+    known.set(key, object)
     objects.push(object)
     return done(undefined)
   }
@@ -61,4 +63,13 @@ export function flatten(
     if (!added.ok) return added
   }
   return objects.length > 0 ? done({ objects, titleOf }) : invalid('The manifests', 'they hold no object')
+}
+
+/** Where two of one name are. Who has a folder for each environment is told why both are read. */
+function bothIn(one: string | undefined, other: string | undefined): string {
+  if (one === undefined || other === undefined) return ''
+  if (one === other) return ` in ${one}`
+  const isOneFolder = dirname(one) === dirname(other)
+  const why = isOneFolder ? '' : '; folders below that of manifests are read too, so name one of them'
+  return `, in ${one} and in ${other}${why}`
 }

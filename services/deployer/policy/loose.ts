@@ -16,15 +16,6 @@ export const unknownField = (value: Loose | undefined, known: readonly string[])
     ? Object.keys(value).find((key) => isSet(value[key]) && !known.includes(key))
     : undefined
 
-/** The first objection to one of the items. */
-export const first = (items: readonly Loose[], check: (item: Loose) => string | undefined): string | undefined => {
-  for (const item of items) {
-    const objection = check(item ?? ({} as Loose))
-    if (objection !== undefined) return objection
-  }
-  return undefined
-}
-
 /** A value for a message. Not String(): an object may bring a `toString` that is none. */
 export const shown = (value: unknown): string =>
   typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing')

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
+import { didYouMean } from '@taxiway/domain/pipeline/nearest.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { parseYaml } from '@taxiway/yaml/parse.ts'
 import { isWithin, kindOf } from './copy.ts'
@@ -11,7 +12,7 @@ export const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'K
 const known = [
   'apiVersion kind metadata namespace namePrefix nameSuffix commonLabels labels commonAnnotations resources bases components',
   'patches patchesStrategicMerge patchesJson6902 configMapGenerator secretGenerator generatorOptions images replicas replacements',
-  'vars configurations buildMetadata sortOptions',
+  'vars configurations crds openapi buildMetadata sortOptions',
 ].flatMap((words) => words.split(' '))
 const mostFolders = 100
 const maxBytes = 256 * 1024
@@ -61,16 +62,27 @@ async function checkOne(tree: string, folder: string): Promise<Outcome<string[]>
   const value = parsed.value.documents[0]?.value
   if (typeof value !== 'object' || value === null) return refusal('it is no map')
   const foreign = Object.keys(value).find((key) => !known.includes(key))
-  if (foreign !== undefined) return refusal(`${foreign} is not allowed here; allowed are ${known.slice(3).join(', ')}`)
+  if (foreign !== undefined) return refusal(objectionTo(foreign))
   const folders: string[] = []
   for (const entry of pathsIn(value as Json)) {
     const path = resolve(folder, entry)
     const kind = isWithin(tree, path) ? await kindOf(path) : undefined
     if (kind === undefined)
-      return refusal(`${entry.slice(0, 200)} is not in the commit, and nothing is fetched from elsewhere`)
+      return refusal(
+        `${entry.slice(0, 200)} is not in the commit, and nothing is fetched from elsewhere; commit what is needed of it`,
+      )
     if (kind === 'folder') folders.push(path)
   }
   return done(folders)
+}
+
+/** Keys that run something else: charts, plugins, functions. */
+const closed = ['generators', 'transformers', 'validators', 'helmCharts', 'helmGlobals', 'helmChartInflationGenerator']
+
+function objectionTo(key: string): string {
+  if (key.startsWith('helm')) return `${key} is not allowed here; name the chart itself as manifests`
+  if (closed.includes(key)) return `${key} is not allowed here, as no plugin and no function runs`
+  return `the key ${key.slice(0, 80)} is not allowed here${didYouMean(key, known)}`
 }
 
 /** Everything that kustomize would take for a path or an address, and so might fetch. */
@@ -80,7 +92,8 @@ function pathsIn(value: Json): string[] {
     of(key).flatMap((item) => fields.flatMap((field) => [(item as Json | null)?.[field] ?? []].flat()))
   const generators = ['configMapGenerator', 'secretGenerator']
   const paths = [
-    ...['resources', 'bases', 'components', 'configurations'].flatMap(of),
+    ...['resources', 'bases', 'components', 'configurations', 'crds'].flatMap(of),
+    ...fieldsOf('openapi', 'path'),
     ...['patches', 'patchesJson6902', 'replacements'].flatMap((key) => fieldsOf(key, 'path')),
     // One of more lines stands in the file itself.
     ...of('patchesStrategicMerge').filter((patch) => !String(patch).includes('\n')),

@@ -1,7 +1,8 @@
 import { join, relative } from 'node:path'
-import { done, type Outcome, oneLine, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Copy } from './copy.ts'
 import { checkKustomization } from './kustomization.ts'
+import { kustomizeProblem } from './kustomize-problem.ts'
 import { findProgram, type ProgramCall, type Rendering, runProgram, whyEnded } from './program.ts'
 
 /** Builds a folder with a kustomization, by `kustomize` or else `kubectl kustomize`, to YAML. Nothing of it may come from elsewhere. */
@@ -21,13 +22,7 @@ export async function buildKustomization(
   if (built.exitCode === 0) return done(built.stdout)
   if (built.ended) return whyEnded(built.ended, { object: path, what: `build ${path} with kustomize`, patienceMs })
   const words = built.stderr.replaceAll(`${tree}/`, '').replaceAll(folder, '')
-  const detail = oneLine(words, 500)
-    .replace(/^error: /i, '')
-    .replace(/\.$/, '')
-  return refuse('manifest_invalid', {
-    object: relative('.', path),
-    detail: detail || 'kustomize failed without a word',
-  })
+  return refuse('manifest_invalid', { object: relative('.', path), detail: kustomizeProblem(words) })
 }
 
 /** What a log calls it: `kustomize v5.5.0`, `kubectl v1.32.4`. */

@@ -112,6 +112,8 @@ test.each<[string, string]>([
   ['a remote patch of the old kind', 'resources: [web.yaml]\npatchesStrategicMerge: [ADDRESS]'],
   ['a remote file of a generator', 'configMapGenerator: [{ name: x, files: ["a=ADDRESS"] }]'],
   ['remote variables of a generator', 'configMapGenerator: [{ name: x, envs: [ADDRESS] }]'],
+  ['a remote definition', 'resources: [web.yaml]\ncrds: [ADDRESS]'],
+  ['a remote schema of kinds', 'resources: [web.yaml]\nopenapi: { path: ADDRESS }'],
   ['a remote configuration', 'resources: [web.yaml]\nconfigurations: [ADDRESS]'],
   ['a base out of the repository', 'resources: [../../../../etc]'],
   ['a file that is named absolutely', 'configMapGenerator: [{ name: x, files: [/etc/passwd] }]'],
@@ -144,7 +146,7 @@ test('what a base takes in is looked at too, and links that lead out are refused
 
 test('what is wrong with a kustomization is told without our folders', async () => {
   const outcome = await kustomize({ 'k8s/kustomization.yaml': 'resources: [web.yaml]\n', 'k8s/web.yaml': 'kind: {\n' })
-  expect(messageOf(outcome)).toMatch(/^manifest_invalid: k8s: /)
+  expect(messageOf(outcome)).toMatch(/^manifest_invalid: k8s: web\.yaml: /)
   expect(messageOf(outcome)).not.toContain(folder)
 })
 
