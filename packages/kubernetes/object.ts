@@ -34,6 +34,7 @@ export type ClusterRelease = Pick<
   | 'digests'
   | 'preview'
   | 'pods'
+  | 'restarts'
   | 'secrets'
 >
 

@@ -25,6 +25,8 @@ export function makePlace(name: string, repositoryId?: string) {
         runId: `run_${unique}_${generation}`,
         sha: generation.toString(16).padStart(40, 'a'),
         generation,
+        // What crashes is known without waiting for the end.
+        restarts: 2,
       }
       const rendered = render(objects, { ...place, references: { web: reference } })
       if (!rendered.ok) throw new Error(rendered.reason.message)

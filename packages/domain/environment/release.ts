@@ -63,6 +63,9 @@ const Order = Type.Object({
   }),
   /** By which steps it takes over; a target that can't carry them refuses it. Default: at once, as the target does. */
   strategy: Type.Optional(StrategySchema),
+  restarts: Type.Optional(
+    Type.Integer({ description: 'So often a container may be started again; without it, as long as there is time.' }),
+  ),
   /** What pods are given of the repository's secrets: names only, values are asked for when they are needed. */
   secrets: Type.Optional(Type.Array(SecretSet)),
 })

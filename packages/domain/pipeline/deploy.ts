@@ -118,6 +118,14 @@ export const Deploy = Type.Object(
       }),
     ),
     timeout: Type.Optional(timeout('How long the release may take to become healthy. Default: 5m.')),
+    restarts: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        description:
+          'How often a container may be started again before the release is given up. Default: as often as there is time.',
+      }),
+    ),
     soak: Type.Optional(
       Type.String({
         pattern: durationPattern.replace('^(', '^(0[smh]|'),

@@ -35,6 +35,8 @@ export interface PlannedEnvironment {
   drift?: DriftMode
   /** Default: at once. */
   strategy?: Strategy
+  /** So often a container may be started again before the release is given up. Missing: as long as there is time. */
+  restarts?: number
   /** It must stay healthy for so long to be live. Missing in plans of earlier versions, as what follows. */
   soakMs?: number
   /** False: what fails is left as it is. */
@@ -86,6 +88,7 @@ function planEnvironment(
     ...(deploy.windows && { windows: deploy.windows }),
     ...(deploy.timezone && { timezone: deploy.timezone }),
     drift: deploy.drift ?? 'report',
+    ...(deploy.restarts === undefined ? {} : { restarts: deploy.restarts }),
     soakMs: durationMs(deploy.soak, 5_000),
     rollback: deploy.rollback ?? true,
     prune: deploy.prune ?? 'careful',

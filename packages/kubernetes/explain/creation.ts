@@ -1,4 +1,6 @@
 import type { Cause } from '@taxiway/domain/environment/explanation.ts'
+import type { KubeObject } from '../object.ts'
+import type { Seen } from './finding.ts'
 
 /** Why a controller can't make pods. */
 export interface CreationTrouble {
@@ -34,3 +36,26 @@ const trouble = (cause: Cause, text: string, afterMs = refusedForMs): CreationTr
   afterMs,
   text,
 })
+
+/**
+ * May pods that a quota refuses come all the same? While earlier pods go away, or the controller takes such away as it goes: it asks
+ * again, with pauses that grow.
+ */
+export const mayGetRoom = ({ workload, isMakingRoom, isReplacing }: Seen): boolean =>
+  isMakingRoom || (isReplacing === true && takesAwayFirst(workload))
+
+interface RollingSpec {
+  replicas?: number
+  strategy?: { type?: string; rollingUpdate?: { maxUnavailable?: number | string } }
+}
+
+/** Does an earlier pod go before the new one is there? A StatefulSet and a DaemonSet have no two in one place. */
+function takesAwayFirst({ kind, spec }: KubeObject): boolean {
+  const { replicas = 1, strategy = {} } = (spec ?? {}) as RollingSpec
+  if (kind !== 'Deployment' || strategy.type === 'Recreate') return true
+  const { maxUnavailable = '25%' } = strategy.rollingUpdate ?? {}
+  const most = String(maxUnavailable).endsWith('%')
+    ? Math.floor((Number.parseFloat(String(maxUnavailable)) * replicas) / 100)
+    : Number(maxUnavailable)
+  return most > 0
+}

@@ -1,5 +1,10 @@
+import { done } from '@taxiway/domain/reason.ts'
 import { expect, test } from 'vitest'
 import { plain } from '../apply/refusal.ts'
+import type { Cluster } from '../cluster/call.ts'
+import type { Pod } from '../object.ts'
+import { explainWorkload } from './explain.ts'
+import { makeLasting, makeNews, type Question, type Seen } from './finding.ts'
 import { runtimeMessage } from './why-pods.ts'
 
 test("a runtime's message loses the preambles of every layer", () => {
@@ -23,4 +28,61 @@ test("the server's objections lose their preamble, not their path", () => {
   expect(plain('failed to create typed patch object: .spec.bogus: field not declared in schema')).toBe(
     'spec.bogus is a field that this cluster does not know',
   )
+})
+
+const log = 'connecting\ndatabase is not there yet\n'
+const cluster = {
+  call: async ({ path }: { path: string }) => done({ status: 200, body: path.endsWith('/log') ? log : { items: [] } }),
+} as unknown as Cluster
+const crashing = (restartCount: number): Seen => ({
+  workload: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'app' } },
+  health: { state: 'progressing', detail: '0 of 1 pods ready' },
+  pods: [
+    {
+      metadata: { name: 'app-1' },
+      spec: { containers: [{ name: 'app' }] },
+      status: {
+        containerStatuses: [
+          {
+            name: 'app',
+            ready: false,
+            restartCount,
+            state: { waiting: { reason: 'CrashLoopBackOff' } },
+            lastState: { terminated: { exitCode: 1 } },
+          },
+        ],
+      },
+    } as Pod,
+  ],
+  isMakingRoom: false,
+})
+/** Looks at it, and what is said meanwhile. */
+async function looks(counts: number[], more: Partial<Question> = {}) {
+  const lines: string[] = []
+  const wait = {
+    untilMs: performance.now() + 5_000,
+    signal: new AbortController().signal,
+    say: (line: string) => void lines.push(line),
+  }
+  const question = { namespace: 'shop', lasting: makeLasting(), isNews: makeNews(), over: false, ...more }
+  let finding: Awaited<ReturnType<typeof explainWorkload>>
+  for (const count of counts) finding = await explainWorkload(cluster, crashing(count), question, wait)
+  return { finding, lines }
+}
+
+test('a program that exits until its database is there is waited for, and told each time it was started again', async () => {
+  expect(await looks([0, 1, 1, 3, 3])).toEqual({
+    finding: undefined,
+    lines: [
+      'app: restarted once, exit 1: database is not there yet',
+      'app: restarted 3 times, exit 1: database is not there yet',
+    ],
+  })
+})
+
+test('it is given up when the time is over, or when it was started again as often as the release says', async () => {
+  const explanation = { cause: 'crash', text: 'crash loop, exit 1: database is not there yet' }
+  expect((await looks([5], { over: true })).finding).toMatchObject({ explanation })
+  expect((await looks([3], { restarts: 4 })).finding).toBeUndefined()
+  expect((await looks([4], { restarts: 4 })).finding).toMatchObject({ final: true, explanation })
 })

@@ -1,14 +1,17 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
+import { oneLine } from '@taxiway/domain/reason.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
 import { endingOf, isReady } from '../health/pod.ts'
 import { describe, type Pod } from '../object.ts'
-import { creationTrouble } from './creation.ts'
+import { creationTrouble, mayGetRoom } from './creation.ts'
 import { eventsOf, happeningsIn, isAbout } from './events.ts'
 import type { Finding, Found, Question, Seen } from './finding.ts'
 import { lastLines } from './pod-log.ts'
 import { probeAnswer, readinessOf } from './probe-answer.ts'
 import { whyNotMounted } from './volumes.ts'
 import { whyKilled, whyPodsFail } from './why-pods.ts'
+
+const sayLimit = 300
 
 /**
  * Explains from status, events and logs why a workload is not healthy. Undefined while there is nothing to tell. The whole
@@ -20,23 +23,42 @@ export async function explainWorkload(
   question: Question,
   wait: Wait,
 ): Promise<Finding | undefined> {
+  const noPods = await whyNoPods(cluster, seen, question, wait)
   const found =
-    (await whyNoPods(cluster, seen, question, wait)) ??
+    (noPods?.final || question.over ? noPods : undefined) ??
     (await whyPodsFail(cluster, seen, question, wait)) ??
     (await whyNotMounted(cluster, seen, question, wait)) ??
+    noPods ??
     (question.over ? await whyNotReady(cluster, seen, question, wait) : undefined)
   if (!found) return undefined
-  if (!found.final && !question.over) return undefined
-  return { final: found.final, explanation: await account(cluster, seen, found, question, wait) }
+  if (found.final || question.over)
+    return { final: found.final, explanation: await account(cluster, seen, found, question, wait) }
+  await tell(cluster, seen, found, question, wait)
+  return undefined
+}
+
+/** Says once what is waited for. */
+async function tell(
+  cluster: Cluster,
+  seen: Seen,
+  { meanwhile, ...found }: Found,
+  question: Question,
+  wait: Wait,
+): Promise<void> {
+  const { name } = seen.workload.metadata
+  if (!meanwhile || !question.isNews?.(`${name}: ${meanwhile}`)) return
+  const { text } = await account(cluster, seen, { ...found, text: meanwhile }, question, wait)
+  wait.say(`${name}: ${oneLine(text, sayLimit)}`)
 }
 
 /** The pods that a workload should have are refused: its quota, a limit, a webhook. */
 async function whyNoPods(
   cluster: Cluster,
-  { workload, health, pods, isMakingRoom }: Seen,
-  { namespace, lasting, over }: Question,
+  seen: Seen,
+  { namespace, lasting }: Question,
   wait: Wait,
 ): Promise<Found | undefined> {
+  const { workload, health, pods } = seen
   let message = health.refused
   if (workload.kind !== 'Deployment' && pods.every(isReady) && health.state !== 'healthy') {
     const events = await eventsOf(cluster, namespace, { kind: workload.kind, name: workload.metadata.name }, wait)
@@ -49,8 +71,8 @@ async function whyNoPods(
   if (!message) return undefined
   const { afterMs, ...trouble } = creationTrouble(message)
   const isLasting = lasting(`${workload.metadata.name}/${trouble.text}`) >= afterMs
-  const final = trouble.final && isLasting && !isMakingRoom
-  return final || over ? { cause: trouble.cause, text: trouble.text, final } : undefined
+  const final = trouble.final && isLasting && !(trouble.cause === 'quota_exceeded' && mayGetRoom(seen))
+  return { ...trouble, final, ...(final ? {} : { meanwhile: trouble.text }) }
 }
 
 /** The time is over, and nothing is broken: what the probes last answered, or where it stands. */

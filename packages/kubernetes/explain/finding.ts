@@ -16,6 +16,8 @@ export interface Seen {
   pods: Pod[]
   /** Some of its pods, or of its neighbours', are on their way out: what they hold is about to be free. */
   isMakingRoom: boolean
+  /** It had pods of an earlier template while it was looked at: its controller takes these away for new ones. */
+  isReplacing?: boolean
 }
 /** How long something has been so, in milliseconds: since the first time that this key was asked about. */
 export type Lasting = (key: string) => number
@@ -30,9 +32,20 @@ export function makeLasting(): Lasting {
   }
 }
 
+/** Was this not asked about before? */
+export type IsNews = (line: string) => boolean
+
+/** Remembers what it was asked about. */
+export function makeNews(): IsNews {
+  const known = new Set<string>()
+  return (line) => known.size < known.add(line).size
+}
+
 /** What was found, before its last lines are read. */
 export type Found = Pick<Explanation, 'pod' | 'container' | 'cause' | 'text' | 'exitCode'> & {
   final: boolean
+  /** While it is waited for: what is told of it instead of `text`. */
+  meanwhile?: string
   log?: PodTrouble['log']
   events?: Event[]
 }
@@ -42,4 +55,8 @@ export interface Question {
   lasting: Lasting
   /** The time is over, or it has failed: also explain what is merely slow. */
   over: boolean
+  /** Without it nothing is told before the end. */
+  isNews?: IsNews
+  /** How often a container may be started again before the release is given up; without it, as long as there is time. */
+  restarts?: number | undefined
 }

@@ -3,11 +3,14 @@ import type { Pod } from '../object.ts'
 
 interface Unscheduled {
   cause: Cause
-  weight: 'final' | 'claim'
+  weight: 'final' | 'claim' | 'open'
   text: string
 }
 
-/** Why the scheduler found no node for a pod, with what is missing named first and its own words after it. */
+/**
+ * Why the scheduler found no node for a pod, with what is missing named first and its own words after it. A node may come as long
+ * as there is time.
+ */
 export function unschedulable(pod: Pod, message = 'no node fits'): Unscheduled {
   const said = message.replace(/\.$/, '')
   const claim = /persistentvolumeclaim "([^"]+)" (not found|is being deleted)/.exec(said)
@@ -19,7 +22,7 @@ export function unschedulable(pod: Pod, message = 'no node fits'): Unscheduled {
       text: `volume claim ${claimsOf(pod).join(', ')} is not bound`,
     }
   const missing = whatIsMissing(pod, said)
-  return { cause: 'unschedulable', weight: 'final', text: `unschedulable: ${missing ? `${missing}: ` : ''}${said}` }
+  return { cause: 'unschedulable', weight: 'open', text: `unschedulable: ${missing ? `${missing}: ` : ''}${said}` }
 }
 
 /** Names of the claims that a pod mounts. */

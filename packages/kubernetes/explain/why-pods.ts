@@ -12,36 +12,37 @@ const unboundForMs = 5_000
 /** What the pods' own status says is wrong, with its cause from events where status hides it. */
 export async function whyPodsFail(
   cluster: Cluster,
-  { workload, pods, isMakingRoom }: Seen,
-  { namespace, lasting, over }: Question,
+  { workload, pods }: Seen,
+  { namespace, lasting, over, restarts: allowed = Number.POSITIVE_INFINITY }: Question,
   wait: Wait,
 ): Promise<Found | undefined> {
   const troubles = pods.flatMap((pod) => troubleOf(pod) ?? [])
-  const isFinal = ({ pod, cause, text, weight, afterMs, log }: PodTrouble) => {
+  const isFinal = ({ pod, cause, text, weight, afterMs, log, restarts = -1 }: PodTrouble) => {
     // How often its program may fail, a Job says itself.
     if (workload.kind === 'Job' && log) return false
-    if (afterMs === undefined) return weight === 'final'
-    const isLasting = lasting(`${pod}/${cause}/${cause === 'unschedulable' ? '' : text}`) >= afterMs
-    return weight === 'final' && isLasting && !(cause === 'unschedulable' && isMakingRoom)
+    if (restarts >= allowed) return true
+    return weight === 'final' && (afterMs === undefined || lasting(`${pod}/${cause}/${text}`) >= afterMs)
   }
   const final = troubles.find(isFinal)
-  const trouble =
-    final ?? troubles.find(({ weight }) => weight === 'image' || weight === 'claim') ?? (over ? troubles[0] : undefined)
+  const isAsked = ({ weight }: PodTrouble) => weight === 'image' || weight === 'claim'
+  const trouble = final ?? troubles.find(isAsked) ?? (over ? troubles[0] : troubles.find(mayHeal))
   const pod = pods.find(({ metadata }) => metadata.name === trouble?.pod)
   if (!trouble || !pod) return undefined
   const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: trouble.pod }, wait)
-  const { weight, afterMs, ...rest } = trouble
+  const { weight, afterMs, restarts = 0, ...rest } = trouble
   const found = { ...rest, text: runtimeMessage(trouble.text), final: trouble === final, events }
   if (weight === 'image') return { ...found, ...whyNotPulled(events, found.text) }
   if (weight === 'claim') return { ...found, ...(await whyNotBound(cluster, pod, { namespace, lasting, over }, wait)) }
-  if (trouble.cause === 'unschedulable') return { ...found, final: found.final && !isGettingNode(events) }
-  return trouble.cause === 'crash' ? whyKilled(pod, events, found) : found
+  const why = trouble.cause === 'crash' ? whyKilled(pod, events, found) : found
+  return why.final || over ? why : { ...why, meanwhile: told(why.text, restarts) }
 }
 
-/** An autoscaler that makes a node takes minutes, but it says so. */
-const isGettingNode = (events: readonly Event[]): boolean =>
-  events.findLast(({ reason }) => reason === 'TriggeredScaleUp' || reason === 'NotTriggerScaleUp')?.reason ===
-  'TriggeredScaleUp'
+/** Told while it is waited for: a program that ended and is started again, a node that may come. */
+const mayHeal = ({ weight, cause, restarts = 0 }: PodTrouble): boolean =>
+  weight === 'open' && (restarts > 0 || cause === 'unschedulable')
+
+const told = (text: string, restarts: number): string =>
+  restarts === 0 ? text : text.replace('crash loop, ', `restarted ${restarts === 1 ? 'once' : `${restarts} times`}, `)
 
 /** The back-off hides the cause, which stands in an event; only a registry that said no makes it final. */
 function whyNotPulled(events: readonly Event[], text: string): Pick<Found, 'cause' | 'text' | 'final'> {

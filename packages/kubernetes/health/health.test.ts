@@ -50,6 +50,49 @@ test('a stateful set is healthy when the new revision is everywhere', () => {
   expect(state({ replicas: 2, readyReplicas: 2, updatedReplicas: 2, ...revisions })).toBe('healthy')
 })
 
+test('a stateful set keeps its minReadySeconds', () => {
+  const ready = { replicas: 1, readyReplicas: 1, updatedReplicas: 1 }
+  const state = (spec: object, status: object) =>
+    healthOf(object('StatefulSet', { replicas: 1, ...spec }, { ...seen, ...ready, ...status })).state
+  expect(state({ minReadySeconds: 10 }, { availableReplicas: 0 })).toBe('progressing')
+  expect(state({ minReadySeconds: 10 }, { availableReplicas: 1 })).toBe('healthy')
+  expect(state({}, {})).toBe('healthy')
+})
+
+test.each(['StatefulSet', 'DaemonSet'])(
+  'a %s with OnDelete says what does not run it yet, and must be ready',
+  (kind) => {
+    const told = (updated: number, ready: number) =>
+      healthOf(
+        object(
+          kind,
+          { replicas: 2, updateStrategy: { type: 'OnDelete' } },
+          {
+            ...seen,
+            ...{ replicas: 2, readyReplicas: ready, updatedReplicas: updated },
+            ...{ desiredNumberScheduled: 2, updatedNumberScheduled: updated, numberAvailable: ready },
+          },
+        ),
+      )
+    expect(told(0, 2)).toEqual({
+      state: 'healthy',
+      detail: '0 of 2 pods updated, the others once they are deleted (OnDelete)',
+    })
+    expect(told(2, 2).detail).toBe('2/2')
+    expect(told(2, 1).state).toBe('progressing')
+  },
+)
+
+test('a deployment that is paused says so', () => {
+  const paused = { replicas: 1, paused: true }
+  const status = { ...seen, replicas: 1, updatedReplicas: 0, availableReplicas: 1 }
+  expect(healthOf(object('Deployment', paused, status))).toEqual({
+    state: 'progressing',
+    detail: 'it is paused (kubectl rollout pause, or paused in its manifest), 0 of 1 pods ready',
+  })
+  expect(healthOf(object('Deployment', paused, { ...status, updatedReplicas: 1 })).state).toBe('healthy')
+})
+
 test('a daemon set is healthy when every node runs the new pod', () => {
   const state = (status: object) => healthOf(object('DaemonSet', {}, { ...seen, ...status })).state
   expect(state({ desiredNumberScheduled: 2, updatedNumberScheduled: 1, numberAvailable: 2 })).toBe('progressing')

@@ -11,6 +11,8 @@ interface Condition {
 }
 interface Spec {
   replicas?: number
+  paused?: boolean
+  minReadySeconds?: number
   updateStrategy?: { type?: string; rollingUpdate?: { partition?: number } }
 }
 interface WorkloadStatus {
@@ -63,6 +65,8 @@ function deploymentHealth(spec: Spec, status: WorkloadStatus): Health {
   const { replicas = 0, updatedReplicas: updated = 0, availableReplicas: available = 0 } = status
   const count = `${Math.min(available, updated)} of ${wanted} pods ready`
   const failure = conditionOf(status, 'ReplicaFailure')
+  if (spec.paused && (updated < wanted || replicas > updated))
+    return progressing(`it is paused (kubectl rollout pause, or paused in its manifest), ${count}`)
   if (updated < wanted) return { ...progressing(count), ...(failure?.message ? { refused: failure.message } : {}) }
   if (replicas > updated) return progressing(`${replicas - updated} old pods still there`)
   return available < updated ? progressing(count) : healthy(`${available}/${wanted}`)
@@ -70,10 +74,12 @@ function deploymentHealth(spec: Spec, status: WorkloadStatus): Health {
 
 function statefulSetHealth(spec: Spec, status: WorkloadStatus): Health {
   const wanted = spec.replicas ?? 1
-  const { readyReplicas: ready = 0, updatedReplicas: updated = 0, replicas = 0 } = status
+  const { readyReplicas = 0, availableReplicas = 0, updatedReplicas: updated = 0, replicas = 0 } = status
   const expected = wanted - (spec.updateStrategy?.rollingUpdate?.partition ?? 0)
-  if (spec.updateStrategy?.type === 'OnDelete') return healthy('updated when its pods are deleted')
+  // Servers before 1.22 know no minReadySeconds here, and leave it out.
+  const ready = spec.minReadySeconds ? availableReplicas : readyReplicas
   if (ready < wanted || replicas > wanted) return progressing(`${Math.min(ready, wanted)} of ${wanted} pods ready`)
+  if (spec.updateStrategy?.type === 'OnDelete') return onDelete(updated, wanted)
   if (status.updateRevision !== status.currentRevision && updated < expected)
     return progressing(`${updated} of ${expected} pods updated`)
   return healthy(`${ready}/${wanted}`)
@@ -81,12 +87,19 @@ function statefulSetHealth(spec: Spec, status: WorkloadStatus): Health {
 
 function daemonSetHealth(spec: Spec, status: WorkloadStatus): Health {
   const { desiredNumberScheduled: wanted = 0, updatedNumberScheduled: updated = 0, numberAvailable = 0 } = status
-  if (spec.updateStrategy?.type === 'OnDelete') return healthy('updated when its pods are deleted')
-  if (updated < wanted) return progressing(`${updated} of ${wanted} pods updated`)
-  return numberAvailable < wanted
-    ? progressing(`${numberAvailable} of ${wanted} pods ready`)
-    : healthy(`${numberAvailable}/${wanted}`)
+  const isOnDelete = spec.updateStrategy?.type === 'OnDelete'
+  if (!isOnDelete && updated < wanted) return progressing(`${updated} of ${wanted} pods updated`)
+  if (numberAvailable < wanted) return progressing(`${numberAvailable} of ${wanted} pods ready`)
+  return isOnDelete ? onDelete(updated, wanted) : healthy(`${numberAvailable}/${wanted}`)
 }
+
+/** Whoever writes OnDelete decides when: the release waits for none, and says what does not run it yet. */
+const onDelete = (updated: number, wanted: number): Health =>
+  healthy(
+    updated < wanted
+      ? `${updated} of ${wanted} pods updated, the others once they are deleted (OnDelete)`
+      : `${updated}/${wanted}`,
+  )
 
 /** Is a Job through? */
 export function jobHealth(status: WorkloadStatus): Health {

@@ -31,6 +31,7 @@ export function makeLook(cluster: Cluster, release: ClusterRelease, { areJobsDon
   const complete = new Set<string>()
   const lastPods = new Map<string, Pod[]>()
   const pullErrors = new Map<string, string>()
+  const replacing = new Set<string>()
   return async (wait) => {
     const kinds = workloads.map(({ kind }) => kind)
     const listing = readOwnedPods(cluster, { namespace: release.namespace, kinds }, wait)
@@ -63,9 +64,10 @@ export function makeLook(cluster: Cluster, release: ClusterRelease, { areJobsDon
       const known = its.length > 0 || live.kind !== 'Job' ? its : (lastPods.get(key) ?? [])
       lastPods.set(key, known)
       for (const pod of known) keepPullErrors(pod, pullErrors)
+      if (pods.value.of(live).length > pods.value.currentOf(live).length) replacing.add(key)
       const health = healthOf(live, before.get(key))
       if (live.kind === 'Job' && health.state === 'healthy') complete.add(key)
-      seen.push({ workload: live, health, pods: known, isMakingRoom })
+      seen.push({ workload: live, health, pods: known, isMakingRoom, isReplacing: replacing.has(key) })
     }
     return done(seen)
   }

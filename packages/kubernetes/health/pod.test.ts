@@ -14,13 +14,22 @@ const pod = (container: Partial<ContainerStatus>, more: object = {}): Pod => ({
 const exited = { exitCode: 1, reason: 'Error' }
 const backOff = { state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: exited } }
 
-test('a program that exits again and again is a crash loop, one that did it once may recover', () => {
-  expect(troubleOf(pod({ ...backOff, restartCount: 1 }))).toMatchObject({ weight: 'open' })
-  expect(troubleOf(pod({ ...backOff, restartCount: 2 }))).toMatchObject({
-    weight: 'final',
+test('a program that exits again and again may wait for a neighbour, and is told with how often it was started again', () => {
+  expect(troubleOf(pod({ ...backOff, restartCount: 7 }))).toMatchObject({
+    weight: 'open',
     text: 'crash loop, exit 1',
+    restarts: 7,
     log: 'previous',
   })
+})
+
+test.each([
+  ['memory that is not enough', { exitCode: 137, reason: 'OOMKilled' }],
+  ['a command that is not there', { exitCode: 127, reason: 'Error' }],
+  ['a command that may not run', { exitCode: 126, reason: 'Error' }],
+])('%s does not heal by waiting', (_, terminated) => {
+  const ended = (restartCount: number) => troubleOf(pod({ ...backOff, lastState: { terminated }, restartCount }))
+  expect([ended(1)?.weight, ended(2)?.weight]).toEqual(['open', 'final'])
 })
 
 test('a program that runs again after crashes is not given up', () => {
@@ -53,14 +62,13 @@ test('images that can not be pulled and configuration that is missing are told w
 test.each([
   '0/1 nodes are available: 1 Insufficient memory',
   '0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes are available',
-])('a pod that fits no node is told with what is missing, and given up after 10 s', (words) => {
+])('a pod that fits no node is told with what is missing, and waited for: one may come', (words) => {
   const message = `${words}.`
   const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }]
   const asking = pod({}, { conditions })
   asking.spec.containers = [{ name: 'web', image, resources: { requests: { memory: '900Gi' } } }]
   expect(troubleOf(asking)).toMatchObject({
-    weight: 'final',
-    afterMs: 10_000,
+    weight: 'open',
     cause: 'unschedulable',
     text: `unschedulable: no node has the memory it asks for (900Gi): ${words}`,
   })

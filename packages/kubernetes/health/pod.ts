@@ -15,17 +15,19 @@ export interface PodTrouble {
   /** It must last so long before it counts as final: what it waits for may be on its way. */
   afterMs?: number
   text: string
+  /** How often a container that has ended was started again: that may heal, unless the release says how often it may be so. */
+  restarts?: number
   exitCode?: number
   /** Whose last lines of log explain it: of the container before the restart, or of this one. */
   log?: 'previous' | 'current'
 }
 
-/** A program may fail this often before it counts as a crash loop: many wait for a neighbour by exiting. */
-const restartsAllowed = 2
+/** What does not heal by itself may come so often before it counts as final. */
+const restartsOfLoop = 2
+/** What a shell answers when it can't run a command, or finds none of that name. */
+const noCommandCodes = [126, 127]
 /** A node asks again for what it did not find after up to 15 s, and it may not have heard of it yet. */
 export const missingForMs = 20_000
-/** A node may be about to get room. */
-const unschedulableForMs = 10_000
 
 export const isReady = (pod: Pod): boolean =>
   pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
@@ -70,7 +72,7 @@ export function troubleOf(pod: Pod): PodTrouble | undefined {
   const name = pod.metadata.name
   const scheduled = status.conditions?.find((condition) => condition.type === 'PodScheduled')
   if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
-    return { pod: name, afterMs: unschedulableForMs, ...unschedulable(pod, scheduled.message) }
+    return { pod: name, ...unschedulable(pod, scheduled.message) }
   for (const container of status.initContainerStatuses ?? []) {
     const trouble = waitingTrouble(container, pod) ?? exitTrouble(container, pod)
     if (trouble) return { pod: name, container: container.name, ...asInit(trouble, container.name) }
@@ -129,16 +131,18 @@ function waitingTrouble({ name, state }: ContainerStatus, pod: Pod): ContainerTr
 function exitTrouble({ name, state, lastState, restartCount, ready }: ContainerStatus, pod: Pod) {
   const last = state?.terminated ?? lastState?.terminated
   if (!last || ready || (state?.terminated?.exitCode === 0 && restartCount === 0)) return undefined
-  const isLoop = restartCount >= restartsAllowed && !state?.running
-  const weight = isLoop ? 'final' : 'open'
+  const isMemory = last.reason === 'OOMKilled'
+  const isForGood = isMemory || noCommandCodes.includes(last.exitCode)
+  const weight = isForGood && restartCount >= restartsOfLoop && !state?.running ? 'final' : 'open'
+  const ended = state?.running ? {} : { restarts: restartCount }
   const which = nameIn(pod, name)
   if (last.reason === 'ContainerCannotRun' || last.reason === 'StartError')
     return {
       cause: 'program_missing',
       weight: isMissingProgram(last.message) ? 'final' : weight,
       text: `${which}can't start: ${last.message ?? 'no program'}`,
+      ...ended,
     } satisfies ContainerTrouble
-  const isMemory = last.reason === 'OOMKilled'
   const how = isMemory
     ? `out of memory, killed${limitOf(pod, name)}`
     : last.signal
@@ -148,6 +152,7 @@ function exitTrouble({ name, state, lastState, restartCount, ready }: ContainerS
     cause: isMemory ? 'out_of_memory' : 'crash',
     weight,
     text: `${which}${restartCount > 0 ? `crash loop, ${how}` : how}`,
+    ...ended,
     exitCode: last.exitCode,
     log: state?.terminated ? 'current' : 'previous',
   } satisfies ContainerTrouble

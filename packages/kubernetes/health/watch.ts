@@ -4,7 +4,7 @@ import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { openBell, type Watched } from '../cluster/watch-stream.ts'
 import { explainWorkload } from '../explain/explain.ts'
-import { type Lasting, makeLasting, type Seen } from '../explain/finding.ts'
+import { type IsNews, type Lasting, makeLasting, makeNews, type Seen } from '../explain/finding.ts'
 import { type ClusterRelease, describe, isJudged, pathOf, selectorOf } from '../object.ts'
 import { makeLook } from './look.ts'
 import { isReady, wrongDigest } from './pod.ts'
@@ -23,6 +23,7 @@ export async function watchRelease(cluster: Cluster, release: ClusterRelease, wa
   const bell = openBell(cluster, collectionsOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
+  const isNews = makeNews()
   let told = ''
   try {
     while (true) {
@@ -30,7 +31,7 @@ export async function watchRelease(cluster: Cluster, release: ClusterRelease, wa
       const grace = over ? waitFor(explainForMs, wait) : wait
       const seen = await look(grace)
       if (!seen.ok) return seen
-      const verdict = await judge(cluster, seen.value, release, { over, lasting }, grace)
+      const verdict = await judge(cluster, seen.value, release, { over, lasting, isNews }, grace)
       if (verdict) return done(verdict)
       const line = seen.value.map(({ workload, health }) => `${workload.metadata.name}: ${health.detail}`).join(', ')
       if (line !== told) wait.say(line)
@@ -48,7 +49,7 @@ export async function judge(
   cluster: Cluster,
   seen: Seen[],
   release: ClusterRelease,
-  { over, lasting }: { over: boolean; lasting: Lasting },
+  { over, lasting, isNews }: { over: boolean; lasting: Lasting; isNews?: IsNews },
   wait: Wait,
 ): Promise<Verdict | undefined> {
   for (const { workload, pods } of seen.filter(({ health }) => health.state === 'healthy'))
@@ -61,7 +62,8 @@ export async function judge(
   let first: Explanation | undefined
   for (const one of open) {
     const hasFailed = one.health.state === 'failed'
-    const question = { namespace: release.namespace, lasting, over: over || hasFailed }
+    const { namespace, restarts } = release
+    const question = { namespace, lasting, restarts, over: over || hasFailed, ...(isNews ? { isNews } : {}) }
     const finding = await explainWorkload(cluster, one, question, wait)
     if (finding?.final || hasFailed) return unhealthy(finding?.explanation ?? plainly(one))
     if (over) first ??= finding?.explanation ?? plainly(one)

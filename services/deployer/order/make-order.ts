@@ -46,6 +46,7 @@ export async function makeOrder(
     generation,
     ...(preview === undefined ? {} : { preview }),
     ...(rules.pods ? { pods: rules.pods } : {}),
+    ...(environment.restarts === undefined ? {} : { restarts: environment.restarts }),
   }
   const references = referencesOf(run)
   const built = new Set(Object.keys(references).filter((name) => name.includes('/')))

@@ -147,7 +147,7 @@ test.concurrent.each([
   ['a node', {}, { nodeSelector: { disk: 'ssd' } }, 'no node has what its node selector asks for (disk=ssd)'],
 ])('a pod that fits nowhere is told with %s as what is missing', async (what, container, pod, words) => {
   const place = scene.open(`no-${what.replace(' ', '-')}`)
-  const found = await failing(place.order(scene.good, [deployment(container, {}, pod)]))
+  const found = await failing(place.order(scene.good, [deployment(container, {}, pod)]), 6_000)
   expect(found.detail).toContain(`web: unschedulable: ${words}: 0/1 nodes are available`)
   expect(found).toMatchObject({ cause: 'unschedulable' })
   expect(found.seconds).toBeLessThan(20)

@@ -84,7 +84,7 @@ test.concurrent('a program that is never ready is given up at the deadline, with
 
 test.concurrent('a pod that fits nowhere is told as unschedulable', async () => {
   const order = scene.open('too-big').order(scene.good, [deployment({ resources: { requests: { memory: '900Ti' } } })])
-  const verdict = await scene.roll(order)
+  const verdict = await scene.roll(order, 6_000)
   expect(!verdict.healthy && verdict.detail).toMatch(
     /^web: unschedulable: no node has the memory it asks for \(900Ti\): 0\/1 nodes/,
   )
