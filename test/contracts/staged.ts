@@ -45,6 +45,7 @@ deploy:
   production:
     namespace: ${namespace}
     timeout: 60s
+    restarts: 2
     soak: 1s
 ${more}`
 

@@ -21,6 +21,7 @@ import { leftoversIn, ownLeftovers } from './leftovers.ts'
 import { putInOrder } from './list-order.ts'
 import { awaitRemoved, replaceJob } from './make-way.ts'
 import { fieldManager, isUnowned, own, ownAim } from './ownership.ts'
+import { isPausedByHand, resumed } from './paused.ts'
 import { deleteObject } from './prune.ts'
 import { isOwnership, refusal } from './refusal.ts'
 
@@ -201,9 +202,12 @@ async function update(
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
+  const isPaused = isPausedByHand(object, live)
+  if (isPaused) wait.say(`${describe(object)} is paused (kubectl rollout pause): this release resumes it`)
+  const wanted = isPaused ? resumed(object) : object
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
-  const body = { ...object, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject
+  const body = { ...wanted, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject
   const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value

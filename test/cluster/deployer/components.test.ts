@@ -23,6 +23,7 @@ deploy:
   production:
     namespace: ${namespace}
     timeout: 60s
+    restarts: 2
     components:
       web:
         image: web
