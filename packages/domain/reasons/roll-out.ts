@@ -123,6 +123,11 @@ export const rollOutReasons = {
     (p: { generation: number; detail: string }) =>
       `What is stored of release ${p.generation} can not be read: ${p.detail}. It can't be given again; deploy its run instead.`,
   ),
+  image_gone: code(
+    400,
+    (p: { image: string; generation: number }) =>
+      `Image ${p.image} of release ${p.generation} is not at its registry any more, so nothing was touched. Choose another release, or build that commit again.`,
+  ),
   release_not_healthy: code(
     409,
     (p: { environment: string; generation: number; state: string }) =>

@@ -91,10 +91,11 @@ export const askRegistry =
   async (image) => {
     const parsed = parseImageReference(image)
     if (!parsed) return refuse('image_not_found', { image })
-    const { registry, repository, tag = 'latest' } = parsed
+    const { registry, repository, tag = 'latest', digest: named } = parsed
+    const reference = named ?? tag
     const api = makeRegistryApi(registry, (await auths())[registry], signal)
     try {
-      const digest = (await api.digest(repository, tag)) ?? (await api.manifest(repository, tag))?.digest
+      const digest = (await api.digest(repository, reference)) ?? (await api.manifest(repository, reference))?.digest
       return digest ? done(digest) : refuse('image_not_found', { image, registry })
     } catch (error) {
       signal.throwIfAborted()

@@ -8,6 +8,7 @@ import { judge } from '../policy/policy.ts'
 import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
 import type { Ordered, ReleaseDeps } from '../roll-out.ts'
+import { checkImages } from './gone-image.ts'
 import { takeHooks } from './hook-jobs.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
@@ -55,7 +56,7 @@ export async function makeOrder(
   const judged = judge(documents, namespace, { ...rules, isShared, given: secrets, built }, fileOf)
   if (!judged.ok) return judged
   const { objects, reasons, titleOf } = judged.value
-  const digestOf = askRegistry(() => deps.store.registries.credentials(deps.config.registry), stage.signal)
+  const digestOf = registryOf(stage, deps)
   const images = await resolveImages(objects, { references, rules, titleOf, digestOf, say: stage.log.say })
   const waves = checkWaves(objects, environment.strategy?.kind)
   const refused = refuseAll([...reasons, ...images.reasons, ...(waves.ok ? [] : [waves.reason])])
@@ -77,6 +78,9 @@ export async function makeOrder(
   return strategy.ok ? done({ order: { ...order, strategy: strategy.value }, jobs: all }) : strategy
 }
 
+const registryOf = ({ signal }: StageContext, { store, config }: ReleaseDeps) =>
+  askRegistry(() => store.registries.credentials(config.registry), signal)
+
 /** What an earlier release had, under the next generation. */
 async function makeRollback(
   stage: StageContext,
@@ -86,6 +90,11 @@ async function makeRollback(
 ): Promise<Outcome<Ordered>> {
   const order = await storedOrder(stage, deps, place)
   if (!order.ok) return order
+  // An engine that has the images needs no registry.
+  if (place.target.kind === 'kubernetes') {
+    const kept = await checkImages(order.value, { digestOf: registryOf(stage, deps), say: stage.log.say })
+    if (!kept.ok) return kept
+  }
   const live = await place.target.live(order.value, work)
   if (!live.ok) return live
   const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
