@@ -1,7 +1,7 @@
 import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
-import type { ResolveDeps } from './images.ts'
-import { containersOf, podTemplatesOf } from './templates.ts'
+import type { ResolveDeps } from '../order/images.ts'
+import { containersOf, podTemplatesOf } from '../order/templates.ts'
 
 /**
  * Refuses a release of which an image is not at its registry any more (`image_gone`): pods of it could not start. A registry that
