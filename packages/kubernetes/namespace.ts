@@ -61,7 +61,7 @@ export async function ensureNamespace(
  * The restricted profile only where a rule wants it: images that run as root are refused by it.
  */
 const securityLabels = ({ pods }: Pick<ClusterRelease, 'pods'>) => ({
-  'pod-security.kubernetes.io/enforce': pods ?? 'baseline',
+  'pod-security.kubernetes.io/enforce': pods === 'restricted' ? pods : 'baseline',
   'pod-security.kubernetes.io/audit': 'restricted',
   'pod-security.kubernetes.io/warn': 'restricted',
 })

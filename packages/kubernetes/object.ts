@@ -10,7 +10,14 @@ export interface KubeObject extends RenderedObject {
     creationTimestamp?: string
     deletionTimestamp?: string
     finalizers?: string[]
-    managedFields?: { manager?: string; operation?: string; subresource?: string; time?: string }[]
+    managedFields?: {
+      manager?: string
+      operation?: string
+      subresource?: string
+      time?: string
+      apiVersion?: string
+      fieldsV1?: object
+    }[]
     ownerReferences?: { uid: string; kind: string; name: string; controller?: boolean }[]
   }
 }
@@ -36,6 +43,7 @@ export type ClusterRelease = Pick<
   | 'pods'
   | 'restarts'
   | 'secrets'
+  | 'adopt'
 >
 
 /** A probe, as far as its answers are put into words. */

@@ -11,6 +11,7 @@ const commands = {
   promote: async () => (await import('./commands/roll-out.ts')).promote,
   deploy: async () => (await import('./commands/roll-out.ts')).deploy,
   rollback: async () => (await import('./commands/roll-out.ts')).rollback,
+  adopt: async () => (await import('./commands/adopt.ts')).adopt,
   diff: async () => (await import('./commands/diff.ts')).diff,
   releases: async () => (await import('./commands/releases.ts')).releases,
   unhold: async () => (await import('./commands/releases.ts')).unhold,
@@ -28,6 +29,7 @@ These ask a server, with TAXIWAY_URL and TAXIWAY_TOKEN:
   promote   give what is live in one environment to another
   deploy    deploy what an earlier run published
   rollback  give an environment an earlier release again
+  adopt     take over what others made in a cluster
   diff      what the releases of a run change against what was live
   releases  what happened in an environment
   unhold    lift the hold that failed releases put on an environment

@@ -10,6 +10,7 @@ import { makeOrder } from './order/make-order.ts'
 import { choosePlace } from './order/place.ts'
 import { claimPreview } from './preview/claim.ts'
 import { tellDiff } from './release/diff.ts'
+import { findOthers, keepFound } from './release/found.ts'
 import { runJobs } from './release/jobs.ts'
 import { noteServices } from './release/note-services.ts'
 import { save, tell } from './release/record.ts'
@@ -44,15 +45,17 @@ export async function deployRelease(stage: StageContext, deps: ReleaseDeps): Pro
     if (!claimed.ok) return claimed
     const { target, cluster, namespace } = place.value
     stage.log.say(`target ${target.kind}${cluster ? `, cluster ${cluster}` : ''}, namespace ${namespace}`)
-    const ended = await goOn({ stage, deps, target, lane, work, told: Promise.resolve() })
+    const ended = await goOn({ stage, deps, target, lane, work, found: [], told: Promise.resolve() })
     if (ended) {
       await noteOutcome(stage, deps, takenBack(stage.run, deps.environment.name)?.generation ?? 0, ended)
       return ended
     }
     const order = await makeOrder(stage, deps, place.value, work(callMs))
     if (!order.ok) return order
-    await tellDiff(stage, deps, order.value.order)
-    const rest = { stage, deps, target: inWaves(target), lane, work, told: Promise.resolve() }
+    const found = await findOthers(deps, target, order.value.order, work(callMs))
+    if (!found.ok) return found
+    await tellDiff(stage, deps, order.value.order, found.value)
+    const rest = { stage, deps, target: inWaves(target), lane, work, found: found.value, told: Promise.resolve() }
     const outcome = await rollOut({ ...rest, ...order.value })
     // Stale in the target is what being superseded looks like from there.
     if (!outcome.ok && outcome.reason.code === 'stale_generation') {
@@ -115,6 +118,7 @@ async function rollOut(rollOut: RollOut): Promise<Outcome<void>> {
   await noteServices(rollOut)
   const before = await runBefore(rollOut)
   if (!before.ok) return failed(rollOut, before.reason)
+  await keepFound(rollOut)
   let isBeside = order.strategy !== undefined
   try {
     const advanced = await throughSteps(rollOut)

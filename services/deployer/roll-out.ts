@@ -1,5 +1,5 @@
 import type { Config } from '@taxiway/chassis/config.ts'
-import type { ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { FoundObject, ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { PlannedEnvironment } from '@taxiway/domain/plan/environment.ts'
@@ -47,6 +47,8 @@ export interface RollOut extends Ordered {
   deps: ReleaseDeps
   target: Target
   lane: Lane
+  /** What others made of what the order has. */
+  found: FoundObject[]
   work(deadlineMs: number, signal?: AbortSignal): Work
   /** What was told of its way is written before what it came to. */
   told: Promise<unknown>

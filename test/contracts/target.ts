@@ -15,7 +15,11 @@ export function makePlace(name: string, repositoryId?: string) {
     environment: 'staging',
     nextGeneration: () => ++generation,
     /** An order for these objects with `web` as this image. */
-    order(reference: string, objects: RenderedObject[] = [deployment(), service()]): ReleaseOrder {
+    order(
+      reference: string,
+      objects: RenderedObject[] = [deployment(), service()],
+      more: Partial<ReleaseOrder> = {},
+    ): ReleaseOrder {
       generation++
       const place = {
         repositoryId: repositoryId ?? `repo_${unique}`,
@@ -27,6 +31,7 @@ export function makePlace(name: string, repositoryId?: string) {
         generation,
         // What crashes is known without waiting for the end.
         restarts: 2,
+        ...more,
       }
       const rendered = render(objects, { ...place, references: { web: reference } })
       if (!rendered.ok) throw new Error(rendered.reason.message)

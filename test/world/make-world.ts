@@ -21,8 +21,14 @@ export interface WorldOptions {
   say(line: string): void
 }
 
+interface Stoppable {
+  /** Registers the repository again, after it was removed. */
+  register(): Promise<{ id: string }>
+  stop(): Promise<void>
+}
+
 /** A whole world for scenes: git host, Taxiway with all roles, the sample repository registered through the API. */
-export async function makeWorld(options: WorldOptions): Promise<World & { stop(): Promise<void> }> {
+export async function makeWorld(options: WorldOptions): Promise<World & Stoppable> {
   const { folder, target, say } = options
   const name = options.name ?? 'acme/web'
   const namespace = options.namespace ?? `taxiway-${name.replaceAll(/[^a-z0-9]+/g, '-')}`
@@ -40,15 +46,18 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
     },
   })
   await taxiway.start(options.roles)
-  const registered = await taxiway.call('POST', '/repos', {
-    host: 'github',
-    url: cloneUrl,
-    apiUrl: `${host.url}/api/v3`,
-    token,
-  })
-  check(registered.status === 201, `the repository to be registered: ${JSON.stringify(registered.body)}`)
-  const { id, webhook } = registered.body
-  await host.setWebhook(name, webhook)
+  const register = async (): Promise<{ id: string; webhook: { url: string; secret: string } }> => {
+    const registered = await taxiway.call('POST', '/repos', {
+      host: 'github',
+      url: cloneUrl,
+      apiUrl: `${host.url}/api/v3`,
+      token,
+    })
+    check(registered.status === 201, `the repository to be registered: ${JSON.stringify(registered.body)}`)
+    await host.setWebhook(name, registered.body.webhook)
+    return registered.body
+  }
+  const { id, webhook } = await register()
   const tree = join(folder, 'tree')
   rmSync(tree, { recursive: true, force: true })
   mkdirSync(tree, { recursive: true })
@@ -62,6 +71,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & { stop()
   })
   return {
     host,
+    register,
     taxiway,
     repository: { id, name },
     namespace,

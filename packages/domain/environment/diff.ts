@@ -30,6 +30,9 @@ export const ReleaseDiff = Type.Object(
         { description: 'What was live; nothing without it.' },
       ),
     ),
+    found: Type.Optional(
+      Type.Integer({ description: 'So many of the objects stand there already and were made by others.' }),
+    ),
     objects: Type.Array(ObjectChange),
     unchanged: Type.Integer({ description: 'How many objects stay as they are.' }),
     more: Type.Optional(Type.Integer({ description: 'So many more changed objects are not shown.' })),
@@ -147,8 +150,9 @@ const mostLines = 12
 const mostShown = 4
 
 /** The diff in a few lines: `Deployment/web: image web@1f2e3d4c5b6a, replicas 2 → 3`. */
-export function diffLines({ objects, unchanged, more = 0, against }: ReleaseDiff): string[] {
-  if (!against) return [`the first release here: ${objects.map(({ object }) => object).join(', ')}`.slice(0, 500)]
+export function diffLines({ objects, unchanged, more = 0, against, found }: ReleaseDiff): string[] {
+  if (!against && !found)
+    return [`the first release here: ${objects.map(({ object }) => object).join(', ')}`.slice(0, 500)]
   const lines = objects.slice(0, mostLines).map(objectLine)
   const rest = objects.length - mostLines + more
   if (rest > 0) lines.push(`and ${rest} more objects`)

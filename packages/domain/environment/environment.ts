@@ -65,7 +65,8 @@ export const ReleaseView = Type.Object(
     current: Type.Optional(Type.Boolean({ description: 'This is what is live.' })),
     event: Type.Optional(
       Type.String({
-        description: 'What brought it: the event of its run; restore, when a failed release was taken back.',
+        description:
+          'What brought it: the event of its run; restore, when a failed release was taken back; adopt for what others had made; recovered for what was read from the cluster.',
       }),
     ),
     runNumber: Type.Optional(Type.Integer()),

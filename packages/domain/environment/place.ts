@@ -42,8 +42,14 @@ export const containmentRules = {
     Type.Boolean({ description: 'Services may be of the type NodePort, and name ports of the nodes.' }),
   ),
   pods: Type.Optional(
-    Type.Literal('restricted', {
-      description: 'restricted: pods must say that they run without root and without capabilities.',
+    Type.Enum(['restricted', 'as_written'], {
+      description:
+        'restricted: pods must say that they run without root and without capabilities. as_written: Taxiway fills in nothing of its own, so pods that were adopted need not be made anew.',
+    }),
+  ),
+  adopt: Type.Optional(
+    Type.Boolean({
+      description: 'Releases take over what others made under the names of their objects. Default: that is refused.',
     }),
   ),
 }

@@ -53,9 +53,19 @@ const Order = Type.Object({
   namespace: Type.String(),
   cluster: Type.Optional(Type.String({ description: 'The cluster that was named for it, if one was.' })),
   preview: Type.Optional(Type.Integer({ description: 'Number of the pull request that it is the preview of.' })),
-  pods: Type.Optional(Type.Enum(['restricted'], { description: 'An admin ruled that its pods are restricted.' })),
+  pods: Type.Optional(
+    Type.Enum(['restricted', 'as_written'], {
+      description: 'An admin ruled that its pods are restricted, or left as they are written.',
+    }),
+  ),
   runId: Type.String(),
   sha: Type.String(),
+  adopt: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'An admin wants what others made taken over, and what these (<repository id>/<environment>), which are no more, left behind.',
+    }),
+  ),
   generation: Type.Integer({ description: 'Larger than that of every release before it in this environment.' }),
   objects: Type.Array(ObjectSchema),
   digests: Type.Array(Type.String(), {
@@ -99,6 +109,20 @@ export function fromStored(stored: unknown, named: (name: string) => unknown): R
 export function namesIn(stored: unknown): string[] {
   const { objects } = Object(stored)
   return Array.isArray(objects) ? objects.filter((name) => typeof name === 'string') : []
+}
+
+/** What stands where an object of a release goes, and was made by others. */
+export interface FoundObject {
+  /** As it can be given again. */
+  object: RenderedObject
+  /** The same for a diff: without what the server would fill in for the release as well. */
+  shown: RenderedObject
+  /** Who wrote it, in the words of the server. */
+  by: string
+  /** The environment whose marks it bears: `<repository id>/<environment>`. */
+  owner?: string
+  /** Who goes on to take it for theirs: `Helm release shop`. */
+  keptBy?: string
 }
 
 /** Commands that run once for a release: a Job as the cluster would have it, with a name that no other run's has. */
@@ -171,8 +195,8 @@ export interface Release {
   drift?: DriftMode
   /** When it came to this state. */
   at?: string
-  /** What brought it: the event of its run, or that a failed release was taken back. */
-  event?: Run['event'] | 'restore'
+  /** What brought it: the event of its run, that a failed release was taken back, that others had made it, or that it was read from the cluster. */
+  event?: Run['event'] | 'restore' | 'adopt' | 'recovered'
   runNumber?: number
   /** Who asked for it, or wrote the commit. */
   who?: string

@@ -1,6 +1,15 @@
 import type { Outcome } from '../reason.ts'
 import type { ObjectDrift } from './drift.ts'
-import type { JobEnd, LiveRelease, Observed, OnOutput, ReleaseJob, ReleaseOrder, Verdict } from './release.ts'
+import type {
+  FoundObject,
+  JobEnd,
+  LiveRelease,
+  Observed,
+  OnOutput,
+  ReleaseJob,
+  ReleaseOrder,
+  Verdict,
+} from './release.ts'
 import type { Work } from './work.ts'
 
 /** What objects are made for: one machine, or a cluster by the second number of its version (20 for 1.20). */
@@ -62,6 +71,9 @@ export interface Target extends LiveTarget {
   /** Would all objects be taken? Changes nothing, except that a missing namespace is made. */
   dryRun(order: ReleaseOrder, work: Work): Promise<Outcome<void>>
 
+  /** What stands where objects of the order go, and was made by others. A target that nobody else writes to has none. */
+  found?(order: ReleaseOrder, work: Work): Promise<Outcome<FoundObject[]>>
+
   /**
    * Takes the new version through the steps of the order's strategy, beside what serves. Healthy: the order may be applied.
    * Whoever comes after a crash goes on at the step that was reached.
@@ -110,6 +122,15 @@ export interface Target extends LiveTarget {
 
   /** Which release was applied last, healthy or not. Undefined: none. */
   live(place: TargetPlace, work: Work): Promise<Outcome<{ generation: number; runId: string } | undefined>>
+
+  /**
+   * What was applied last, as it stands there: the order is made of the target's own marks and objects. For a record that knows
+   * nothing of it. A target that can't tell has none.
+   */
+  standing?(
+    place: TargetPlace & Pick<ReleaseOrder, 'repositoryName'>,
+    work: Work,
+  ): Promise<Outcome<ReleaseOrder | undefined>>
 
   /**
    * Removes a preview with all that belongs to it, and waits until it is gone: `removal_unfinished` when it is not within the

@@ -71,6 +71,7 @@ export const ShownRun = Type.Object({
         number: Type.Integer({ description: 'Of that run.' }),
         environment: Type.Optional(Type.String({ description: 'Where the release was promoted from.' })),
         generation: Type.Optional(Type.Integer({ description: 'The release that is given again.' })),
+        adopt: Type.Optional(Type.Boolean({ description: 'What others made is taken over.' })),
       },
       { description: 'A promotion, a deploy by hand or a rollback: who asked for what.' },
     ),

@@ -1,4 +1,5 @@
 import { done, factsOf, type Outcome, type Reason, refuse, refuseAll } from '@taxiway/domain/reason.ts'
+import { foreign, handOver, mayTake } from '../adopt/adopt.ts'
 import { type Answer, type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { readOwnedPods } from '../health/owned.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
@@ -72,7 +73,7 @@ async function dryRunObject(
   }
   if (before && isLeftAlone(before, object, release)) return done(undefined)
   const trial = before && isReplaced(before, object, release) ? renamed(object) : object
-  const force = before !== undefined && isOurs(before, release)
+  const force = before !== undefined && isForced(before, release)
   const answer = await patch(cluster, trial, { force, dryRun: true }, release, wait)
   if (!answer.ok) return answer
   if (answer.value.status < 300) return done(undefined)
@@ -81,6 +82,10 @@ async function dryRunObject(
   if (!anew.ok) return anew
   return anew.value.status < 300 ? done(undefined) : refusal(object, anew.value)
 }
+
+/** Are fields taken from others? Of what is ours, and of what an admin wants taken over. */
+const isForced = (live: KubeObject, release: ClusterRelease): boolean =>
+  isOurs(live, release) || release.adopt !== undefined
 
 /** May it be what the server filled in, and an apply leaves, that the object can't be together with what is wanted? */
 const isInTheWay = (live: KubeObject, object: KubeObject, { status, body }: Answer<Status>): boolean =>
@@ -159,14 +164,11 @@ async function readLive(
   if (answer.value.status !== 200)
     return answer.value.status === 404 ? done(undefined) : refusal(object, answer.value as Answer<Status>)
   const live = answer.value.body
-  const labels = live.metadata.labels ?? {}
   if (isOurs(live, release)) {
     const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
     return isNewer(held, release) ? stale(release, held.generation) : done(live)
   }
-  if (labels[keys.repository] === undefined) return done(live)
-  const detail = `it belongs to environment ${labels[keys.environment]} of repository ${labels[keys.repository]}`
-  return refuse('manifest_conflict', { object: describe(object), detail })
+  return mayTake(live, release) ? done(live) : foreign(live)
 }
 
 /** @returns false when somebody made it first */
@@ -202,13 +204,17 @@ async function update(
     const owned = await own(cluster, live, release, wait)
     return owned.ok ? done(false) : owned
   }
+  if (release.adopt && !isOurs(live, release)) {
+    const taken = await handOver(cluster, live, release, wait)
+    if (!taken.ok || taken.value) return taken.ok ? done(false) : taken
+  }
   const isPaused = isPausedByHand(object, live)
   if (isPaused) wait.say(`${describe(object)} is paused (kubectl rollout pause): this release resumes it`)
   const wanted = isPaused ? resumed(object) : object
   // The version makes a write in between a conflict; the uid keeps the server from making a removed object anew.
   const { resourceVersion, uid } = live.metadata
   const body = { ...wanted, metadata: { ...object.metadata, resourceVersion, uid } } as KubeObject
-  const answer = await patch(cluster, body, { force: isOurs(live, release), dryRun: false }, release, wait)
+  const answer = await patch(cluster, body, { force: isForced(live, release), dryRun: false }, release, wait)
   if (!answer.ok) return answer
   const { status } = answer.value
   if (status < 300) {

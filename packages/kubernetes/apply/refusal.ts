@@ -8,13 +8,17 @@ import { wayOut } from './immutable.ts'
 export const isOwnership = (status: Status): boolean =>
   status.details?.causes?.some((cause) => cause.reason === 'FieldManagerConflict') ?? false
 
+/** What to do about an object that others made. */
+export const howToAdopt =
+  'to take it over, look at "taxiway diff RUN", and have an admin run "taxiway adopt REPO ENVIRONMENT RUN"'
+
 /** What the server has against an object, in one sentence. */
 export function refusal(object: KubeObject, answer: Answer<Status>) {
   const { status, body } = answer
   if (status === 409 && isOwnership(body)) {
     const cause = body.details?.causes?.[0]
     const owner = /conflict with "([^"]+)"/.exec(cause?.message ?? '')?.[1] ?? 'somebody'
-    const detail = `${owner} owns ${cause?.field ?? 'a field'}; remove it there, or delete the object so that it is made anew`
+    const detail = `${owner} owns ${cause?.field ?? 'a field'}; ${howToAdopt}`
     return refuse('manifest_conflict', { object: describe(object), detail })
   }
   if (status === 405 && body.reason === clusterWide)

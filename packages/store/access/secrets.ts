@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, errors } from 'jose'
 
 export type Secrets = ReturnType<typeof makeSecrets>
@@ -13,6 +14,9 @@ export function makeSecrets(key: Uint8Array) {
   // Opening costs more than all else of a webhook's intake; what was opened under its name stays the same.
   const opened = new Map<string, string>()
   return {
+    /** 32 bytes that only this key makes of the text, and always the same. */
+    derive: (text: string): Buffer => createHmac('sha256', key).update(text).digest(),
+
     seal: (name: string, value: string): Promise<string> =>
       new CompactEncrypt(Buffer.from(value))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: '1', name })

@@ -14,6 +14,16 @@ export function makeEnvironments(redis: Redis, now: () => Date) {
     /** Names of those that were given a release or a rule. */
     names: async (repo: RepositoryId): Promise<string[]> => (await redis.smembers(keys.environments(repo))).sort(),
 
+    /** Is there an environment (`<repository id>/<name>`), of a repository that is registered? */
+    async isKnown(place: string): Promise<boolean> {
+      const [repo, name = ''] = place.split('/') as [RepositoryId, string?]
+      const [isRegistered, isNamed] = await Promise.all([
+        redis.exists(keys.repository(repo)),
+        redis.sismember(keys.environments(repo), name),
+      ])
+      return isRegistered === 1 && isNamed === 1
+    },
+
     async rules(repo: RepositoryId, environment: string): Promise<EnvironmentRules> {
       const text = await redis.hget(keys.environment(repo, environment), 'rules')
       return text ? JSON.parse(text) : {}

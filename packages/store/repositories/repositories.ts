@@ -1,4 +1,4 @@
-import type { RepositoryId } from '@taxiway/domain/ids.ts'
+import { newId, type RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Repository } from '@taxiway/domain/repository.ts'
 import type { Secrets } from '../access/secrets.ts'
@@ -10,6 +10,8 @@ export interface RepositorySecrets {
   webhookSecret: string
   token?: string
 }
+
+type Random = (bytes: number) => Uint8Array
 
 interface WithSecret {
   repository: Repository
@@ -58,6 +60,8 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
   }
   return {
     read,
+
+    newId: makeNewId(redis, secrets),
 
     /** Registers, unless the same repository is registered already. */
     async add(repository: Repository, values: RepositorySecrets): Promise<Outcome<Repository>> {
@@ -130,6 +134,18 @@ export function makeRepositories(redis: Redis, secrets: Secrets) {
     },
   }
 }
+
+/**
+ * The id of a repository that is to be registered. It is made of host, address and name by the key of the installation: so what
+ * a repository has in clusters and on machines is its own again when it was removed, or the record was lost.
+ */
+const makeNewId =
+  (redis: Redis, secrets: Secrets) =>
+  async (repository: Pick<Repository, 'host' | 'name' | 'url'>, random: Random): Promise<RepositoryId> => {
+    const id = newId<RepositoryId>('repo', () => secrets.derive(`repository ${nameOf(repository)}`).subarray(0, 14))
+    // Whoever has been renamed since keeps its own.
+    return (await redis.exists(keys.repository(id))) === 0 ? id : newId('repo', random)
+  }
 
 /** Takes away all that is kept of a repository itself. */
 const removeAll = (redis: Redis, repository: Repository): Promise<unknown> =>

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { newId, type RepositoryId } from '@taxiway/domain/ids.ts'
 import { Registration, Repository, RepositoryChange } from '@taxiway/domain/repository.ts'
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
 import Type from 'typebox'
@@ -32,12 +31,11 @@ function registerRoute(app: Api, { store, url, allowedOrigins }: ApiDeps): void 
       const { token, host, branches, tags, pullRequests, maxRuns, deploy = {}, apiUrl } = request.body
       const parsed = parseRepositoryUrl(request.body.url, { allowedOrigins, ...(apiUrl ? { apiUrl } : {}) })
       if (!parsed.ok) return sendOutcome(reply, parsed)
-      const id = newId<RepositoryId>('repo', store.random)
+      const place = { host, name: parsed.value.fullName, url: parsed.value.cloneUrl }
+      const id = await store.repositories.newId(place, store.random)
       const repository: Repository = {
         id,
-        host,
-        name: parsed.value.fullName,
-        url: parsed.value.cloneUrl,
+        ...place,
         apiUrl: parsed.value.apiUrl,
         deploy,
         createdAt: store.now().toISOString(),

@@ -19,13 +19,23 @@ hidden. RUN is the id of a run, or the address of its page.
     const { items } = (await client.call('GET', path)) as { items: ReleaseDiff[] }
     if (options.json) process.stdout.write(`${JSON.stringify(items, null, 2)}\n`)
     else if (items.length === 0) process.stdout.write('This run has made no release yet.\n')
-    else process.stdout.write(`${items.flatMap(linesOf).join('\n')}\n`)
+    else process.stdout.write(`${items.flatMap(diffLinesOf).join('\n')}\n`)
     return exitCodes.good
   },
 })
 
-function linesOf({ environment, generation, against, objects, unchanged, more }: ReleaseDiff): string[] {
-  const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : 'the first'
+/** The diff of one environment, field by field. */
+export function diffLinesOf({
+  environment,
+  generation,
+  against,
+  found,
+  objects,
+  unchanged,
+  more,
+}: ReleaseDiff): string[] {
+  const first = found ? `against ${found} objects that others made` : 'the first'
+  const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : first
   return [
     styleText('bold', `${environment}, release ${generation}, ${to}`),
     ...objects.flatMap(objectLines),

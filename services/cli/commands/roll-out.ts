@@ -44,7 +44,7 @@ ${wait}`,
   options: { to: { type: 'string' }, hold: { type: 'boolean' }, wait: { type: 'boolean' } },
   act(asked) {
     const to = asked.options.to as string | undefined
-    if (to !== undefined && !/^[1-9][0-9]{0,8}$/.test(to))
+    if (to !== undefined && !/^(0|[1-9][0-9]{0,8})$/.test(to))
       throw new Refused(`--to is a number of a release, not ${to}.`)
     const hold = asked.options.hold === true
     const body = { ...(to === undefined ? {} : { generation: Number(to) }), ...(hold ? { hold } : {}) }

@@ -8,6 +8,7 @@ import { judge } from '../policy/policy.ts'
 import { checkImages } from '../release/gone-image.ts'
 import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
+import { recover } from '../release/recover.ts'
 import type { Ordered, ReleaseDeps } from '../roll-out.ts'
 import { takeHooks } from './hook-jobs.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
@@ -36,18 +37,22 @@ export async function makeOrder(
   const preview = environment.preview?.number
   const live = await target.live(where, work)
   if (!live.ok) return live
-  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
   const repository = await deps.store.repositories.read(run.repo)
+  // What is called after it keeps its name when the repository gets another.
+  const named = { ...where, repositoryName: repository?.registeredAs ?? run.repository }
+  const recovered = live.value ? await recover(stage, deps, target, named, work) : done(undefined)
+  if (!recovered.ok) return recovered
+  const generation = await claimGeneration(stage, deps, live.value?.generation ?? 0)
   const release = {
-    ...where,
-    // What is called after it keeps its name when the repository gets another.
-    repositoryName: repository?.registeredAs ?? run.repository,
+    ...named,
     runId: run.id,
     sha: run.sha,
     generation,
     ...(preview === undefined ? {} : { preview }),
     ...(rules.pods ? { pods: rules.pods } : {}),
     ...(environment.restarts === undefined ? {} : { restarts: environment.restarts }),
+    // Nobody has looked at a preview's code.
+    ...((rules.adopt || run.asked?.adopt) && preview === undefined ? { adopt: [] } : {}),
   }
   const references = referencesOf(run)
   const built = new Set(Object.keys(references).filter((name) => name.includes('/')))

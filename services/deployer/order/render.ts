@@ -78,7 +78,7 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
   // A name and no more: its token is for those that an admin ruled.
   if (object.kind === 'ServiceAccount') object.automountServiceAccountToken = false
   for (const template of podTemplatesOf(object)) {
-    if (isMap(template.spec)) fillInPod(template.spec)
+    if (isMap(template.spec) && context.pods !== 'as_written') fillInPod(template.spec)
     for (const container of containersOf(template)) withProtocol(container.ports)
   }
   return object

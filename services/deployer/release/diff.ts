@@ -1,5 +1,5 @@
 import { diffLines, diffObjects, type ReleaseDiff } from '@taxiway/domain/environment/diff.ts'
-import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
+import type { FoundObject, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import type { ReleaseDeps } from '../roll-out.ts'
 import { isSamePlace } from './way-back.ts'
@@ -9,6 +9,7 @@ export async function tellDiff(
   { run, log, hideText }: StageContext,
   deps: ReleaseDeps,
   order: ReleaseOrder,
+  found: readonly FoundObject[] = [],
 ): Promise<void> {
   const { environment, generation } = order
   const last = await deps.store.releases.live(run.repo, environment)
@@ -17,11 +18,16 @@ export async function tellDiff(
     environment,
     generation,
     ...(live ? { against: { generation: live.generation, sha: live.sha } } : {}),
-    ...diffObjects(live?.order, order),
+    ...(found.length > 0 ? { found: found.length } : {}),
+    ...diffObjects(withFound(live?.order, found), order),
   }
   for (const line of diffLines(diff)) log.say(`  ${line}`)
   await deps.store.diffs.keep(run.id, withoutSecrets(diff, hideText))
 }
+
+/** What was live, and what others made: as that is shown. */
+const withFound = (live: ReleaseOrder | undefined, found: readonly FoundObject[]) =>
+  found.length === 0 ? live : { ...live, objects: [...(live?.objects ?? []), ...found.map(({ shown }) => shown)] }
 
 const withoutSecrets = (diff: ReleaseDiff, hide: (text: string) => string): ReleaseDiff => ({
   ...diff,

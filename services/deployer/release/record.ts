@@ -28,7 +28,7 @@ export async function save(
   await deps.store.releases.save(run.repo, environment, {
     runId: run.id,
     sequence: run.sequence,
-    sha: run.sha,
+    sha: order.sha,
     generation: order.generation,
     state,
     target: target.kind,
@@ -57,7 +57,7 @@ function historyOf(run: Run, environment: string) {
     runNumber: run.number,
     who: run.asked?.who ?? run.author,
     ...(approval ? { approvedBy: approval.who } : {}),
-    ...(run.event === 'rollback' && run.asked?.generation ? { repeats: run.asked.generation } : {}),
+    ...(run.event === 'rollback' && run.asked?.generation !== undefined ? { repeats: run.asked.generation } : {}),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Explanation } from '@taxiway/domain/environment/explanation.ts'
-import type { Release } from '@taxiway/domain/environment/release.ts'
+import type { FoundObject, Release, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Restored } from '@taxiway/domain/environment/target.ts'
 import { isRetryable } from '@taxiway/domain/fault.ts'
 import { type Outcome, type Reason, reason, refuse } from '@taxiway/domain/reason.ts'
@@ -108,18 +108,26 @@ interface PutBack {
   why?: (restored: string) => Reason
 }
 
+/** What was there before the release is not taken away with it. */
+const withoutFound = (order: ReleaseOrder, found: readonly FoundObject[]): ReleaseOrder => ({
+  ...order,
+  objects: order.objects.filter((one) =>
+    found.every(({ object }) => object.kind !== one.kind || object.metadata.name !== one.metadata.name),
+  ),
+})
+
 /** Has the target give this release again. */
 async function putBack(
   rollOut: RollOut,
   previous: Release | undefined,
   { deadlineMs, soakMs = 0, own, why }: PutBack,
 ): Promise<Outcome<Restored>> {
-  const { stage, deps, target, order, work } = rollOut
+  const { stage, deps, target, order, work, found } = rollOut
   const { releases } = deps.store
   const [repo, environment] = [stage.run.repo, deps.environment.name]
   const generation = await claimGeneration(stage, deps, order.generation)
   const restored = await target.restore(
-    { failed: order, previous: previous?.order, generation, soakMs },
+    { failed: withoutFound(order, found), previous: previous?.order, generation, soakMs },
     work(deadlineMs, own),
   )
   if (!restored.ok || !restored.value.complete || !previous) return restored

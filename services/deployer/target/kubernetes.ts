@@ -4,6 +4,8 @@ import type { Restored, Target } from '@taxiway/domain/environment/target.ts'
 import { waveOf } from '@taxiway/domain/environment/waves.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { findOthers } from '@taxiway/kubernetes/adopt/adopt.ts'
+import { readStanding } from '@taxiway/kubernetes/adopt/standing.ts'
 import { dryRunRelease } from '@taxiway/kubernetes/apply/apply.ts'
 import { removePreview } from '@taxiway/kubernetes/apply/remove.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/apply/restore.ts'
@@ -86,6 +88,7 @@ export function makeKubernetesTarget(
       }),
     endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
     ...liveCalls(using, reach),
+    found: (order, work) => using(work, (cluster, wait) => findOthers(cluster, order, wait)),
     dryRun: (order, work) => using(work, (cluster, wait) => dryRun(cluster, stamped(order), allowedOrigins, wait)),
     crossings: (order, work) => using(work, (cluster, wait) => findCrossings(cluster, order, wait)),
     advance: (order, work) =>
@@ -115,6 +118,7 @@ export function makeKubernetesTarget(
       using(work, (cluster, wait) => restore(cluster, { ...release, valuesOf: work.secretValues }, wait)),
     remove: (place, stillHeld, work) => using(work, (cluster, wait) => removePreview(cluster, place, stillHeld, wait)),
     previews: (work) => using(work, (cluster, wait) => listPreviews(cluster, wait)),
+    standing: (place, work) => using(work, (cluster, wait) => readStanding(cluster, place, wait)),
     live: (place, work) =>
       using(work, async (cluster, wait) => {
         const known = await readInventory(cluster, place, wait)
@@ -157,6 +161,10 @@ async function dryRun(
 /** 20 of `v1.20.2`; a cluster that tells no such version is taken for a new one. */
 const minorOf = (version: string): number => Number(/^v1\.([0-9]+)/.exec(version)?.[1] ?? Number.POSITIVE_INFINITY)
 
+/** What was adopted comes from no commit. */
+const backTo = ({ sha }: ReleaseOrder): string =>
+  sha ? `rolled back to ${sha.slice(0, 7)}` : 'rolled back to what stood there before it was adopted'
+
 type Restoring = Parameters<Target['restore']>[0] & { valuesOf: SecretValues | undefined }
 
 async function restore(
@@ -179,7 +187,7 @@ async function restore(
   const given = previous ? withoutJobs(order) : stopped(order)
   const verdict = await putBack(cluster, given, { failed, soakMs: previous && soakMs }, wait)
   if (!verdict.ok) return verdict
-  const words = previous ? `rolled back to ${previous.sha.slice(0, 7)}` : 'scaled to 0: there was no earlier release'
+  const words = previous ? backTo(previous) : 'scaled to 0: there was no earlier release'
   if (verdict.value.healthy) return done({ complete: true, detail: words })
   return done({ complete: false, detail: `${words}, which is not healthy either: ${verdict.value.detail}` })
 }

@@ -127,7 +127,7 @@ test('another field manager is named, whether it was there before the dry run or
   const named = {
     code: 'manifest_conflict',
     message:
-      'ConfigMap/shared is also managed by somebody else: helm owns .data.a; remove it there, or delete the object so that it is made anew.',
+      'ConfigMap/shared is also managed by somebody else: helm owns .data.a; to take it over, look at "taxiway diff RUN", and have an admin run "taxiway adopt REPO ENVIRONMENT RUN".',
   }
   expect(failureOf(await scene.target.apply(order, makeWork()))).toEqual(named)
   expect(failureOf(await scene.target.dryRun(order, makeWork()))).toEqual(named)

@@ -20,8 +20,9 @@ export async function showDiff(run) {
   )
 }
 
-function fillDiff(entry, { environment, against, objects, unchanged, more }) {
-  const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : 'the first release there'
+function fillDiff(entry, { environment, against, found, objects, unchanged, more }) {
+  const first = found ? `against ${found} objects that others made` : 'the first release there'
+  const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : first
   const rest = [...(more ? [`${more} more objects`] : []), ...(unchanged ? [`${unchanged} stay as they are`] : [])]
   entry.replaceChildren(
     element('strong', {}, environment),

@@ -1,4 +1,4 @@
-import { EnvironmentName } from '@taxiway/domain/environment/environment.ts'
+import { EnvironmentName, FileEnvironmentName } from '@taxiway/domain/environment/environment.ts'
 import type { RunId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RollOutEvent } from '@taxiway/domain/run/cause.ts'
@@ -58,6 +58,21 @@ export function rollOutRoutes(app: Api, deps: ApiDeps): void {
       begin(deps, reply, caller, await deployOf(store, id, name, runId)),
   )
   app.post(
+    '/repos/:id/environments/:name/adopt',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        params: Type.Object({ id: Type.String(), name: FileEnvironmentName }),
+        body: Type.Object({ runId: Type.String({ description: 'A run whose diff shows what changes.' }) }, strict),
+        ...describe(
+          'Deploy what an earlier run published, and take over what others made under the names of its objects',
+        ),
+      },
+    },
+    async ({ params: { id, name }, body: { runId }, caller }, reply) =>
+      begin(deps, reply, caller, await adoption(deps, id, name, runId)),
+  )
+  app.post(
     '/repos/:id/environments/:name/rollback',
     {
       config: { scope: 'write' },
@@ -67,7 +82,7 @@ export function rollOutRoutes(app: Api, deps: ApiDeps): void {
           {
             generation: Type.Optional(
               Type.Integer({
-                minimum: 1,
+                minimum: 0,
                 description:
                   'Default: the last healthy release of another commit, those left out that were down when the next began.',
               }),
@@ -123,6 +138,22 @@ async function deployOf(store: Store, id: string, environment: string, runId: st
   if (!allowed.ok) return allowed
   const asked = { runId: source.value.id, number: source.value.number }
   return done({ source: source.value, event: 'deploy', environment, asked })
+}
+
+/** Pods that run go on as they are, so Taxiway fills in nothing of its own from then on; unless an admin ruled otherwise. */
+async function adoption(
+  { store, logger }: ApiDeps,
+  id: string,
+  environment: string,
+  runId: string,
+): Promise<Outcome<Wanted>> {
+  const wanted = await deployOf(store, id, environment, runId)
+  if (!wanted.ok) return wanted
+  const { source, asked } = wanted.value
+  const rules = await store.environments.rules(source.repo, environment)
+  await store.environments.setRules(source.repo, environment, { pods: 'as_written', ...rules })
+  logger.info({ repo: source.repo, environment, run: source.id }, 'adoption asked for')
+  return done({ ...wanted.value, asked: { ...asked, adopt: true } })
 }
 
 async function rollback(
