@@ -115,6 +115,8 @@ export const keys = {
   sha: 'taxiway.dev/sha',
   generation: 'taxiway.dev/generation',
   job: 'taxiway.dev/job',
+  /** Of a ConfigMap or Secret that is named by its content: its name in the manifest. */
+  configOf: 'taxiway.dev/config-of',
 } as const
 
 /** Label of what stands beside a release while it takes over: `canary`, `green` or `check`. */

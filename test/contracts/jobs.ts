@@ -1,7 +1,7 @@
 import type { JobEnd, ReleaseJob, ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { jobObject } from '../../services/deployer/order/job-object.ts'
+import { jobObject } from '../../services/deployer/order/components/job-object.ts'
 import { renderJobs } from '../../services/deployer/release/jobs.ts'
 import { makeImages } from '../world/images.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from './target.ts'

@@ -18,6 +18,11 @@ export function deployProblem(pipeline: Pipeline, environment: DeployOf): Proble
     }
   if (environment.components === undefined) return undefined
   if (environment.values !== undefined) return { path: ['values'], detail: 'is for Helm charts, not for components' }
+  if (environment.config_hash !== undefined)
+    return {
+      path: ['config_hash'],
+      detail: 'is for manifests; what components are given is always named by its content',
+    }
   if (environment.manifests !== undefined)
     return { path: ['components'], detail: 'stands in the place of manifests; leave out one of them' }
   for (const [name, component] of Object.entries(environment.components)) {

@@ -83,6 +83,12 @@ export const Deploy = Type.Object(
         },
       ),
     ),
+    config_hash: Type.Optional(
+      Type.Boolean({
+        description:
+          'true: ConfigMaps and Secrets of the manifests that pods use are named by their content, so that a change of one makes these pods anew, and old pods never see it. Default: false.',
+      }),
+    ),
     components: Type.Optional(named(Component, 'The parts of the application, in the place of manifests.')),
     before: Type.Optional(
       named(Job, 'Jobs that run one after another before anything is switched; one that fails stops the release.'),

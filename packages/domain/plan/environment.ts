@@ -43,6 +43,8 @@ export interface PlannedEnvironment {
   rollback?: boolean
   /** What becomes of objects that the release has not any more. */
   prune?: 'careful' | 'all' | 'none'
+  /** ConfigMaps and Secrets of the manifests are named by their content. */
+  configHash?: boolean
   /** In the place of manifests. */
   components?: PlannedComponent[]
   /** It is that of one pull request. */
@@ -96,6 +98,7 @@ function planEnvironment(
     ...(strategy ? { strategy } : {}),
     ...(deploy.values && { values: deploy.values }),
     ...(deploy.set && { set: deploy.set }),
+    ...(deploy.config_hash && { configHash: true }),
     ...(components && { components }),
     ...(before && { before }),
     ...(afterLive && { afterLive }),

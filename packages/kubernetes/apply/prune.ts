@@ -1,5 +1,7 @@
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { Answer, Cluster, Wait } from '../cluster/call.ts'
+import { configNamesIn } from '../config-names.ts'
+import { readOwnedPods } from '../health/owned.ts'
 import { deleteSecret, readInventory, secretsOf, stale, writeInventory } from '../inventory.ts'
 import {
   type ClusterRelease,
@@ -56,10 +58,16 @@ export async function prune(
     !('only' in pruning) ||
     (only?.has(refKey(refOf(object))) === true &&
       (object.kind !== 'Job' || object.metadata.annotations?.[keys.run] === pruning.runId))
-  const removable = found.value.filter((object) => !holdsData(object) && isMeant(object))
-  const all = wanted.size + removable.length
-  if ('how' in pruning && pruning.how === 'careful' && removable.length > alwaysAllowed && removable.length > all / 2)
-    return refuse('prune_held', { count: removable.length, all, names: someNames(removable) })
+  const used = await usedVersions(cluster, release, found.value, wait)
+  if (!used.ok) return used
+  const removable = found.value.filter(
+    (object) => !holdsData(object) && isMeant(object) && !used.value.has(describe(object)),
+  )
+  // Earlier contents of a ConfigMap are no objects that somebody could miss.
+  const counted = removable.filter((object) => !isVersion(object))
+  const all = wanted.size + counted.length
+  if ('how' in pruning && pruning.how === 'careful' && counted.length > alwaysAllowed && counted.length > all / 2)
+    return refuse('prune_held', { count: counted.length, all, names: someNames(counted) })
   const removed: string[] = []
   for (const object of removable) {
     const answer = await deleteObject(cluster, release.namespace, object, wait)
@@ -76,6 +84,31 @@ export async function prune(
     if (!written.ok) return written
   }
   return done(removed)
+}
+
+/** Is it named by its content? */
+const isVersion = ({ metadata }: KubeObject): boolean => metadata.annotations?.[keys.configOf] !== undefined
+
+/** Which of these contents of ConfigMaps and Secrets pods still use, as `Kind/name`: some are not replaced with a release. */
+async function usedVersions(
+  cluster: Cluster,
+  { namespace }: ClusterRelease,
+  objects: readonly KubeObject[],
+  wait: Wait,
+): Promise<Outcome<Set<string>>> {
+  if (!objects.some(isVersion)) return done(new Set())
+  const pods = await readOwnedPods(cluster, { namespace, kinds: [] }, wait)
+  if (!pods.ok) return pods
+  const live = pods.value.all.filter(({ metadata }) => !metadata.deletionTimestamp)
+  const named = new Set(live.flatMap(({ spec }) => [...configNamesIn(spec)]))
+  return done(
+    new Set(
+      objects
+        .filter(isVersion)
+        .map(describe)
+        .filter((name) => named.has(name)),
+    ),
+  )
 }
 
 /** Removes Secrets that earlier releases had. @returns those that are left */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { withConfigNames } from '../config-names.ts'
 import { besideLabel, type ClusterRelease, type KubeObject, placeLabels, selectorOf } from '../object.ts'
 
 /** What stands beside the objects of a release while it takes over: a label says that, annotations what they are of. */
@@ -19,7 +20,6 @@ const copied = ['ConfigMap', 'Secret']
 const longestName = 63
 
 type Json = Record<string, unknown>
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Label selector of all that stands beside the objects of an environment. */
 export const besideSelector = (release: Pick<ClusterRelease, 'repositoryId' | 'environment'>): string =>
@@ -61,8 +61,7 @@ export function besideDeployment(
   const names = new Set(
     release.objects.filter((one) => copied.includes(one.kind)).map((one) => `${one.kind}/${one.metadata.name}`),
   )
-  const rename = (of: string, name: unknown) =>
-    typeof name === 'string' && names.has(`${of}/${name}`) ? besideName(name, kind) : name
+  const rename = (of: string, name: string) => (names.has(`${of}/${name}`) ? besideName(name, kind) : name)
   return {
     ...object,
     metadata: {
@@ -86,7 +85,7 @@ export function besideDeployment(
           labels: { ...(template.metadata?.labels as Json), ...placeLabels(release), ...mark },
           annotations: { ...(template.metadata?.annotations as Json), [besideKeys.of]: source.metadata.name },
         },
-        spec: renameIn(template.spec ?? {}, rename),
+        spec: withConfigNames(template.spec ?? {}, rename),
       },
     },
   }
@@ -96,30 +95,3 @@ const marked = (object: KubeObject, kind: BesideKind): KubeObject => ({
   ...object,
   metadata: { ...object.metadata, labels: { ...object.metadata.labels, [besideKeys.beside]: kind } },
 })
-
-/** Fields of a pod that name a ConfigMap or a Secret, and how they do. */
-const references: Record<string, [kind: string, field: string]> = {
-  configMap: ['ConfigMap', 'name'],
-  configMapRef: ['ConfigMap', 'name'],
-  configMapKeyRef: ['ConfigMap', 'name'],
-  secret: ['Secret', 'secretName'],
-  secretRef: ['Secret', 'name'],
-  secretKeyRef: ['Secret', 'name'],
-}
-/** Parts of a pod in which such fields may stand. */
-const rooms = ['volumes', 'projected', 'sources', 'containers', 'initContainers', 'env', 'envFrom', 'valueFrom']
-
-function renameIn(value: unknown, rename: (kind: string, name: unknown) => unknown): unknown {
-  if (Array.isArray(value)) return value.map((item) => renameIn(item, rename))
-  if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
-      const reference = Object.hasOwn(references, key) ? references[key] : undefined
-      if (!reference || !isObject(inner)) return [key, rooms.includes(key) ? renameIn(inner, rename) : inner]
-      const [kind] = reference
-      // A projected secret has `name`, a volume's `secretName`.
-      const field = reference[1] in inner ? reference[1] : 'name'
-      return [key, field in inner ? { ...inner, [field]: rename(kind, inner[field]) } : inner]
-    }),
-  )
-}

@@ -10,6 +10,7 @@ import { renderJobs } from '../release/jobs.ts'
 import { claimGeneration } from '../release/record.ts'
 import { recover } from '../release/recover.ts'
 import type { Ordered, ReleaseDeps } from '../roll-out.ts'
+import { nameByContent } from './config-hash.ts'
 import { takeHooks } from './hook-jobs.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
@@ -66,7 +67,8 @@ export async function makeOrder(
   const waves = checkWaves(objects, environment.strategy?.kind)
   const refused = refuseAll([...reasons, ...images.reasons, ...(waves.ok ? [] : [waves.reason])])
   if (refused) return refused
-  const rendered = render(objects, { ...release, references, resolved: images.resolved })
+  const contents = environment.configHash ? nameByContent(objects) : objects
+  const rendered = render(contents, { ...release, references, resolved: images.resolved })
   if (!rendered.ok) return rendered
   const jobs = renderJobs(source.value.jobs, { ...release, references })
   if (!jobs.ok) return jobs

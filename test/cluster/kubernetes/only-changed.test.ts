@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { Cluster } from '@taxiway/kubernetes/cluster/call.ts'
-import type { Pod } from '@taxiway/kubernetes/object.ts'
+import type { KubeObject, Pod } from '@taxiway/kubernetes/object.ts'
 import { expect, test } from 'vitest'
+import { nameByContent } from '../../../services/deployer/order/config-hash.ts'
 import { makeKubernetesTarget } from '../../../services/deployer/target/kubernetes.ts'
 import { deployment, makeWork, service, successOf, type TestPlace } from '../../contracts/target.ts'
-import { clusterScene, wait } from '../../world/cluster-scene.ts'
+import { clusterScene, configMap, wait } from '../../world/cluster-scene.ts'
 
 const scene = clusterScene()
 
@@ -122,6 +123,37 @@ test.concurrent("a StatefulSet's broken pod of an older template is not in the w
   const fix = place.order(scene.good, [stateful({ env: [{ name: 'FIXED', value: '1' }] }, 2)])
   expect(await scene.roll(fix, 40_000)).toEqual({ healthy: true, ready: 'db 2/2' })
   expect((await podsOf(place)).some(isBroken)).toBe(false)
+})
+
+test('a ConfigMap named by its content rolls the pods that use it, and goes when none does', async () => {
+  const place = scene.open('by-content')
+  const objects = (level: string) =>
+    nameByContent([
+      configMap('settings', { LEVEL: level }),
+      named('uses', { envFrom: [{ configMapRef: { name: 'settings' } }] }),
+      named('other'),
+    ])
+  const contents = async () => {
+    const call = { method: 'GET', path: `/api/v1/namespaces/${place.namespace}/configmaps` } as const
+    const { body } = successOf(await scene.cluster.call<{ items: KubeObject[] }>(call, wait()))
+    return body.items
+      .filter(({ metadata }) => metadata.name.startsWith('settings'))
+      .map(({ data }) => (data as { LEVEL: string }).LEVEL)
+      .sort()
+  }
+  await scene.roll(place.order(scene.good, objects('1')))
+  const before = await uidsIn(place)
+  const next = place.order(scene.good, objects('2'))
+  expect(await scene.roll(next)).toMatchObject({ healthy: true })
+  const after = await uidsIn(place)
+  expect([after.get('uses') === before.get('uses'), after.get('other') === before.get('other')]).toEqual([false, true])
+  expect(await contents()).toEqual(['1', '2'])
+  successOf(await scene.target.prune(next, makeWork()))
+  expect(await contents()).toEqual(['2'])
+  // As pods of an earlier template that are not replaced: what they use stays, and goes later.
+  const held = place.order(scene.good, [named('other')])
+  successOf(await scene.target.prune(held, makeWork()))
+  expect(await contents()).toEqual(['2'])
 })
 
 test('a Service finds its pods by any label of the manifest, and those of another environment are told', async () => {

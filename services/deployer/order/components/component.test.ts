@@ -1,10 +1,10 @@
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
 import type { PlannedComponent } from '@taxiway/domain/plan/component.ts'
 import { expect, test } from 'vitest'
-import { checkPolicy } from '../policy/policy.ts'
+import { checkPolicy } from '../../policy/policy.ts'
+import { render } from '../render.ts'
 import { componentObjects, leftOutOnMachine } from './component.ts'
 import type { ComponentContext } from './component-pod.ts'
-import { render } from './render.ts'
 
 const web: PlannedComponent = {
   name: 'web',
