@@ -52,8 +52,8 @@ export async function runJob(
   return ran.ok ? done(endOf(ran.value, job, memoryMb)) : ran
 }
 
-function readJob(order: ReleaseOrder, { object }: ReleaseJob): Outcome<Workload> {
-  const plan = readObjects([{ ...object, kind: 'Deployment' }], order.secrets)
+function readJob(order: ReleaseOrder, { object, needs = [] }: ReleaseJob): Outcome<Workload> {
+  const plan = readObjects([...needs, { ...object, kind: 'Deployment' }], order.secrets)
   return plan.ok ? done(plan.value.workloads[0] as Workload) : plan
 }
 

@@ -133,6 +133,8 @@ export interface ReleaseJob {
   timeoutMs: number
   /** Ended so, it stays where it ran until the next run's. */
   keeps?: readonly ('passed' | 'failed')[]
+  /** Objects of the release that must be there before it runs. */
+  needs?: readonly RenderedObject[]
 }
 /** How a job ended. `detail` is half a sentence: `exit 3`, `it ran longer than 60 s`. */
 export type JobEnd = { passed: true } | { passed: false; detail: string }

@@ -23,7 +23,8 @@ export function takeHooks(
     kind === 'Job' ? hooks.find(({ name }) => name === metadata.name) : undefined
   const jobs = hooks.flatMap((hook) => {
     const object = objects.find((one) => hookOf(one) === hook)
-    return object ? hook.when.map((when) => hookJob(object, hook, when, context)) : []
+    const needs = objects.filter(({ kind, metadata }) => hook.needs.includes(`${kind}/${metadata.name}`))
+    return object ? hook.when.map((when) => ({ ...hookJob(object, hook, when, context), needs })) : []
   })
   return { objects: objects.filter((one) => hookOf(one) === undefined), jobs }
 }

@@ -26,9 +26,9 @@ test('the first release of an environment runs the hooks of an installation, by 
   const parts = chartParts(all, nothing)
   expect(names(parts)).toEqual(['web', 'setup', 'warm', 'migrate'])
   expect(parts.hooks).toEqual([
-    { name: 'setup', when: ['before'], keeps: ['passed', 'failed'] },
-    { name: 'warm', when: ['after_live'], keeps: ['passed'] },
-    { name: 'migrate', when: ['before'], keeps: ['passed', 'failed'] },
+    { name: 'setup', when: ['before'], keeps: ['passed', 'failed'], needs: [] },
+    { name: 'warm', when: ['after_live'], keeps: ['passed'], needs: [] },
+    { name: 'migrate', when: ['before'], keeps: ['passed', 'failed'], needs: [] },
   ])
   expect(parts.told).toEqual(['hook Job/early (pre-upgrade) is not due at this release'])
 })
@@ -36,9 +36,9 @@ test('the first release of an environment runs the hooks of an installation, by 
 test('later ones run those of an upgrade', () => {
   const parts = chartParts(all, { ...nothing, isUpgrade: true })
   expect(parts.hooks).toEqual([
-    { name: 'early', when: ['before'], keeps: ['failed'] },
-    { name: 'warm', when: ['after_live'], keeps: ['passed'] },
-    { name: 'migrate', when: ['before'], keeps: ['passed', 'failed'] },
+    { name: 'early', when: ['before'], keeps: ['failed'], needs: [] },
+    { name: 'warm', when: ['after_live'], keeps: ['passed'], needs: [] },
+    { name: 'migrate', when: ['before'], keeps: ['passed', 'failed'], needs: [] },
   ])
   expect(names(parts)).not.toContain('setup')
 })
@@ -51,12 +51,16 @@ test('what never runs here is told', () => {
   ])
 })
 
-test('a Pod is run as a Job that is tried once; what is neither is given with the rest, and told', () => {
+test('a Pod is run as a Job that is tried once; what is neither is needed by those that run before', () => {
   const annotations = { 'helm.sh/hook': 'pre-install' }
   const pod = made('Pod', 'check', annotations, { spec: { containers: [] } })
-  const parts = chartParts([pod, made('ConfigMap', 'conf', annotations)], nothing)
+  const late = { 'helm.sh/hook': 'post-install' }
+  const others = [made('ConfigMap', 'conf', annotations), made('ConfigMap', 'late', late), made('Job', 'warm', late)]
+  const parts = chartParts([pod, ...others], nothing)
   expect(parts.manifests.map(({ value }) => value)).toEqual([
     expect.objectContaining({ kind: 'ConfigMap' }),
+    expect.objectContaining({ kind: 'ConfigMap' }),
+    expect.objectContaining({ kind: 'Job' }),
     {
       apiVersion: 'batch/v1',
       kind: 'Job',
@@ -64,8 +68,10 @@ test('a Pod is run as a Job that is tried once; what is neither is given with th
       spec: { backoffLimit: 0, template: { spec: { restartPolicy: 'Never', containers: [] } } },
     },
   ])
-  expect(parts.hooks.map(({ name }) => name)).toEqual(['check'])
-  expect(parts.told).toEqual(['hook ConfigMap/conf is no Job: it is given with the release'])
+  expect(parts.hooks.map(({ name, needs }) => [name, needs])).toEqual([
+    ['warm', []],
+    ['check', ['ConfigMap/conf']],
+  ])
 })
 
 test('definitions of crds/ are left out, and told unless the cluster has them', () => {

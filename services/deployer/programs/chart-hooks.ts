@@ -9,7 +9,7 @@ export interface ChartParts {
   manifests: Manifest[]
   /** Which of them are hooks, in their order. */
   hooks: ChartHook[]
-  /** What is told of hooks in the log: whose time is another one, and what is no job. */
+  /** Hooks whose time is another one, for the log. */
   told: string[]
   /** What is never done here, for people. */
   left: string[]
@@ -21,6 +21,8 @@ export interface ChartHook {
   when: JobTurn[]
   /** Ended so it stays until the next one. */
   keeps: ('passed' | 'failed')[]
+  /** What must be there before it runs: `Kind/name` of hooks that are no jobs. */
+  needs: string[]
 }
 
 /** When a hook runs as a job of the release. */
@@ -64,12 +66,12 @@ export function chartParts(
   }
   const weight = (manifest: Manifest) => Number(annotationsOf(manifest)['helm.sh/hook-weight'] ?? 0) || 0
   due.sort((a, b) => weight(a) - weight(b) || (titleOf(a) < titleOf(b) ? -1 : 1))
-  for (const manifest of due) {
-    const job = asJob(manifest)
-    parts.manifests.push(job)
-    if (isJob(job)) parts.hooks.push(hookOf(job, isUpgrade))
-    else parts.told.push(`hook ${titleOf(job)} is no Job: it is given with the release`)
-  }
+  const given = due.map(asJob)
+  const early = given.filter((one) => !isJob(one) && turnsOf(one, isUpgrade).includes('before')).map(titleOf)
+  parts.manifests.push(...given)
+  for (const one of given)
+    if (isJob(one))
+      parts.hooks.push({ ...hookOf(one, isUpgrade), needs: turnsOf(one, isUpgrade).includes('before') ? early : [] })
   return parts
 }
 
@@ -83,12 +85,15 @@ function crdKinds({ value }: Manifest): string[] {
   return [versions ?? []].flat().map((version) => `${group}/${Object(version).name}/${Object(names).kind}`)
 }
 
-function hookOf(job: Manifest, isUpgrade: boolean): ChartHook {
-  const due = (hooksOf(job) ?? []).filter((hook) => isDue(hook, isUpgrade))
+const turnsOf = (manifest: Manifest, isUpgrade: boolean): JobTurn[] => [
+  ...new Set((hooksOf(manifest) ?? []).filter((hook) => isDue(hook, isUpgrade)).flatMap((hook) => turns[hook] ?? [])),
+]
+
+function hookOf(job: Manifest, isUpgrade: boolean): Omit<ChartHook, 'needs'> {
   const removed = wordsOf(job, 'helm.sh/hook-delete-policy') ?? []
   return {
     name: String(Object(Object(job.value).metadata).name),
-    when: [...new Set(due.flatMap((hook) => turns[hook] ?? []))],
+    when: turnsOf(job, isUpgrade),
     keeps: [
       ...(removed.includes('hook-succeeded') ? [] : ['passed' as const]),
       ...(removed.includes('hook-failed') ? [] : ['failed' as const]),

@@ -6,7 +6,7 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { findOthers } from '@taxiway/kubernetes/adopt/adopt.ts'
 import { readStanding } from '@taxiway/kubernetes/adopt/standing.ts'
-import { dryRunRelease } from '@taxiway/kubernetes/apply/apply.ts'
+import { applyObject, dryRunRelease } from '@taxiway/kubernetes/apply/apply.ts'
 import { removePreview } from '@taxiway/kubernetes/apply/remove.ts'
 import { putBack, stopped, withoutJobs } from '@taxiway/kubernetes/apply/restore.ts'
 import { apiVersions } from '@taxiway/kubernetes/cluster/api-versions.ts'
@@ -18,7 +18,7 @@ import { readInventory } from '@taxiway/kubernetes/inventory.ts'
 import { endClusterJob } from '@taxiway/kubernetes/job/end.ts'
 import { runClusterJob } from '@taxiway/kubernetes/job/job.ts'
 import { listPreviews } from '@taxiway/kubernetes/namespace.ts'
-import { stamped } from '@taxiway/kubernetes/object.ts'
+import { describe, stamped } from '@taxiway/kubernetes/object.ts'
 import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/steps/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/steps/whole.ts'
@@ -84,7 +84,13 @@ export function makeKubernetesTarget(
     runJob: (order, job, work, onOutput) =>
       using(work, async (cluster, wait) => {
         const given = await giveSecrets(cluster, order, work.secretValues, wait)
-        return given.ok ? runClusterJob(cluster, order, stampedJob(order, job), onOutput, wait) : given
+        if (!given.ok) return given
+        for (const object of stamped({ ...order, objects: [...(job.needs ?? [])] }).objects) {
+          const applied = await applyObject(cluster, object, order, wait)
+          if (!applied.ok) return applied
+          wait.say(`${describe(object)} ${applied.value}, which job ${job.name} needs`)
+        }
+        return runClusterJob(cluster, order, stampedJob(order, job), onOutput, wait)
       }),
     endJob: (order, job, work) => using(work, (cluster, wait) => endClusterJob(cluster, order, job.object, wait)),
     ...liveCalls(using, reach),

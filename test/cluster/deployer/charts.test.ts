@@ -80,7 +80,7 @@ spec:
   template:
     spec:
       restartPolicy: Never
-      containers: [{ name: m, image: web, command: [sh, -c, "${script}"] }]
+      containers: [{ name: m, image: web, command: [sh, -c, "${script}"], envFrom: [{ configMapRef: { name: early } }] }]
 `
 const chart = (setup: string) => ({
   Dockerfile: dockerfile,
@@ -101,6 +101,11 @@ data:
   knows: '{{ .Capabilities.APIVersions.Has "events.k8s.io/v1/Event" }} {{ .Capabilities.APIVersions.Has "example.com/v1" }}'
 `,
   'chart/templates/hooks.yaml': [
+    `apiVersion: v1
+kind: ConfigMap
+metadata: { name: early, annotations: { "helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-weight": "-1" } }
+data: { WORDS: set up }
+`,
     hook('setup', 'pre-install', setup),
     hook('migrate', 'pre-install,pre-upgrade', 'echo migrated', ', "helm.sh/hook-delete-policy": hook-succeeded'),
     hook('warm', 'post-upgrade', 'echo warmed'),
@@ -119,7 +124,7 @@ test('hooks of a chart run as jobs where Helm would run them; what is left out i
     /^Of chart chart is left out: CustomResourceDefinition\/xs\.example\.com.*; Job\/ping \(test\)\./,
   )
 
-  const first = await push(chart('echo set up'))
+  const first = await push(chart('echo $WORDS'))
   expect(first.told).toEqual(['succeeded', undefined])
   expect(first.run.jobs).toMatchObject([
     { name: 'migrate', when: 'before', state: 'passed' },
