@@ -26,7 +26,8 @@ interface Context {
 
 const usage = `Usage: npm start -- [role...]
 
-Roles: ${Object.keys(roles).join(', ')}. Without one, all run in this process.
+Roles: ${[...Object.keys(roles), 'proxy'].join(', ')}. Without one, all run in this process.
+The proxy leads to what the docker target has live; as a process of its own it serves on while the others are away.
 A process of its own is guard: as root beside an engine, it holds the network and limits of what builders without rights run there.
 Configuration comes from the environment; the README lists every variable.
 `
@@ -40,16 +41,20 @@ async function main(): Promise<void> {
     options: { help: { type: 'boolean', short: 'h' } },
   })
   if (values.help) return void process.stdout.write(usage)
-  const unknown = positionals.filter((name) => !(name in roles) && name !== 'guard')
+  const unknown = positionals.filter((name) => !(name in roles) && name !== 'guard' && name !== 'proxy')
   if (unknown.length > 0) throw new Error(`There is no role ${unknown.join(', ')}.\n\n${usage}`)
   if (positionals.includes('guard')) return guard(positionals)
-  const wanted = (positionals.length > 0 ? positionals : Object.keys(roles)) as Role[]
+  if (positionals.every((name) => name === 'proxy') && positionals.length > 0) return proxy()
+  const names = positionals.length > 0 ? positionals : [...Object.keys(roles), 'proxy']
+  const wanted = names.filter((name): name is Role => name in roles)
   const config = readConfig(process.env)
   const logger = makeLogger(config.logLevel, wanted.length === 1 ? (wanted[0] as string) : 'all')
   const store = openStore(config)
   const parts: Part[] = [{ name: 'store', stop: () => store.close() }]
   stopOnSignals(parts, logger, config.drainMs + graceMs)
 
+  if (names.includes('proxy'))
+    parts.push((await import('./proxy/main.ts')).startProxy({ config, logger: logger.child({ role: 'proxy' }) }))
   // Parts may start in any order: wait for Redis as long as it takes, and say so.
   while (!(await waitReady(store.redis, 5000)))
     logger.warn({ url: withoutPassword(config.redisUrl) }, 'waiting for Redis')
@@ -67,7 +72,20 @@ async function main(): Promise<void> {
     parts.push(await roles[role]({ config, store, logger: logger.child({ role }), metrics, ready }))
   if (config.healthPort > 0 && !wanted.includes('api')) parts.push(await serveHealth(config.healthPort, metrics, ready))
   giveBackMemory()
-  logger.info({ roles: wanted }, 'ready')
+  logger.info({ roles: names }, 'ready')
+}
+
+/** Has no store and no key: what it serves by is in the data folder and in the engine. */
+async function proxy(): Promise<void> {
+  const config = readConfig(process.env, { keyless: true })
+  const logger = makeLogger(config.logLevel, 'proxy')
+  const part = (await import('./proxy/main.ts')).startProxy({ config, logger })
+  const parts = [part]
+  stopOnSignals(parts, logger, graceMs)
+  if (config.healthPort > 0)
+    parts.push(await serveHealth(config.healthPort, makeMetrics(), async () => part.readiness?.()))
+  giveBackMemory()
+  logger.info({ roles: ['proxy'] }, 'ready')
 }
 
 /** Has no store, no key and no engine: it takes orders from nobody. */

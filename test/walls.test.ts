@@ -29,6 +29,7 @@ const walls: Record<string, string[]> = {
     'yaml',
   ],
   'services/guard': ['chassis', 'docker'],
+  'services/proxy': ['chassis', 'docker'],
   'services/status': ['domain', 'chassis', 'store', 'git-host'],
   'services/cli': ['domain', 'git', 'docker', 'yaml'],
 }

@@ -76,6 +76,7 @@ export async function openStage(order: StageOrder): Promise<Stage> {
       TAXIWAY_CONTAINMENT: 'off',
     },
     target,
+    ownProxy: target === 'docker',
     namespace,
     say: screen.note,
   })

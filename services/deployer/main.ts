@@ -45,8 +45,6 @@ export async function startDeployer({
   const targets = makeTargets({ config, store: patientStore(store), accesses: patientPart(accesses), connect })
   const active = new Set<Attempt>()
   const deps = { config, store, logger, targets, active }
-  const stopping = new AbortController()
-  const opening = targets.open(stopping.signal)
   const redispatch = startReconciler(
     makeRedispatch(store.runs, store.queue, () => performance.now()),
     { name: 'redispatch', everyMs: redispatchMs, logger },
@@ -80,11 +78,8 @@ export async function startDeployer({
     async stop() {
       const closed = { close: () => Promise.all(workers.map((worker) => worker.close())).then(() => undefined) }
       await drain(closed, active, config.drainMs)
-      stopping.abort()
       const loops = [asking, redispatch, checks, gates, changes, watching, previews]
       await Promise.all(loops.map((loop) => loop.stop()))
-      await opening
-      await targets.close()
     },
   }
 }

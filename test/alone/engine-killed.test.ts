@@ -106,7 +106,6 @@ test('what a release runs is there again once an engine that was killed is back'
   const live = { order, generation: order.generation, byHand: {}, drift: 'report' as const }
   expect(successOf((await target.keepRunning?.(live, makeWork())) ?? { ok: true, value: ['unknown'] })).toEqual([])
   await removeContainer(own.engine, after?.id ?? '')
-  await target.close()
 })
 
 test('an engine that is killed in the middle of a build and comes back is waited for', async () => {

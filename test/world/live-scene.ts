@@ -40,8 +40,6 @@ export async function liveScene(target: () => Target) {
     choose: async () => ({ ok: true, value: target() }),
     elsewhere: async () => undefined,
     troubles: async () => [],
-    open: async () => undefined,
-    close: async () => undefined,
   }
   const tokens = await Promise.all(
     (['read', 'write'] as const).map(

@@ -18,6 +18,8 @@ export interface WorldOptions {
   namespace?: string
   /** Roles of the first process; all, unless told. */
   roles?: string[]
+  /** The proxy of the docker target as a process of its own, as in the compose file. */
+  ownProxy?: boolean
   say(line: string): void
 }
 
@@ -45,6 +47,7 @@ export async function makeWorld(options: WorldOptions): Promise<World & Stoppabl
       TAXIWAY_ALLOWED_ORIGINS: host.url,
     },
   })
+  if (options.ownProxy) await taxiway.start(['proxy'])
   await taxiway.start(options.roles)
   const register = async (): Promise<{ id: string; webhook: { url: string; secret: string } }> => {
     const registered = await taxiway.call('POST', '/repos', {

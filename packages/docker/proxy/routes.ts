@@ -1,65 +1,85 @@
-import { createHash } from 'node:crypto'
 import { type ContainerView, listContainers } from '../container/release-container.ts'
 import { type Engine, pause, stream, within } from '../engine/engine.ts'
 import { readEvents } from '../engine/events.ts'
 import { label } from '../engine/labels.ts'
-import { isOf, keyOf, type Place, workloadOf } from '../release/container.ts'
-import type { MachineState, StateFile } from '../release/state.ts'
+import { isOf, workloadOf } from '../release/container.ts'
+import type { MachineState, ServiceRecord, StateFile } from '../release/state.ts'
 import { servingTemplates } from '../release/template.ts'
-import { type ReverseProxy, startProxy } from './proxy.ts'
+import { openRoute } from './port.ts'
+import type { ReverseProxy } from './proxy.ts'
+import { type Candidate, makeReadiness, type Readiness } from './readiness.ts'
 
 /** The proxies before the containers: each service of each environment has one, on a port that stays. */
 export interface Routes {
-  /** Makes the proxies be what the record and the running containers say. Throws when the engine is away. */
+  /** Makes the proxies be what the record and the containers say. Throws when the engine is away. */
   reconcile(): Promise<void>
   /** Reconciles, and waits at most so long until nothing is under way to where the environment's proxies led before. */
-  handOver(place: Place, drainMs: number, signal: AbortSignal): Promise<void>
-  /** From now on reconciles whenever a container starts or ends, which may give it another address. */
-  follow(): void
-  /** Where the environment's first service answers. */
-  address(place: Place): string | undefined
+  handOver(place: string, drainMs: number, signal: AbortSignal): Promise<void>
+  /** Serves what is on the record, if anything is, and follows the engine: a container that starts may have another address. */
+  begin(): Promise<void>
+  /** Service -> its port. */
+  ports(): Record<string, number>
   close(): Promise<void>
 }
 interface Route {
   proxy: ReverseProxy
   targets: string[]
+  /** Do all containers that it may lead to count as ready? */
+  isWhole: boolean
 }
 
-// Below what systems hand out for outgoing connections and below Kubernetes' node ports.
-const firstPort = 20_000
-const ports = 10_000
-const portsTried = 100
-/** How long a port that is known is waited for: the process before this one may still be closing it. */
-const knownPortMs = 3_000
 const followAgainMs = 1_000
+/** So long a first answer of containers is waited for, and until all that take over are ready. */
+const answersMs = 1_500
+const wholeMs = 5_000
 
-/** Makes the routes of a machine; nothing is opened before the first reconcile. */
-export function makeRoutes({ engine, state, host }: { engine: Engine; state: StateFile; host: string }): Routes {
+/** Makes the routes of a machine, whose record it only reads; nothing is opened before the first reconcile. */
+export function makeRoutes({
+  engine,
+  state,
+  host,
+}: {
+  engine: Engine
+  state: Pick<StateFile, 'read'>
+  host: string
+}): Routes {
   const routes = new Map<string, Route>()
   const stop = new AbortController()
-  const reconcile = oneAtATime(() => reconcileOnce({ engine, state, host, routes, signal: stop.signal }))
+  const readiness = makeReadiness(engine, () => void reconcile().catch(() => undefined))
+  const scene: Scene = { engine, state, host, routes, readiness, signal: stop.signal }
+  const reconcile = oneAtATime(() => reconcileOnce(scene))
   let following: Promise<void> | undefined
-  const ofPlace = (place: Place) => [...routes].filter(([key]) => key.startsWith(`${keyOf(place)}/`))
+  const follow = () => {
+    following ??= followEngine(engine, reconcile, stop.signal)
+  }
+  const ofPlace = (place: string) => [...routes].filter(([key]) => key.startsWith(`${place}/`))
   return {
-    reconcile,
+    reconcile() {
+      follow()
+      return reconcile()
+    },
     async handOver(place, drainMs, signal) {
+      follow()
       const before = ofPlace(place).map(([, { proxy, targets }]) => ({ proxy, targets }))
       await reconcile()
+      const untilMs = performance.now() + Math.min(wholeMs, drainMs)
+      while (ofPlace(place).some(([, { isWhole }]) => !isWhole) && performance.now() < untilMs) {
+        await pause(100, signal)
+        await reconcile()
+      }
       const now = new Set(ofPlace(place).flatMap(([, { targets }]) => targets))
       const drains = before.flatMap(({ proxy, targets }) =>
         targets.filter((target) => !now.has(target)).map((target) => proxy.drained(target, drainMs)),
       )
       await within(drainMs + 1_000, signal, () => Promise.all(drains))
     },
-    follow() {
-      following ??= followEngine(engine, reconcile, stop.signal)
+    async begin() {
+      if (Object.keys((await state.read()).services).length > 0) follow()
     },
-    address(place) {
-      const port = ofPlace(place)[0]?.[1].proxy.port
-      return port === undefined ? undefined : `http://${host}:${port}`
-    },
+    ports: () => Object.fromEntries([...routes].map(([key, { proxy }]) => [key, proxy.port])),
     async close() {
-      stop.abort(new Error('the docker target was closed'))
+      stop.abort(new Error('the proxy ends'))
+      readiness.close()
       await following
       await reconcile().catch(() => undefined)
       await Promise.all([...routes.values()].map(({ proxy }) => proxy.stop()))
@@ -86,96 +106,81 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
 
 interface Scene {
   engine: Engine
-  state: StateFile
+  state: Pick<StateFile, 'read'>
   host: string
   routes: Map<string, Route>
+  readiness: Readiness
   signal: AbortSignal
 }
 
-async function reconcileOnce(scene: Scene): Promise<void> {
-  const { engine, state, routes, signal } = scene
+async function reconcileOnce({ engine, state, host, routes, readiness, signal }: Scene): Promise<void> {
   signal.throwIfAborted()
   const wanted = await state.read()
-  const keys = Object.keys(wanted.services)
+  const services = Object.entries(wanted.services)
   for (const [key, { proxy }] of routes) {
-    if (keys.includes(key)) continue
+    if (wanted.services[key]) continue
     routes.delete(key)
     await proxy.stop()
   }
-  if (keys.length === 0) return
-  const containers = await listContainers(engine, { [label.role]: 'release' }, signal)
-  for (const key of keys) {
-    const route = routes.get(key) ?? (await openRoute(scene, key, wanted))
-    route.targets = targetsOf(containers, key, wanted)
-    route.proxy.switchTo(route.targets)
+  const found = services.length > 0 ? await listContainers(engine, { [label.role]: 'release' }, signal) : []
+  const containers = found.filter(({ state, ip }) => state === 'running' && ip !== '')
+  const candidates = new Map(services.map(([key, service]) => [key, candidatesOf(containers, key, service, wanted)]))
+  readiness.ask([...candidates.values()].flat())
+  await readiness.answered(answersMs)
+  for (const [key, service] of services) {
+    const taken = new Set(services.map(([, { port }]) => port))
+    const route = routes.get(key) ?? {
+      proxy: await openRoute({ host, key, port: service.port, taken, signal }),
+      targets: [],
+      isWhole: false,
+    }
+    routes.set(key, route)
+    const own = candidates.get(key) ?? []
+    const ready = own.filter(readiness.isReady)
+    const addressOf = ({ ip }: ContainerView) => `http://${ip}:${service.containerPort}`
+    // Until the first of those that take over is ready, the ones before them go on.
+    const former = containers
+      .filter((one) => !isLeaving(one, wanted) && !own.some(({ container }) => container.id === one.id))
+      .map(addressOf)
+    const targets =
+      ready.length > 0
+        ? ready.map(({ container }) => addressOf(container))
+        : route.targets.filter((target) => former.includes(target))
+    Object.assign(route, { targets, isWhole: ready.length === own.length })
+    route.proxy.switchTo(targets)
   }
 }
 
-function targetsOf(containers: ContainerView[], key: string, { services, environments }: MachineState): string[] {
-  const service = services[key]
+const placeOf = ({ labels }: ContainerView): string => `${labels[label.repository]}/${labels[label.environment]}`
+
+const isLeaving = (container: ContainerView, { environments }: MachineState): boolean =>
+  environments[placeOf(container)]?.leaving?.includes(container.name) ?? false
+
+/** Containers of what serves that a service leads to when they are ready. */
+function candidatesOf(
+  containers: ContainerView[],
+  key: string,
+  { workload, probe }: ServiceRecord,
+  record: MachineState,
+): Candidate[] {
   const place = key.slice(0, key.lastIndexOf('/'))
-  const environment = environments[place]
-  if (!service || !environment?.serving) return []
+  const environment = record.environments[place]
+  if (!environment?.serving) return []
   const templates = servingTemplates(environment)
   return containers
     .filter(
       (container) =>
-        container.state === 'running' &&
-        container.ip !== '' &&
-        `${container.labels[label.repository]}/${container.labels[label.environment]}` === place &&
-        workloadOf(container) === service.workload &&
+        placeOf(container) === place &&
+        workloadOf(container) === workload &&
         isOf(container, templates) &&
-        !environment.leaving?.includes(container.name),
+        !isLeaving(container, record),
     )
-    .map(({ ip }) => `http://${ip}:${service.containerPort}`)
-}
-
-async function openRoute({ state, host, routes, signal }: Scene, key: string, known: MachineState): Promise<Route> {
-  const recorded = known.services[key]?.port ?? 0
-  const taken = new Set(Object.values(known.services).map(({ port }) => port))
-  const proxy =
-    (recorded && (await openKnown(host, recorded, signal))) || (await openFree(host, key, (port) => taken.has(port)))
-  const route: Route = { proxy, targets: [] }
-  routes.set(key, route)
-  await state.change(({ services }) => {
-    const service = services[key]
-    if (service) service.port = proxy.port
-  })
-  return route
-}
-
-async function openKnown(host: string, port: number, signal: AbortSignal): Promise<ReverseProxy | undefined> {
-  const untilMs = performance.now() + knownPortMs
-  for (;;) {
-    const proxy = await openPort(host, port)
-    if (proxy || performance.now() >= untilMs) return proxy
-    await pause(100, signal)
-  }
-}
-
-/** The service's name chooses its port, so that it most often gets the same one even when the record is lost. */
-async function openFree(host: string, key: string, isTaken: (port: number) => boolean): Promise<ReverseProxy> {
-  const start = createHash('sha256').update(key).digest().readUInt32BE() % ports
-  for (let offset = 0; offset < portsTried; offset++) {
-    const port = firstPort + ((start + offset) % ports)
-    const proxy = isTaken(port) ? undefined : await openPort(host, port)
-    if (proxy) return proxy
-  }
-  return startProxy({ host, port: 0 })
-}
-
-async function openPort(host: string, port: number): Promise<ReverseProxy | undefined> {
-  try {
-    return await startProxy({ host, port })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined
-    throw error
-  }
+    .map((container) => ({ container, probe }))
 }
 
 /** Reads the engine's events (Docker Engine API, "SystemEvents") until it is told to stop; begins again when the engine was away. */
 async function followEngine(engine: Engine, reconcile: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  const filters = { type: ['container'], event: ['start', 'die'], label: [`${label.role}=release`] }
+  const filters = { type: ['container'], event: ['start', 'die', 'pause', 'unpause'], label: [`${label.role}=release`] }
   while (!signal.aborted) {
     try {
       const call = { method: 'GET', path: '/events?', options: { filters: JSON.stringify(filters) } }

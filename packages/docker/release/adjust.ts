@@ -27,7 +27,7 @@ export async function scale(
     (container) => workloadOf(container) === name && !wanted.has(container.name),
   )
   await retire(machine, order, surplus, work.signal)
-  await machine.routes.reconcile()
+  await machine.proxy.reconcile()
   return done(undefined)
 }
 

@@ -16,7 +16,7 @@ const isDown = (state: string): boolean => ['created', 'exited', 'dead'].include
  * @returns what was started and why, a line each
  */
 export async function keepRunning(machine: Machine, live: LiveRelease, work: Work): Promise<Outcome<string[]>> {
-  const { engine, state, routes } = machine
+  const { engine, state, proxy } = machine
   const order = chosen(live)
   const newest = await checkNewest(machine, order, live.generation)
   if (!newest.ok) return newest
@@ -34,6 +34,6 @@ export async function keepRunning(machine: Machine, live: LiveRelease, work: Wor
     if (!started.ok) return started
     lines.push(`${wanted.name} ${why}, ${started.value ?? 'started again'}`)
   }
-  if (lines.length > 0) await routes.reconcile()
+  if (lines.length > 0) await proxy.reconcile()
   return done(lines)
 }

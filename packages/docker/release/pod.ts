@@ -35,6 +35,8 @@ export interface Probe {
   settleMs: number
   initialDelayMs: number
   periodMs: number
+  /** The same while it is ready and nobody waits. */
+  calmMs: number
   timeoutMs: number
   /** So many times in a row. */
   successes: number
@@ -143,6 +145,7 @@ function readProbe(probe: Json, ports: Workload['ports'], findings: Findings): P
     settleMs: probe ? 0 : settleMs,
     initialDelayMs: seconds('initialDelaySeconds', 0),
     periodMs: Math.min(seconds('periodSeconds', 10) || longestPeriodMs, longestPeriodMs),
+    calmMs: seconds('periodSeconds', 10) || longestPeriodMs,
     timeoutMs: seconds('timeoutSeconds', 1) || 1000,
     successes: Math.max(1, seconds('successThreshold', 1) / 1000),
     failures: Math.max(1, seconds('failureThreshold', 3) / 1000),

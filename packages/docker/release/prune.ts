@@ -17,7 +17,7 @@ export async function prune(
   { signal }: Work,
   how?: 'careful' | 'all' | 'none',
 ): Promise<Outcome<void>> {
-  const { engine, state, routes } = machine
+  const { engine, state, proxy } = machine
   const plan = readObjects(order.objects, order.secrets)
   if (!plan.ok) return plan
   const { workloads, services } = plan.value
@@ -33,7 +33,7 @@ export async function prune(
     environment.templates = { [order.generation]: Object.fromEntries(kept) }
     return true
   })
-  await routes.reconcile()
+  await proxy.reconcile()
   // What serves in its place has containers that this release does not know.
   if (!isServing) return done(undefined)
   const templates = await readTemplates(machine, order)

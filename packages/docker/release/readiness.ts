@@ -113,7 +113,7 @@ export async function explain(
 }
 
 /** Asks the probe when its time has come, and counts successes; between two questions the last answer stands. */
-export function makeQuestion(engine: Engine, { probe }: Workload) {
+export function makeQuestion(engine: Engine, { probe }: Pick<Workload, 'probe'>) {
   let startedAt = ''
   let answer: string | undefined
   let successes = 0

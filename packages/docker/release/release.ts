@@ -4,7 +4,7 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { RegistryAuth } from '@taxiway/registry/call.ts'
 import type { Engine } from '../engine/engine.ts'
 import { label } from '../engine/labels.ts'
-import type { Routes } from '../proxy/routes.ts'
+import type { ProxyClient } from '../proxy/control.ts'
 import { containersOf, generationOf, keyOf, type Place, startOne, wantedOf } from './container.ts'
 import { waitReady } from './readiness.ts'
 import type { MachineState, StateFile } from './state.ts'
@@ -26,7 +26,7 @@ export interface DockerTargetOptions {
 /** What the target works with. */
 export interface Machine extends DockerTargetOptions {
   state: StateFile
-  routes: Routes
+  proxy: ProxyClient
 }
 
 /** The newest generation of an environment, by the record and by what is there. 0: none. */
@@ -84,6 +84,7 @@ export async function awaitReady(
 export function putServices(record: MachineState, place: Place, plan: Plan): void {
   for (const { service, workload, port } of plan.services) {
     const key = `${keyOf(place)}/${service}`
-    record.services[key] = { port: record.services[key]?.port ?? 0, workload, containerPort: port }
+    const probe = plan.workloads.find(({ name }) => name === workload)?.probe
+    if (probe) record.services[key] = { port: record.services[key]?.port ?? 0, workload, containerPort: port, probe }
   }
 }

@@ -19,14 +19,14 @@ export async function remove(
   stillHeld: () => Promise<boolean>,
   { signal }: Work,
 ): Promise<Outcome<void>> {
-  const { engine, state, routes } = machine
+  const { engine, state, proxy } = machine
   const { generation } = await newest(machine, place, signal)
   if (!(await stillHeld())) return refuse('removal_overtaken', { what: `Environment ${place.environment}` })
   await state.change(({ environments, services }) => {
     for (const key of Object.keys(services)) if (key.startsWith(`${keyOf(place)}/`)) delete services[key]
     if (generation > 0) environments[keyOf(place)] = { generation, runId: '', serving: 0 }
   })
-  await routes.reconcile()
+  await proxy.reconcile()
   const containers = await containersOf(engine, place, signal)
   await Promise.all(containers.map(({ id }) => stopContainer(engine, id, Math.min(engine.stopMs, longestMs))))
   for (const network of await networksWith(engine, labelsOf(place), signal)) await removeNetwork(engine, network)

@@ -65,7 +65,7 @@ const hasAll = (containers: ContainerView[], wanted: Wanted[]): boolean =>
 
 /** A release that was cancelled after the switch serves by now: its services give way to the earlier ones. */
 async function serve(
-  { state, routes }: Machine,
+  { state, proxy }: Machine,
   { failed, generation }: Release,
   serving: number,
   plan: Plan,
@@ -81,8 +81,7 @@ async function serve(
     return generation
   })
   if (live > generation) return refuse('stale_generation', { generation, live })
-  routes.follow()
-  await routes.reconcile()
+  await proxy.reconcile()
   return done(undefined)
 }
 

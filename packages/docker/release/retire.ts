@@ -19,7 +19,7 @@ export function retire(
 
 /** Does something to containers while they get no request. */
 export async function aside(
-  { state, routes }: Machine,
+  { state, proxy }: Machine,
   place: Place,
   containers: readonly ContainerView[],
   signal: AbortSignal,
@@ -33,10 +33,10 @@ export async function aside(
     })
   await leave(containers.map(({ name }) => name))
   try {
-    await routes.handOver(place, drainMs, signal)
+    await proxy.handOver(place, drainMs, signal)
     await work()
   } finally {
     await leave(undefined)
-    await routes.reconcile()
+    await proxy.reconcile()
   }
 }

@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Probe } from './pod.ts'
 
 /** Name of the file in the data folder. */
 export const stateFile = 'docker-target.json'
@@ -14,6 +15,13 @@ export interface EnvironmentRecord {
   /** Names of containers that shall get no new request, as they are about to end. */
   leaving?: string[]
 }
+/** A service: its port on this machine (0: none yet), what is behind it, and how to ask whether that is ready. */
+export interface ServiceRecord {
+  port: number
+  workload: string
+  containerPort: number
+  probe: Probe
+}
 /** Name of a workload -> its template: see template.ts. */
 export type Templates = Readonly<Record<string, string>>
 
@@ -23,8 +31,8 @@ export interface MachineState {
   key?: string
   /** By `<repository id>/<environment>`. */
   environments: Record<string, EnvironmentRecord>
-  /** `<repository id>/<environment>/<service>` -> its port on this machine, and what is behind it. */
-  services: Record<string, { port: number; workload: string; containerPort: number }>
+  /** By `<repository id>/<environment>/<service>`. */
+  services: Record<string, ServiceRecord>
 }
 /** The record of one machine. */
 export interface StateFile {
@@ -33,7 +41,7 @@ export interface StateFile {
   change<T>(edit: (state: MachineState) => T): Promise<T>
 }
 
-/** Opens the record in a folder, which is made when it is missing. Only one process may write it. */
+/** Opens the record in a folder, which is made when it is missing. Only one process may write it, the deployer; the proxy reads it. */
 export function openState(folder: string): StateFile {
   const file = join(folder, stateFile)
   let last: Promise<unknown> = Promise.resolve()

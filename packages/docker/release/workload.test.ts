@@ -53,6 +53,7 @@ test('a probe is asked as the manifest says, but never less than once a second',
     failures: 3,
     initialDelayMs: 2000,
     periodMs: 1000,
+    calmMs: 30_000,
     timeoutMs: 1000,
     successes: 1,
   })

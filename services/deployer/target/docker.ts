@@ -1,5 +1,5 @@
 import { callDeadlineMs, engineFault, within } from '@taxiway/docker/engine/engine.ts'
-import { makeRoutes } from '@taxiway/docker/proxy/routes.ts'
+import { makeProxyClient } from '@taxiway/docker/proxy/control.ts'
 import { restart, scale } from '@taxiway/docker/release/adjust.ts'
 import { keyOf, startAll } from '@taxiway/docker/release/container.ts'
 import { checkImage } from '@taxiway/docker/release/image.ts'
@@ -29,24 +29,20 @@ import { isLast } from '@taxiway/domain/environment/waves.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 
-/** The target, and what it needs because it serves in this process. */
+/** The target, and where its services answer. */
 export interface DockerTarget extends Target {
-  /** Serves again what was live when the process ended. */
-  open(): Promise<void>
-  /** Where the environment's first service answers: `http://127.0.0.1:20123`. Undefined: it has none, or is not opened. */
+  /** Where the environment's first service answers: `http://127.0.0.1:20123`. Undefined: it has none, or no proxy told of it. */
   address(repositoryId: string, environment: string): string | undefined
-  /** Stops serving. The containers run on. */
-  close(): Promise<void>
 }
 
 /**
- * One machine without a cluster: new containers start beside the old ones, a reverse proxy in this process switches to
+ * One machine without a cluster: new containers start beside the old ones, a reverse proxy, which is a process of its own, leads to
  * them once they are ready, and then the old ones go. Objects are plain Kubernetes manifests, as far as they mean something here.
  */
 export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
   const state = openState(options.stateFolder)
-  const routes = makeRoutes({ engine: options.engine, state, host: options.host ?? '127.0.0.1' })
-  const machine: Machine = { ...options, state, routes }
+  const proxy = makeProxyClient({ folder: options.stateFolder, state, host: options.host ?? '127.0.0.1' })
+  const machine: Machine = { ...options, state, proxy }
   return {
     kind: 'docker',
     ground: async () => done({ kind: 'docker' }),
@@ -81,17 +77,7 @@ export function makeDockerTarget(options: DockerTargetOptions): DockerTarget {
     restart: (live, change, work) =>
       guarded(work, callDeadlineMs, (bounded) => restart(machine, live, change, bounded)),
     follow: (_live, signal) => follow(signal),
-    async open() {
-      try {
-        await routes.reconcile()
-        routes.follow()
-      } catch (error) {
-        await routes.close()
-        throw error
-      }
-    },
-    address: (repositoryId, environment) => routes.address({ repositoryId, environment }),
-    close: () => routes.close(),
+    address: (repositoryId, environment) => proxy.address({ repositoryId, environment }),
   }
 }
 
@@ -141,7 +127,7 @@ async function watch(machine: Machine, order: ReleaseOrder, work: Work): Promise
 
 /** Makes the order's containers the ones that serve, and lets the others end what they are answering. */
 async function switchTo(
-  { state, routes }: Machine,
+  { state, proxy }: Machine,
   order: ReleaseOrder,
   plan: Plan,
   longestDrainMs: number,
@@ -156,10 +142,11 @@ async function switchTo(
     return order.generation
   })
   if (live > order.generation) return refuse('stale_generation', { generation: order.generation, live })
-  routes.follow()
-  await routes.handOver(order, longestDrainMs, signal)
-  const address = routes.address(order)
-  if (address) say(`answers at ${address}`)
+  const isLed = await proxy.handOver(order, longestDrainMs, signal)
+  const address = proxy.address(order)
+  if (isLed && address) say(`answers at ${address}`)
+  else if (!isLed && plan.services.length > 0)
+    say('no proxy answers on this machine, so nobody is led to it: see that one runs (npm start -- proxy)')
   return done(undefined)
 }
 

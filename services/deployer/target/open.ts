@@ -1,9 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '@taxiway/chassis/config.ts'
 import type { Engine } from '@taxiway/docker/engine/engine.ts'
-import { stateFile } from '@taxiway/docker/release/state.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
@@ -11,7 +7,6 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
-const reopenMs = 1000
 /** What TAXIWAY_SERVES calls the cluster that a deployer rolls out to when no other is named. */
 const kubeconfigName = 'kubeconfig'
 
@@ -37,9 +32,6 @@ export interface Targets {
   elsewhere(repo: RepositoryId, cluster: string | undefined, kind?: Target['kind']): Promise<string | undefined>
   /** Asks every cluster that was chosen so far. @returns a sentence for each that does not answer */
   troubles(work: Work): Promise<string[]>
-  /** Serves again what the docker target had live; tries until the engine is there. */
-  open(signal: AbortSignal): Promise<void>
-  close(): Promise<void>
 }
 
 /** Loads a target only when the first release needs it: the Kubernetes client alone costs 90 MB. */
@@ -55,7 +47,7 @@ export function makeTargets({
   connect: () => Promise<Engine>
 }): Targets {
   const clusters = new Map<string, { name: string; target: Promise<Target> }>()
-  let machine: Promise<Target & { close(): Promise<void> }> | undefined
+  let machine: Promise<Target> | undefined
   const docker = () => {
     machine ??= openMachine(config, store, connect).catch((error) => {
       machine = undefined
@@ -111,20 +103,6 @@ export function makeTargets({
       })
       return (await Promise.all(asked)).flat()
     },
-    async open(signal) {
-      if (!existsSync(join(config.dataFolder, stateFile))) return
-      while (!signal.aborted) {
-        const opened = await docker().then(
-          () => true,
-          () => false,
-        )
-        if (opened) return
-        await sleep(reopenMs, undefined, { signal }).catch(() => undefined)
-      }
-    },
-    async close() {
-      await (await machine?.catch(() => undefined))?.close()
-    },
   }
 }
 
@@ -132,7 +110,7 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
   const { makeDockerTarget } = await import('./docker.ts')
   const { engineId } = await import('@taxiway/docker/engine/engine-info.ts')
   const engine = await connect()
-  const target = makeDockerTarget({
+  return makeDockerTarget({
     engine,
     stateFolder: config.dataFolder,
     registryAuths: () => store.registries.credentials(config.registry),
@@ -141,8 +119,6 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
       await store.pulledImages[wasPulled ? 'pulled' : 'used'](id, image)
     },
   })
-  await target.open()
-  return target
 }
 
 async function openCluster(config: Config, context: string | undefined): Promise<Target> {

@@ -55,7 +55,7 @@ test('the image takes the role as its argument, and runs as nobody special', asy
   const unknown = await run(['pilot'])
   expect(unknown).toMatchObject({ code: 1, text: expect.stringContaining('There is no role pilot') })
   const { Config } = await docker.getImage(tag).inspect()
-  expect([Config.User, Config.Cmd]).toEqual(['1000:1000', ['api', 'builder', 'deployer', 'status']])
+  expect([Config.User, Config.Cmd]).toEqual(['1000:1000', ['api', 'builder', 'deployer', 'proxy', 'status']])
 })
 
 test('the image holds git and what runs, but no tests and no tools of development', async () => {
@@ -112,10 +112,19 @@ interface Service {
 const composeText = () => readFileSync(join(root, 'docker-compose.yml'), 'utf8')
 const services = () => (parse(composeText(), { merge: true }) as { services: Record<string, Service> }).services
 
-test('the compose file starts the four roles, a guard, a registry, and a Redis that keeps what it was told', () => {
+test('the compose file starts the four roles, a proxy, a guard, a registry, and a Redis that keeps what it was told', () => {
   const all = services()
-  expect(Object.keys(all).sort()).toEqual(['api', 'builder', 'deployer', 'guard', 'redis', 'registry', 'status'])
-  for (const role of ['api', 'builder', 'deployer', 'guard', 'status'])
+  expect(Object.keys(all).sort()).toEqual([
+    'api',
+    'builder',
+    'deployer',
+    'guard',
+    'proxy',
+    'redis',
+    'registry',
+    'status',
+  ])
+  for (const role of ['api', 'builder', 'deployer', 'guard', 'proxy', 'status'])
     expect(all[role]).toMatchObject({ command: [role], build: { dockerfile: 'deploy/image/Dockerfile' } })
   for (const one of Object.values(all)) expect(one).toMatchObject({ restart: 'unless-stopped', healthcheck: {} })
   const redisCommand = all.redis?.command.join(' ')
@@ -127,7 +136,7 @@ test('the compose file starts the four roles, a guard, a registry, and a Redis t
 test('only the roles that need the engine hold its socket, and what is published beside the api stays on the machine', () => {
   const all = Object.entries(services())
   const holders = all.filter(([, { volumes }]) => volumes?.some((volume) => volume.includes('docker.sock')))
-  expect(holders.map(([name]) => name)).toEqual(['builder', 'deployer'])
+  expect(holders.map(([name]) => name)).toEqual(['builder', 'deployer', 'proxy'])
   const published = all.flatMap(([name, { ports }]) => (ports ?? []).map((port) => [name, port] as const))
   for (const [name, port] of published) if (name !== 'api') expect(port).toMatch(/^127\.0\.0\.1:/)
 })

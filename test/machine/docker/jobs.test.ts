@@ -22,7 +22,4 @@ jobsContract('docker', {
     for (const { Name } of await engine.docker.listNetworks({ filters })) await removeNetwork(engine, Name)
   },
 })
-afterAll(async () => {
-  await target.close()
-  rmSync(stateFolder, { recursive: true, force: true })
-})
+afterAll(() => rmSync(stateFolder, { recursive: true, force: true }))

@@ -6,6 +6,7 @@ import { listContainers, removeContainer } from '@taxiway/docker/container/relea
 import { connectEngine, type Engine } from '@taxiway/docker/engine/engine.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
 import { removeNetwork } from '@taxiway/docker/engine/network.ts'
+import { serveProxy } from '@taxiway/docker/proxy/serve.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DockerTarget, makeDockerTarget } from '../../../services/deployer/target/docker.ts'
 import { deployment, makePlace, makeWork, service, successOf } from '../../contracts/target.ts'
@@ -15,6 +16,7 @@ import { liveScene } from '../../world/live-scene.ts'
 let engine: Engine
 let folder = ''
 let target: DockerTarget
+let proxy: ReturnType<typeof serveProxy>
 let live: Awaited<ReturnType<typeof liveScene>>
 let image = ''
 const repos: string[] = []
@@ -23,6 +25,7 @@ beforeAll(async () => {
   engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '', stopMs: 1_000 })
   folder = mkdtempSync(join(tmpdir(), 'docker-live-'))
   target = makeDockerTarget({ engine, stateFolder: folder })
+  proxy = serveProxy({ engine, folder })
   image = await makeImages().publish('live', serving('live'))
   live = await liveScene(() => target)
   live.watch()
@@ -35,7 +38,7 @@ afterAll(async () => {
     const filters = { label: [`${label.repository}=${repo}`] }
     for (const { Name } of await engine.docker.listNetworks({ filters })) await removeNetwork(engine, Name)
   }
-  await target.close()
+  await proxy.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -1,8 +1,14 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ContainerView, removeContainer, startContainer } from '@taxiway/docker/container/release-container.ts'
+import {
+  type ContainerView,
+  execProbe,
+  removeContainer,
+  startContainer,
+} from '@taxiway/docker/container/release-container.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
+import { serveProxy } from '@taxiway/docker/proxy/serve.ts'
 import { expect, test } from 'vitest'
 import { deployment, makeWork, service, successOf, type TestPlace } from '../../contracts/target.ts'
 import { targetScene } from './target-scene.ts'
@@ -60,20 +66,19 @@ async function takeAddress(place: TestPlace): Promise<ContainerView> {
   )
 }
 
-test('another process serves what was live on the same port, also after containers changed their addresses', async () => {
+test('the proxy serves on without the target, one that stands by takes over, also after containers changed their addresses', async () => {
   const place = openPlace('restart')
   const own = mkdtempSync(join(folder, 'own-'))
-  const before = open(own)
-  await before.open()
+  const first = serveProxy({ engine, folder: own })
+  await first.begun
   const order = place.order(images.one)
+  const before = open(own)
   expect(await roll(order, 20_000, before)).toMatchObject({ healthy: true })
   const url = address(place, before)
-  await before.close()
-  await expect(visit(url)).rejects.toThrow()
-  const after = open(own)
-  await after.open()
-  expect(address(place, after)).toBe(url)
   expect(await visit(url)).toBe('one')
+  const second = serveProxy({ engine, folder: own })
+  await first.stop()
+  await expect.poll(() => visit(url).catch(() => ''), { timeout: 10_000 }).toBe('one')
   const [container] = await containersOf(place)
   await engine.docker.getContainer(container?.id ?? '').kill()
   await expect.poll(() => visit(url).catch(() => ''), { timeout: 10_000 }).toBe('')
@@ -82,9 +87,28 @@ test('another process serves what was live on the same port, also after containe
   await engine.docker.getContainer(container?.id ?? '').start()
   await expect.poll(() => visit(url).catch(() => ''), { timeout: 10_000 }).toBe('one')
   await removeContainer(engine, stranger.id)
+  const after = open(own)
   expect(await roll(order, 20_000, after)).toMatchObject({ healthy: true })
+  expect(address(place, after)).toBe(url)
   expect((await containersOf(place)).map(({ id }) => id)).toEqual([container?.id])
-  await after.close()
+  await second.stop()
+  const work = makeWork()
+  successOf(await after.watch(order, work))
+  expect(work.lines).toEqual([expect.stringContaining('no proxy answers on this machine')])
+})
+
+test('requests go to containers that are ready, and to one that is not any more go none', async () => {
+  const place = openPlace('ready')
+  await release(place.order(images.one, [deployment({}, { replicas: 2 }), service()]))
+  const url = address(place)
+  const [one, other] = await containersOf(place)
+  const serve = (id = '', command: string) => execProbe(engine, id, ['sh', '-c', command], 5_000)
+  await serve(one?.id, 'echo first > /www/index.html; rm /www/healthz')
+  await serve(other?.id, 'echo second > /www/index.html')
+  const seen = async () => new Set([await visit(url), await visit(url), await visit(url), await visit(url)])
+  await expect.poll(seen, { timeout: 15_000 }).toEqual(new Set(['second']))
+  await serve(one?.id, 'touch /www/healthz')
+  await expect.poll(seen, { timeout: 15_000 }).toEqual(new Set(['first', 'second']))
 })
 
 test('a service that is no longer there loses its proxy, and its neighbour keeps its port', async () => {

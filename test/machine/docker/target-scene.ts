@@ -6,6 +6,7 @@ import { listContainers, removeContainer } from '@taxiway/docker/container/relea
 import { connectEngine, type Engine } from '@taxiway/docker/engine/engine.ts'
 import { label } from '@taxiway/docker/engine/labels.ts'
 import { removeNetwork } from '@taxiway/docker/engine/network.ts'
+import { serveProxy } from '@taxiway/docker/proxy/serve.ts'
 import type { ReleaseOrder } from '@taxiway/domain/environment/release.ts'
 import type { Target } from '@taxiway/domain/environment/target.ts'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
@@ -13,7 +14,7 @@ import { makeDockerTarget } from '../../../services/deployer/target/docker.ts'
 import { makePlace, makeWork, successOf, type TestPlace } from '../../contracts/target.ts'
 import { makeImages, serving } from '../../world/images.ts'
 
-/** A docker target, images for it, and places that are cleared after each test. What is stopped is killed a second later. */
+/** A docker target with its proxy, images for it, and places that are cleared after each test. What is stopped is killed a second later. */
 export function targetScene() {
   const engine: Engine = connectEngine({ dockerHost: process.env.DOCKER_HOST ?? '', stopMs: 1_000 })
   const folder = mkdtempSync(join(tmpdir(), 'docker-target-'))
@@ -21,6 +22,7 @@ export function targetScene() {
   const places: TestPlace[] = []
   const open = (stateFolder: string) => makeDockerTarget({ engine, stateFolder })
   const target = open(folder)
+  const proxy = serveProxy({ engine, folder })
   beforeAll(async () => {
     const { publish, missing } = makeImages()
     images.one = await publish('one', serving('one'))
@@ -32,7 +34,7 @@ export function targetScene() {
   })
   afterEach(() => Promise.all(places.splice(0).map(clear)))
   afterAll(async () => {
-    await target.close()
+    await proxy.stop()
     rmSync(folder, { recursive: true, force: true })
   })
 

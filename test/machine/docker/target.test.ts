@@ -113,5 +113,4 @@ test('an engine that is away is a reason', async () => {
   const work = makeWork(5_000)
   const outcomes = [await away.dryRun(order, work), await away.apply(order, work), await away.watch(order, work)]
   for (const outcome of outcomes) expect(outcome).toMatchObject({ ok: false, reason: { code: 'docker_unavailable' } })
-  await away.close()
 })
