@@ -13,6 +13,7 @@ import { ErrorBody, reasonOf, sendReason } from './errors.ts'
 import { pageRoutes } from './pages/pages.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { deleteRoute } from './routes/environments/delete.ts'
 import { diffRoute } from './routes/environments/diff.ts'
 import { environmentRoutes } from './routes/environments/environments.ts'
 import { gateRoutes } from './routes/environments/gates.ts'
@@ -96,6 +97,7 @@ export async function makeApp(deps: ApiDeps): Promise<Api> {
       tokenRoutes(api as unknown as Api, deps)
       secretRoutes(api as unknown as Api, deps)
       environmentRoutes(api as unknown as Api, deps)
+      deleteRoute(api as unknown as Api, deps)
       clusterRoutes(api as unknown as Api, deps)
       gateRoutes(api as unknown as Api, deps)
       rollOutRoutes(api as unknown as Api, deps)

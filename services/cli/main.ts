@@ -12,6 +12,7 @@ const commands = {
   deploy: async () => (await import('./commands/roll-out.ts')).deploy,
   rollback: async () => (await import('./commands/roll-out.ts')).rollback,
   adopt: async () => (await import('./commands/adopt.ts')).adopt,
+  delete: async () => (await import('./commands/delete.ts')).deleteCommand,
   diff: async () => (await import('./commands/diff.ts')).diff,
   releases: async () => (await import('./commands/releases.ts')).releases,
   unhold: async () => (await import('./commands/releases.ts')).unhold,
@@ -30,6 +31,7 @@ These ask a server, with TAXIWAY_URL and TAXIWAY_TOKEN:
   deploy    deploy what an earlier run published
   rollback  give an environment an earlier release again
   adopt     take over what others made in a cluster
+  delete    delete an environment, or a repository
   diff      what the releases of a run change against what was live
   releases  what happened in an environment
   unhold    lift the hold that failed releases put on an environment

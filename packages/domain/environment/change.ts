@@ -2,7 +2,9 @@ import Type from 'typebox'
 import { words } from '../schemas.ts'
 
 /** What people change in an environment between two releases, and what is noted there. */
-export const changeKinds = ['scale', 'restart', 'drift', 'correct'] as const
+export const changeKinds = ['scale', 'restart', 'drift', 'correct', 'delete'] as const
+/** What becomes of the objects of an environment that is deleted. */
+export const Objects = words(['delete', 'keep'] as const)
 /** waiting: a deployer carries it out as soon as nothing is rolled out. done, refused: it has. noted: nobody asked for it. */
 export const changeStates = ['waiting', 'done', 'refused', 'noted'] as const
 
@@ -14,6 +16,7 @@ export const Change = Type.Object(
     state: words(changeStates),
     workload: Type.Optional(Type.String({ description: 'Kind/name' })),
     replicas: Type.Optional(Type.Integer()),
+    objects: Type.Optional(Objects),
     who: Type.String({ description: 'Name of the token, or of who changed an object past Taxiway.' }),
     at: Type.String({ format: 'date-time' }),
     generation: Type.Integer({ description: 'Of the release that was live then.' }),

@@ -31,6 +31,11 @@ export const rollOutReasons = {
     (p: { object: string; detail: string; trouble?: string }) =>
       `${p.object} ${p.trouble ?? 'is also managed by somebody else'}: ${p.detail}.`,
   ),
+  objects_undecided: refusal(
+    409,
+    (p: { what: string; live: string }) =>
+      `${p.what} is not deleted yet, because this runs: ${p.live}. Say what becomes of it: objects=keep leaves it running; objects=delete, for an environment, takes it away.`,
+  ),
   quota_exceeded: code(
     400,
     (p: { object: string; detail: string }) =>

@@ -7,6 +7,9 @@ import { loadScript } from '../redis/script.ts'
 /** So many releases that fail one after another put a hold on their environment. */
 const failuresToHold = 2
 
+/** How long the numbers of one that is gone are kept: longer than anything of it may still be under way. */
+const numbersKeptMs = 90 * 24 * 3_600_000
+
 /** The environments of repositories: which there are, what admins rule for them, and whether they are on hold. */
 export function makeEnvironments(redis: Redis, now: () => Date) {
   const note = loadScript(redis, new URL('./note-outcome.lua', import.meta.url))
@@ -23,6 +26,8 @@ export function makeEnvironments(redis: Redis, now: () => Date) {
       ])
       return isRegistered === 1 && isNamed === 1
     },
+
+    forget: makeForget(redis),
 
     async rules(repo: RepositoryId, environment: string): Promise<EnvironmentRules> {
       const text = await redis.hget(keys.environment(repo, environment), 'rules')
@@ -67,5 +72,25 @@ export function makeEnvironments(redis: Redis, now: () => Date) {
       )
       return put === 1
     },
+  }
+}
+
+/** Makes what forgets an environment that was removed, with its rules and releases. It says false when somebody else holds it. */
+function makeForget(redis: Redis) {
+  const forget = loadScript(redis, new URL('./forget.lua', import.meta.url))
+  return async (repo: RepositoryId, environment: string, holder: string): Promise<boolean> => {
+    const places = [
+      keys.previews(repo),
+      keys.previewsDue,
+      keys.lane(repo, environment),
+      keys.previewTroubles(repo),
+      keys.environment(repo, environment),
+      keys.environments(repo),
+      keys.releases(repo, environment),
+      keys.seen(repo, environment),
+      keys.changes(repo, environment),
+      keys.openChanges,
+    ]
+    return (await forget(places, [environment, holder, `${repo}/${environment}`, numbersKeptMs])) === 1
   }
 }

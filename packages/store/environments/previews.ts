@@ -40,8 +40,6 @@ export interface PreviewCluster {
 }
 
 const takenAtOnce = 100
-/** How long the numbers of a preview that is gone are kept: longer than anything of it may still be under way. */
-const numbersKeptMs = 90 * 24 * 3_600_000
 
 const memberOf = ({ repo, environment }: PreviewRef): string => `${repo}/${environment}`
 /** A preview, by repository and environment. */
@@ -57,7 +55,6 @@ type Kept = (typeof answers)[number] | 'fenced'
 export function makePreviews(redis: Redis, now: () => Date, lookEveryMs = 60_000) {
   const keep = loadScript(redis, new URL('./keep-preview.lua', import.meta.url))
   const take = loadScript(redis, new URL('./take-previews.lua', import.meta.url))
-  const forget = loadScript(redis, new URL('./forget-preview.lua', import.meta.url))
   const list = async (repo: RepositoryId): Promise<Preview[]> =>
     Object.values(await redis.hgetall(keys.previews(repo))).map((text) => JSON.parse(text) as Preview)
   return {
@@ -110,22 +107,6 @@ export function makePreviews(redis: Redis, now: () => Date, lookEveryMs = 60_000
     async lookSoon(repo: RepositoryId, number: number): Promise<void> {
       for (const preview of await list(repo))
         if (preview.number === number) await redis.zadd(keys.previewsDue, 'XX', 0, memberOf(preview))
-    },
-
-    /** Forgets one that was removed, and the environment with it. @returns false when somebody else holds that by now */
-    async forget({ repo, environment }: PreviewRef, holder: string): Promise<boolean> {
-      const forgotten = await forget(
-        [
-          ...placesOf({ repo, environment }),
-          keys.environments(repo),
-          keys.releases(repo, environment),
-          keys.seen(repo, environment),
-          keys.changes(repo, environment),
-          keys.openChanges,
-        ],
-        [environment, holder, memberOf({ repo, environment }), numbersKeptMs],
-      )
-      return forgotten === 1
     },
     ...troublesOf(redis, now),
     ...clustersOf(redis),

@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
+import type { RepositoryId } from '@taxiway/domain/ids.ts'
+import { refuse } from '@taxiway/domain/reason.ts'
 import { Registration, Repository, RepositoryChange } from '@taxiway/domain/repository.ts'
 import { parseRepositoryUrl } from '@taxiway/git-host/repository-url.ts'
+import type { Store } from '@taxiway/store/store.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
+import { cancelRun } from '../cancel-run.ts'
 import { sendOutcome } from '../errors.ts'
 import { findRepository } from '../find.ts'
+import { whatIsLive } from './environments/delete.ts'
 
 const Params = Type.Object({ id: Type.String() })
 const Registered = Type.Object({
@@ -80,7 +85,22 @@ function readRoutes(app: Api, { store }: ApiDeps): void {
   )
 }
 
-function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
+/** What its environments run, but for previews, which go with it. */
+async function liveOf(store: Store, id: RepositoryId): Promise<string[]> {
+  const names = await store.environments.names(id)
+  const previews = (await store.previews.list(id)).map(({ environment }) => environment)
+  const live = await Promise.all(
+    names.filter((name) => !previews.includes(name)).map((name) => whatIsLive(store, id, name)),
+  )
+  return live.filter((one) => one !== undefined)
+}
+
+async function cancelRuns(store: Store, repo: RepositoryId, who: string): Promise<void> {
+  for (const { id } of await store.runs.open())
+    if ((await store.runs.read(id))?.repo === repo) await cancelRun(store, id, who)
+}
+
+function changeRoutes(app: Api, { store, allowedOrigins, logger }: ApiDeps): void {
   app.patch(
     '/repos/:id',
     {
@@ -116,12 +136,31 @@ function changeRoutes(app: Api, { store, allowedOrigins }: ApiDeps): void {
     '/repos/:id',
     {
       config: { scope: 'admin' },
-      schema: { params: Params, response: { 204: Type.Null() }, tags: ['repos'], summary: 'Remove a repository' },
+      schema: {
+        params: Params,
+        querystring: Type.Object({
+          objects: Type.Optional(
+            Type.Literal('keep', {
+              description: 'What it runs is left running; delete its environments first if not.',
+            }),
+          ),
+        }),
+        response: { 204: Type.Null() },
+        tags: ['repos'],
+        summary: 'Remove a repository; its runs that are under way are cancelled',
+      },
     },
     async (request, reply) => {
       const found = await findRepository(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
+      const { id } = found.value
+      const who = request.caller?.name ?? 'somebody'
+      const live = request.query.objects === 'keep' ? [] : await liveOf(store, id)
+      if (live.length > 0)
+        return sendOutcome(reply, refuse('objects_undecided', { what: found.value.name, live: live.join('; ') }))
+      await cancelRuns(store, id, `${who}, who removed the repository`)
       await store.repositories.remove(found.value)
+      logger.info({ repo: id, name: found.value.name, who }, 'repository removed')
       return reply.code(204).send(null)
     },
   )

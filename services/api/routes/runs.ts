@@ -6,6 +6,7 @@ import { isTerminal, type NewRun, newRun, type Run, type RunState, runStates } f
 import { RunView } from '@taxiway/domain/run/view.ts'
 import Type from 'typebox'
 import type { Api, ApiDeps } from '../api.ts'
+import { cancelRun } from '../cancel-run.ts'
 import { sendOutcome } from '../errors.ts'
 import { findRun } from '../find.ts'
 import { viewRun } from '../links.ts'
@@ -83,7 +84,6 @@ function readRoutes(app: Api, { store, url }: ApiDeps): void {
 }
 
 function cancelRoute(app: Api, { store, url }: ApiDeps): void {
-  const { runs } = store
   app.post(
     '/runs/:id/cancel',
     {
@@ -94,10 +94,7 @@ function cancelRoute(app: Api, { store, url }: ApiDeps): void {
       const found = await findRun(store, request.params.id)
       if (!found.ok) return sendOutcome(reply, found)
       const who = request.caller?.name ?? 'somebody'
-      // A run nobody holds ends here; one in a worker's hands is ended by that worker, which stops its containers first.
-      const asked = await runs.move(found.value.id, { type: 'cancel_requested', who })
-      const moved =
-        asked.ok && !asked.value.holder ? await runs.move(found.value.id, { type: 'cancelled', who }) : asked
+      const moved = await cancelRun(store, found.value.id, who)
       return sendOutcome(reply, moved.ok ? done(viewRun(url, moved.value)) : moved, 202)
     },
   )

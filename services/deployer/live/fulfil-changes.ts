@@ -9,6 +9,7 @@ import type { EnvironmentRef } from '@taxiway/store/environments/seen.ts'
 import { hiddenValues } from '@taxiway/worker/hidden-values.ts'
 import type { WatchDeps } from '../roll-out.ts'
 import { type BorrowedLane, borrowLane } from '../turn/borrow-lane.ts'
+import { deleteEnvironment } from './delete-environment.ts'
 import { readLive } from './read-live.ts'
 
 /** How long one change may take, and how long it may wait until it can be begun. */
@@ -44,6 +45,8 @@ async function fulfil(deps: WatchDeps, environment: EnvironmentRef, lane: Borrow
   if (waiting.length === 0) await deps.store.changes.settle(environment)
   for (const change of waiting) {
     const outcome = await carryOut(deps, environment, change, lane)
+    // Nothing is left to write it to.
+    if (change.kind === 'delete' && outcome.ok) return true
     if (!outcome.ok && isInfrastructure(outcome.reason.code) && outcome.reason.code !== 'stale_generation') {
       await expire(deps, environment, outcome.reason.message.replace(/\.$/, ''))
       return true
@@ -61,9 +64,11 @@ async function carryOut(
 ): Promise<Outcome<void>> {
   const { store, targets } = deps
   const live = await readLive(store, environment)
-  if (live?.generation !== change.generation) return refuse('change_overtaken')
+  if ((live?.generation ?? 0) !== change.generation) return refuse('change_overtaken')
   const secretValues = (names: readonly string[]) => store.repositorySecrets.some(environment.repo, names)
   const work: Work = { deadlineMs: changeMs, signal: lane.signal, say: () => undefined, secretValues }
+  if (change.kind === 'delete') return deleteEnvironment(deps, environment, change, lane, work)
+  if (!live) return refuse('change_overtaken')
   const target = await targets.choose(environment.repo, live.order.cluster, work)
   if (!target.ok) return target
   const { workload = '', replicas, at } = change

@@ -52,13 +52,13 @@ function sweeping(numbers: number[], remove: Target['remove']) {
       },
       leaveLane: async (_repo: string, name: string) => void lanes.delete(name),
     },
+    environments: { forget: async (_repo: string, name: string) => record.delete(name) },
     previews: {
       take: async () => due.splice(0),
       read: async (_repo: string, name: string) => record.get(name),
       trouble: async (_repo: string, name: string) => troubles.get(name),
       noteTrouble: async ({ environment }: Preview, trouble: PreviewTrouble, pauseMs: number) =>
         void troubles.set(environment, { ...trouble, pauseMs }),
-      forget: async ({ environment }: Preview) => record.delete(environment),
       clusters: async () => [],
     },
   }

@@ -59,7 +59,7 @@ async function carryOut(deps: WatchDeps, preview: Preview, lane: BorrowedLane): 
     const removed = await removePlace(deps, { target: target.value, place, preview, stillHeld }, work)
     if (!removed.ok) return removed
   }
-  await store.previews.forget(preview, lane.holder)
+  await store.environments.forget(repo, environment, lane.holder)
   return done(undefined)
 }
 
@@ -72,7 +72,7 @@ export async function removePlace(
     preview: { repo, environment },
     stillHeld,
   }: {
-    target: Target
+    target: Pick<Target, 'remove' | 'where'>
     place: TargetPlace
     preview: Pick<Preview, 'repo' | 'environment'>
     stillHeld: () => Promise<boolean>

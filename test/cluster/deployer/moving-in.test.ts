@@ -135,3 +135,39 @@ test('of an emptied Redis nothing is lost that runs: a failing release goes back
   const { body } = await api('GET', '/releases')
   expect(body.items.at(-1)).toMatchObject({ generation, event: 'recovered' })
 })
+
+const gone = () => expect.poll(async () => (await api('GET', '')).status, { timeout: 30_000 }).toBe(404)
+
+test('an environment is deleted only when it is said what becomes of what runs: left running, or taken away', async () => {
+  const before = await podsOf()
+  const asked = await api('DELETE', '')
+  expect(asked).toMatchObject({ status: 409, body: { error: { code: 'objects_undecided' } } })
+  expect(asked.body.error.message).toContain('Deployment/web')
+  const repository = `/repos/${world.repository.id}`
+  expect((await world.taxiway.call('DELETE', repository)).body.error.code).toBe('objects_undecided')
+
+  expect(await api('DELETE', '?objects=keep')).toMatchObject({ status: 202, body: { kind: 'delete' } })
+  await gone()
+  expect(await podsOf()).toEqual(before)
+  expect((await world.taxiway.call('DELETE', repository)).status).toBe(204)
+
+  // What it left is its own again.
+  await world.register()
+  await api('PUT', '', { freeze: { reason: 'moving' } })
+  const { runId } = await push('4')
+  await world.taxiway.waitRun(runId, ({ waiting }) => waiting?.for === 'freeze', 60_000)
+  await api('PUT', '', {})
+  expect(await over(runId)).toMatchObject({ state: 'succeeded' })
+  await api('PUT', '', { freeze: { reason: 'moving out' } })
+  const waits = (await push('5')).runId
+  await world.taxiway.waitRun(waits, ({ waiting }) => waiting?.for === 'freeze', 60_000)
+
+  expect(await api('DELETE', '?objects=delete')).toMatchObject({ status: 202 })
+  await gone()
+  const ended = await over(waits)
+  expect(ended).toMatchObject({ state: 'cancelled' })
+  expect(ended.reason.message).toContain('who deleted environment production')
+  expect(await read('/apis/apps/v1/namespaces/*/deployments/web')).toBeUndefined()
+  expect(await read(settings)).toBeUndefined()
+  await expect.poll(podsOf, { timeout: 30_000 }).toEqual([])
+})

@@ -56,7 +56,7 @@ test('who has lost the environment writes and forgets nothing', async () => {
   expect(await store.previews.keep(one, { holder: 'me', most: 10, mostInAll: 20 })).toBe('fenced')
   await store.releases.leaveLane(repo, one.environment, 'another')
   await keep(one)
-  expect(await store.previews.forget(one, 'another')).toBe(false)
+  expect(await store.environments.forget(one.repo, one.environment, 'another')).toBe(false)
   expect(await store.previews.read(repo, one.environment)).toEqual(one)
 })
 
@@ -95,7 +95,7 @@ test('what is forgotten is no environment any more, and its next release has a h
     order: exampleOrder(),
   })
   expect(await store.environments.names(repo)).toEqual([one.environment])
-  expect(await store.previews.forget(one, 'me')).toBe(true)
+  expect(await store.environments.forget(one.repo, one.environment, 'me')).toBe(true)
   expect(await store.environments.names(repo)).toEqual([])
   expect(await store.releases.live(repo, one.environment)).toBeUndefined()
   expect(await store.releases.list(repo, one.environment)).toEqual([])

@@ -137,6 +137,8 @@ const wordsOf = {
   restart: ({ workload }) => `restart of ${workload}`,
   drift: ({ detail }) => `changed past Taxiway: ${detail}`,
   correct: ({ detail }) => `put back: ${detail}`,
+  delete: ({ objects }) =>
+    objects === 'delete' ? 'deletion, with what runs here' : 'deletion, leaving what runs here',
 }
 
 function fillChange(row, change) {
