@@ -127,9 +127,6 @@ export const hashLabel = 'pod-template-hash'
 /** ConfigMaps named so hold an environment's inventory; manifests may not use such names. */
 export const recordPrefix = 'taxiway-release-'
 
-/** The Secret with the credentials of registries, by which nodes pull images; manifests may not use its name. */
-export const pullSecret = 'taxiway-pull'
-
 /** `Kind/name`, as people write it. */
 export const describe = (object: KubeObject): string => `${kindName(object)}/${object.metadata.name}`
 export const refOf = (object: KubeObject): ObjectRef => ({

@@ -16,6 +16,6 @@ test('for previews namespaces are made and removed, which is said in words', () 
   expect(text).toContain('kind: ClusterRoleBinding\nmetadata: { name: taxiway.taxiway-deployer.previews }')
   expect(text).not.toMatch(/secrets\]|kind: Role\n/)
   expect(rbacText({ namespaces: [], previews: true, secrets: true, account })).toMatch(
-    /\[secrets\]\n {4}verbs: \[create, delete\]/,
+    /\[secrets\]\n {4}verbs: \[create, delete\]\n.*\n.*\[secrets\]\n {4}resourceNames: \[taxiway-pull\]\n {4}verbs: \[patch\]/,
   )
 })

@@ -1,11 +1,11 @@
-import { type Right, rightOfNamespaces, rightOfSecrets, rightsFor } from './rights.ts'
+import { type Right, rightOfNamespaces, rightsFor, rightsOfSecrets } from './rights.ts'
 
 export interface RbacOrder {
   /** Where environments are deployed to. */
   namespaces: readonly string[]
   /** Kinds that their rules allow; all, when there is no such rule. */
   kinds?: readonly string[] | undefined
-  /** Components or jobs are given secrets. */
+  /** Components or jobs are given secrets, or pods the credentials of registries. */
   secrets?: boolean | undefined
   /** Previews of pull requests: their namespaces are made and removed, and nobody knows their names before. */
   previews?: boolean | undefined
@@ -15,7 +15,7 @@ export interface RbacOrder {
 
 /** The account, and in each namespace the role it needs there, as YAML to apply. Nothing in it reaches beyond a namespace, unless for previews. */
 export function rbacText({ namespaces, kinds, secrets, previews, account }: RbacOrder): string {
-  const rights = [...rightsFor(kinds), ...(secrets ? [rightOfSecrets] : [])]
+  const rights = [...rightsFor(kinds), ...(secrets ? rightsOfSecrets : [])]
   return [
     ...(previews ? openWords : closedWords),
     'apiVersion: v1',
@@ -46,9 +46,10 @@ const role = (namespace: string, name: string, rights: readonly Right[]): string
 ]
 
 const rules = (rights: readonly Right[]): string[] =>
-  rights.flatMap(({ group, resource, verbs }) => [
+  rights.flatMap(({ group, resource, names, verbs }) => [
     `  - apiGroups: [${group === '' ? '""' : group}]`,
     `    resources: [${resource}]`,
+    ...(names ? [`    resourceNames: [${names.join(', ')}]`] : []),
     `    verbs: [${verbs.join(', ')}]`,
   ])
 

@@ -1,9 +1,10 @@
 import { guessedPlural, kindNamed, ownKind, ownKinds } from './kinds.ts'
 
-/** Verbs on one kind of thing, as Kubernetes' access rules name them. */
+/** Verbs on one kind of thing, or on those of these names only, as Kubernetes' access rules name them. */
 export interface Right {
   group: string
   resource: string
+  names?: readonly string[]
   verbs: readonly string[]
 }
 
@@ -31,8 +32,14 @@ const always: readonly Right[] = [
   { group: '', resource: 'events', verbs: ['list'] },
 ]
 
-/** To give components and jobs secrets of their repository: made and removed by name, never read or changed. */
-export const rightOfSecrets: Right = { group: '', resource: 'secrets', verbs: ['create', 'delete'] }
+/** The Secret with the credentials of registries, by which nodes pull images; manifests may not use its name. */
+export const pullSecret = 'taxiway-pull'
+
+/** To give components and jobs secrets of their repository, and pods the credentials of registries: made and removed, never read. */
+export const rightsOfSecrets: readonly Right[] = [
+  { group: '', resource: 'secrets', verbs: ['create', 'delete'] },
+  { group: '', resource: 'secrets', names: [pullSecret], verbs: ['patch'] },
+]
 
 /** To make the namespaces of previews, say in them which run came last, find those that are left over, and remove them. */
 export const rightOfNamespaces: Right = {

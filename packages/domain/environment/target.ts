@@ -47,6 +47,8 @@ export interface LiveTarget {
    * @returns what was started and why, a line each
    */
   keepRunning?(live: LiveRelease, work: Work): Promise<Outcome<string[]>>
+  /** Brings the credentials up to date by which its pods pull images, if they have changed since that was last done. */
+  keepPulling?(live: LiveRelease, work: Work): Promise<Outcome<void>>
   /** Gives a workload other replicas. `change_refused` when it can't have them, `stale_generation` when something newer is there. */
   scale(live: LiveRelease, change: { workload: string; replicas: number }, work: Work): Promise<Outcome<void>>
   /** Makes the pods of a workload anew, a few at a time. Given again with the same `at` it does not do so twice. */
@@ -137,6 +139,9 @@ export interface Target extends LiveTarget {
    * deadline. Nothing is begun unless `stillHeld` says that the environment is the caller's. What is gone already is success.
    */
   remove(place: TargetPlace, stillHeld: () => Promise<boolean>, work: Work): Promise<Outcome<void>>
+
+  /** May it give pods of the namespace the credentials of registries? A target whose images are pulled by us has no need to. */
+  mayGivePull?(namespace: string, work: Work): Promise<Outcome<boolean>>
 
   /** Previews that it bears by its own marks, whatever the record says. */
   previews?(work: Work): Promise<Outcome<TargetPlace[]>>

@@ -1,6 +1,7 @@
 import type { Cluster, Wait } from '../cluster/call.ts'
 import { type PodTrouble, troubleOf } from '../health/pod.ts'
 import type { Pod } from '../object.ts'
+import { pullsWith } from '../pull.ts'
 import { type Event, eventsOf } from './events.ts'
 import type { Found, Question, Seen } from './finding.ts'
 import { killingProbe, probeAnswer } from './probe-answer.ts'
@@ -8,6 +9,8 @@ import { claimsOf } from './scheduling.ts'
 
 /** A claim that nothing can be provided for must be told so for this long. */
 const unboundForMs = 5_000
+/** A node that has not heard of the credentials of its pod yet pulls without; it tries again after 10 s. */
+const refusedForMs = 15_000
 
 /** What the pods' own status says is wrong, with its cause from events where status hides it. */
 export async function whyPodsFail(
@@ -31,7 +34,12 @@ export async function whyPodsFail(
   const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: trouble.pod }, wait)
   const { weight, afterMs, restarts = 0, ...rest } = trouble
   const found = { ...rest, text: runtimeMessage(trouble.text), final: trouble === final, events }
-  if (weight === 'image') return { ...found, ...whyNotPulled(events, found.text) }
+  if (weight === 'image') {
+    const why = whyNotPulled(events, found.text)
+    const mayHeal =
+      why.cause === 'image_refused' && pullsWith(pod.spec) && lasting(`${pod.metadata.name}/refused`) < refusedForMs
+    return { ...found, ...why, final: why.final && !mayHeal }
+  }
   if (weight === 'claim') return { ...found, ...(await whyNotBound(cluster, pod, { namespace, lasting, over }, wait)) }
   const why = trouble.cause === 'crash' ? whyKilled(pod, events, found) : found
   return why.final || over ? why : { ...why, meanwhile: told(why.text, restarts) }

@@ -1,3 +1,4 @@
+import { pullSecret } from '@taxiway/domain/cluster/rights.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { shellCommand } from '@taxiway/domain/shell.ts'
@@ -5,6 +6,7 @@ import { applyObject } from '../apply/apply.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
 import { type ClusterRelease, type KubeObject, keys, literal } from '../object.ts'
+import { pullsWith } from '../pull.ts'
 import { besideKeys } from './beside.ts'
 
 type JobMeasure = Extract<Measure, { kind: 'job' }>
@@ -58,6 +60,7 @@ export function checkJob(
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
           securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
+          ...(pullsWith(release.objects) ? { imagePullSecrets: [{ name: pullSecret }] } : {}),
           containers: [
             {
               name: 'check',

@@ -19,7 +19,7 @@ const RegistryView = Type.Object({
   updatedAt: Type.String({ format: 'date-time' }),
 })
 
-/** Write, list and remove the credentials that builders and the docker target show to registries. */
+/** Write, list and remove the credentials that builders, the docker target and the nodes of clusters show to registries. */
 export function registryRoutes(app: Api, { store }: ApiDeps): void {
   app.get(
     '/registries',

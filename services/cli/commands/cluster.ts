@@ -11,7 +11,8 @@ Prints the account, roles and bindings that a deployer needs to roll out to thes
   --namespace NAME           a namespace that environments are deployed to; may be given several times
   --kinds KIND,KIND          only these kinds of objects, as the environment's rule "kinds" says (all that need no rule)
   --more-kinds KIND,KIND     these as well, as the rule "moreKinds" says, like Certificate.cert-manager.io
-  --secrets                  as well to make and remove Secrets, for components and jobs that are given secrets
+  --secrets                  as well to make and remove Secrets, for components and jobs that are given secrets, and for
+                             pods that are given the credentials of registries
   --previews                 as well to make and remove namespaces, and to roll out in every namespace of the cluster,
                              for previews of pull requests; keep a cluster for them in which nothing else lives
   --account NAME             the service account of the deployer (taxiway-deployer)

@@ -100,6 +100,8 @@ async function lookAt(
   }
   // First without a new word on drift: comparing takes its time.
   if (!(await keep(last)) || !known.ok || !seen.ok) return
+  // What can't be renewed now is tried again at the next look.
+  await known.value.target.keepPulling?.(known.value.live, work)
   const look = { environment, ...known.value, observed: seen.value, last, secrets, work }
   memory.kept = await keepRunning(deps, look, memory.kept)
   const drift = await judgeDrift(deps, look, memory)

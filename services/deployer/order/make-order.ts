@@ -15,6 +15,7 @@ import { takeHooks } from './hook-jobs.ts'
 import { askRegistry, referencesOf, resolveImages } from './images.ts'
 import type { Place } from './place.ts'
 import { fillHosts } from './preview-hosts.ts'
+import { pullHosts } from './pulls.ts'
 import { render } from './render.ts'
 import { nameOf, readSource } from './source.ts'
 import { storedOrder } from './stored-order.ts'
@@ -68,9 +69,21 @@ export async function makeOrder(
   const refused = refuseAll([...reasons, ...images.reasons, ...(waves.ok ? [] : [waves.reason])])
   if (refused) return refused
   const contents = environment.configHash ? nameByContent(objects) : objects
-  const rendered = render(contents, { ...release, references, resolved: images.resolved })
+  const pulled = await pullHosts(
+    {
+      objects,
+      references: [...Object.values(references), ...Object.values(images.resolved)],
+      hosts: Object.keys(await deps.store.registries.credentials(deps.config.registry)),
+      target,
+      namespace,
+    },
+    work,
+  )
+  if (!pulled.ok) return pulled
+  const context = { ...release, references, resolved: images.resolved, pullHosts: pulled.value }
+  const rendered = render(contents, context)
   if (!rendered.ok) return rendered
-  const jobs = renderJobs(source.value.jobs, { ...release, references })
+  const jobs = renderJobs(source.value.jobs, context)
   if (!jobs.ok) return jobs
   const taken = takeHooks(rendered.value.objects, source.value.hooks, {
     nameOf: (when, name) => nameOf(stage, deps, `hook ${when}`, name),

@@ -91,6 +91,20 @@ test('an image that was resolved is given by its digest, and is none of those th
   expect(outcome.ok && JSON.stringify(outcome.value.objects)).not.toMatch(/redis:7|web:1/)
 })
 
+test('pods are given the credentials of the registries that their images come from, beside what they name themselves', () => {
+  const source = deployment('web')
+  const pod = (source.spec as any).template.spec
+  pod.imagePullSecrets = [{ name: 'own' }]
+  const secretsOf = (...hosts: string[]) => {
+    const outcome = render([source], { ...context, references: { web: web443 }, pullHosts: new Set(hosts) })
+    return outcome.ok && (outcome.value.objects[0] as any).spec.template.spec.imagePullSecrets
+  }
+  const web443 = `registry.example.com:443/shop/web@sha256:${'a'.repeat(64)}`
+  expect(secretsOf('registry.example.com:443')).toEqual([{ name: 'own' }, { name: 'taxiway-pull' }])
+  expect(secretsOf('docker.io', 'other.example.com')).toEqual([{ name: 'own' }, { name: 'taxiway-pull' }])
+  expect(secretsOf('other.example.com')).toEqual([{ name: 'own' }])
+})
+
 test('an account that a release brings hands out no token', () => {
   const account = {
     apiVersion: 'v1',

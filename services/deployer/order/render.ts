@@ -12,6 +12,8 @@ export type RenderContext = Omit<ReleaseOrder, 'objects' | 'digests'> & {
   references: Readonly<Record<string, string>>
   /** What stands in the place of other images, and of the pipeline's by other names (resolveImages). */
   resolved?: Readonly<Record<string, string>>
+  /** Registries whose credentials pods are given. */
+  pullHosts?: ReadonlySet<string>
 }
 
 type Json = Record<string, unknown>
@@ -78,7 +80,7 @@ function mark(object: RenderedObject, context: RenderContext): RenderedObject {
   // A name and no more: its token is for those that an admin ruled.
   if (object.kind === 'ServiceAccount') object.automountServiceAccountToken = false
   for (const template of podTemplatesOf(object)) {
-    if (isMap(template.spec) && context.pods !== 'as_written') fillInPod(template.spec)
+    if (isMap(template.spec) && context.pods !== 'as_written') fillInPod(template.spec, context.pullHosts)
     for (const container of containersOf(template)) withProtocol(container.ports)
   }
   return object

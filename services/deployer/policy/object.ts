@@ -1,6 +1,7 @@
 import { ownKind } from '@taxiway/domain/cluster/kinds.ts'
+import { pullSecret } from '@taxiway/domain/cluster/rights.ts'
 import type { RenderedObject } from '@taxiway/domain/environment/release.ts'
-import { pullSecret, recordPrefix } from '@taxiway/kubernetes/object.ts'
+import { recordPrefix } from '@taxiway/kubernetes/object.ts'
 import { isMap, podTemplatesOf } from '../order/templates.ts'
 import { isSet, type Loose, list, shown } from './loose.ts'
 import { against, byRule, each, type Objection, type Objections } from './objection.ts'

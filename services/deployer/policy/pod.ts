@@ -1,3 +1,4 @@
+import { pullSecret } from '@taxiway/domain/cluster/rights.ts'
 import { imageObjection } from './image.ts'
 import { isSet, type Loose, list, shown, unknownField } from './loose.ts'
 import { against, byRule, each, fieldObjections, type Objection, type Objections } from './objection.ts'
@@ -51,7 +52,10 @@ export function podObjections(template: unknown, rules: ObjectRules): Objections
       : undefined,
     ...annotationObjections(metadata?.annotations),
     ...securityObjections(spec.securityContext, 'pod'),
-    ...each(list(spec.imagePullSecrets), ({ name }) => [secretObjection(name, rules)]),
+    // By this one nodes pull; the pod itself sees nothing of it.
+    ...each(list(spec.imagePullSecrets), ({ name }) => [
+      (name as unknown) === pullSecret ? undefined : secretObjection(name, rules),
+    ]),
     ...each(list(spec.volumes), (volume) => volumeObjections(volume, rules)),
     ...each(containers, (container) => containerObjections(container, rules)),
   ]

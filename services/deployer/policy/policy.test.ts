@@ -207,6 +207,19 @@ test('an image that is listed with its digest is allowed, and no other digest of
   expect(message(container({ image: other }), rules)).toMatch(/^manifest_forbidden/)
 })
 
+test('the Secret with the credentials of registries is pulled by, and read by no pod', () => {
+  expect(message(workload({ imagePullSecrets: [{ name: 'taxiway-pull' }] }))).toBe('allowed')
+  for (const reading of [
+    workload({ volumes: [{ name: 'p', secret: { secretName: 'taxiway-pull' } }] }),
+    workload({ volumes: [{ name: 'p', projected: { sources: [{ secret: { name: 'taxiway-pull' } }] } }] }),
+    container({ envFrom: [{ secretRef: { name: 'taxiway-pull' } }] }),
+    container({
+      env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'taxiway-pull', key: '.dockerconfigjson' } } }],
+    }),
+  ])
+    expect(message(reading, { secrets: ['taxiway-pull'] })).toContain('it holds the credentials of registries')
+})
+
 test("another repository's namespace shows none of its Secrets", () => {
   const naming = container({ envFrom: [{ secretRef: { name: 'db' } }] })
   expect(message(naming)).toBe('allowed')

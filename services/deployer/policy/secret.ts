@@ -1,4 +1,4 @@
-import { pullSecret } from '@taxiway/kubernetes/object.ts'
+import { pullSecret } from '@taxiway/domain/cluster/rights.ts'
 import { against, byRule, type Objection } from './objection.ts'
 import type { SecretRules } from './rules.ts'
 

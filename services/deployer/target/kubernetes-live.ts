@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { chosen, type LiveRelease, objectOf } from '@taxiway/domain/environment/release.ts'
 import type { LiveTarget } from '@taxiway/domain/environment/target.ts'
 import type { Work } from '@taxiway/domain/environment/work.ts'
-import { type Outcome, refuse } from '@taxiway/domain/reason.ts'
+import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { restartWorkload, scaleWorkload } from '@taxiway/kubernetes/apply/adjust.ts'
 import type { Cluster, Wait } from '@taxiway/kubernetes/cluster/call.ts'
 import { openBell } from '@taxiway/kubernetes/cluster/watch-stream.ts'
 import { correctRelease, findDrift } from '@taxiway/kubernetes/health/drift.ts'
 import { followed, readState } from '@taxiway/kubernetes/health/state.ts'
 import { type ClusterRelease, type ObjectRef, refOf, stamped } from '@taxiway/kubernetes/object.ts'
+import { givePull, type PullCredentials, pullsWith } from '@taxiway/kubernetes/pull.ts'
 
 /** Runs one call against the connected cluster, or refuses when there is none. */
 export type Using = <T>(work: Work, call: (cluster: Cluster, wait: Wait) => Promise<Outcome<T>>) => Promise<Outcome<T>>
@@ -27,6 +29,20 @@ export function liveCalls(using: Using, connect: () => Promise<Cluster>): LiveTa
       change(live, workload, (ref) =>
         using(work, (cluster, wait) => restartWorkload(cluster, released(live), { ref, mark: at }, wait)),
       ),
+  }
+}
+
+/** Credentials change while releases are live: what a namespace was given last is known by its hash. */
+export function keepPulling(using: Using, registryAuths: () => Promise<PullCredentials>): LiveTarget['keepPulling'] {
+  const given = new Map<string, string>()
+  return async ({ order: { namespace, objects } }, work) => {
+    if (!pullsWith(objects)) return done(undefined)
+    const credentials = await registryAuths()
+    const print = createHash('sha256').update(JSON.stringify(credentials)).digest('base64url')
+    if (given.get(namespace) === print) return done(undefined)
+    const kept = await using(work, (cluster, wait) => givePull(cluster, namespace, credentials, wait))
+    if (kept.ok) given.set(namespace, print)
+    return kept
   }
 }
 

@@ -19,10 +19,11 @@ import { endClusterJob } from '@taxiway/kubernetes/job/end.ts'
 import { runClusterJob } from '@taxiway/kubernetes/job/job.ts'
 import { listPreviews } from '@taxiway/kubernetes/namespace.ts'
 import { describe, stamped } from '@taxiway/kubernetes/object.ts'
+import { givePull, mayGivePull, type PullCredentials, pullsWith } from '@taxiway/kubernetes/pull.ts'
 import { dryRunSecrets, giveSecrets, type SecretValues } from '@taxiway/kubernetes/secret.ts'
 import { advance, checkStrategy } from '@taxiway/kubernetes/steps/strategy.ts'
 import { applyWhole, backOut, pruneWhole, watchWhole } from '@taxiway/kubernetes/steps/whole.ts'
-import { liveCalls } from './kubernetes-live.ts'
+import { keepPulling, liveCalls } from './kubernetes-live.ts'
 
 /** What leads to a cluster. The revision changes when that does: then the next call makes a new connection. */
 export interface ClusterDoor {
@@ -40,16 +41,8 @@ const doorOf = (options: { kubeconfig: string; context?: string }): ClusterDoor 
   connect: async () => connectCluster(options),
 })
 
-/**
- * A cluster as a target. It is connected at first use; without such a file, context or registered cluster every call refuses
- * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
- */
-export function makeKubernetesTarget(
-  source: { kubeconfig: string; context?: string } | ClusterDoor,
-  /** Origins that an analysis may ask. */
-  { allowedOrigins = [] }: { allowedOrigins?: readonly string[] } = {},
-): Target {
-  const door = 'connect' in source ? source : doorOf(source)
+/** Calls to what the door leads to now. */
+function keepConnected(door: ClusterDoor) {
   let connected: { revision: string | undefined; cluster: Promise<Cluster> } | undefined
   /** The connection of what stands there now. Calls that are under way keep theirs. */
   const reach = async (): Promise<Cluster> => {
@@ -72,8 +65,37 @@ export function makeKubernetesTarget(
     }
     return call(cluster, { untilMs: performance.now() + work.deadlineMs, signal: work.signal, say: work.say })
   }
+  return { reach, using }
+}
+
+/**
+ * A cluster as a target. It is connected at first use; without such a file, context or registered cluster every call refuses
+ * with `target_unavailable`. Importing this file costs half a second and 90 MB: import it when the first release needs it.
+ */
+export function makeKubernetesTarget(
+  source: { kubeconfig: string; context?: string } | ClusterDoor,
+  {
+    allowedOrigins = [],
+    registryAuths = async () => ({}),
+  }: {
+    /** Origins that an analysis may ask. */
+    allowedOrigins?: readonly string[]
+    /** What nodes pull images with, as it is now. */
+    registryAuths?: () => Promise<PullCredentials>
+  } = {},
+): Target {
+  const door = 'connect' in source ? source : doorOf(source)
+  const { reach, using } = keepConnected(door)
+  /** Makes what pods need of Secrets before they are made themselves. */
+  const give = async (cluster: Cluster, order: ReleaseOrder, valuesOf: SecretValues | undefined, wait: Wait) => {
+    const given = await giveSecrets(cluster, order, valuesOf, wait)
+    if (!given.ok || !pullsWith(order.objects)) return given
+    return givePull(cluster, order.namespace, await registryAuths(), wait)
+  }
   return {
     kind: 'kubernetes',
+    mayGivePull: (namespace, work) => using(work, (cluster, wait) => mayGivePull(cluster, namespace, wait)),
+    keepPulling: keepPulling(using, registryAuths),
     where: (work) => using(work, async (cluster) => done(cluster.where)),
     ground: (work) =>
       using(work, async (cluster, wait) => {
@@ -83,7 +105,8 @@ export function makeKubernetesTarget(
     apiVersions: (work) => using(work, apiVersions),
     runJob: (order, job, work, onOutput) =>
       using(work, async (cluster, wait) => {
-        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        const needing = { ...order, objects: [...order.objects, job.object] }
+        const given = await give(cluster, needing, work.secretValues, wait)
         if (!given.ok) return given
         for (const object of stamped({ ...order, objects: [...(job.needs ?? [])] }).objects) {
           const applied = await applyObject(cluster, object, order, wait)
@@ -101,13 +124,13 @@ export function makeKubernetesTarget(
       using(work, async (cluster, wait) => {
         const { strategy } = order
         if (!strategy) return done({ healthy: true, ready: 'it has no steps' })
-        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        const given = await give(cluster, order, work.secretValues, wait)
         if (!given.ok) return given
         return advance(cluster, stamped(order), { strategy, allowedOrigins, tell: work.tell ?? (() => {}) }, wait)
       }),
     apply: (order, work) =>
       using(work, async (cluster, wait) => {
-        const given = await giveSecrets(cluster, order, work.secretValues, wait)
+        const given = await give(cluster, order, work.secretValues, wait)
         return given.ok ? applyWhole(cluster, stamped(onlyWave(order)), wait) : given
       }),
     watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, stamped(untilWave(order)), wait)),
@@ -121,7 +144,9 @@ export function makeKubernetesTarget(
         return done(undefined)
       }),
     restore: (release, work) =>
-      using(work, (cluster, wait) => restore(cluster, { ...release, valuesOf: work.secretValues }, wait)),
+      using(work, (cluster, wait) =>
+        restore(cluster, { ...release, give: (order) => give(cluster, order, work.secretValues, wait) }, wait),
+      ),
     remove: (place, stillHeld, work) => using(work, (cluster, wait) => removePreview(cluster, place, stillHeld, wait)),
     previews: (work) => using(work, (cluster, wait) => listPreviews(cluster, wait)),
     standing: (place, work) => using(work, (cluster, wait) => readStanding(cluster, place, wait)),
@@ -171,16 +196,16 @@ const minorOf = (version: string): number => Number(/^v1\.([0-9]+)/.exec(version
 const backTo = ({ sha }: ReleaseOrder): string =>
   sha ? `rolled back to ${sha.slice(0, 7)}` : 'rolled back to what stood there before it was adopted'
 
-type Restoring = Parameters<Target['restore']>[0] & { valuesOf: SecretValues | undefined }
+type Restoring = Parameters<Target['restore']>[0] & { give: (order: ReleaseOrder) => Promise<Outcome<void>> }
 
 async function restore(
   cluster: Cluster,
-  { failed, previous, generation, soakMs, valuesOf }: Restoring,
+  { failed, previous, generation, soakMs, give }: Restoring,
   wait: Wait,
 ): Promise<Outcome<Restored>> {
   const order = stamped({ ...(previous ?? failed), generation })
   if (previous) {
-    const given = await giveSecrets(cluster, order, valuesOf, wait)
+    const given = await give(order)
     if (!given.ok) return given
   }
   if (!previous && failed.strategy) {

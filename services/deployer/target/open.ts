@@ -5,6 +5,7 @@ import type { Work } from '@taxiway/domain/environment/work.ts'
 import type { RepositoryId } from '@taxiway/domain/ids.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import type { ClusterAccesses } from '@taxiway/store/access/cluster-access.ts'
+import type { RegistryCredentials } from '@taxiway/store/access/registries.ts'
 import type { Store } from '@taxiway/store/store.ts'
 
 /** What TAXIWAY_SERVES calls the cluster that a deployer rolls out to when no other is named. */
@@ -46,6 +47,10 @@ export function makeTargets({
   accesses: ClusterAccesses
   connect: () => Promise<Engine>
 }): Targets {
+  const options = {
+    allowedOrigins: config.allowedOrigins,
+    registryAuths: () => store.registries.credentials(config.registry),
+  }
   const clusters = new Map<string, { name: string; target: Promise<Target> }>()
   let machine: Promise<Target> | undefined
   const docker = () => {
@@ -63,10 +68,12 @@ export function makeTargets({
   const hasCluster = config.kubeconfig !== undefined || config.isInCluster
   const kubernetes = async (cluster: string | undefined): Promise<Outcome<Target>> => {
     if (cluster !== undefined && (await accesses.revision(cluster)))
-      return done(await keep(`registered ${cluster}`, cluster, () => openRegistered(config, accesses, cluster)))
+      return done(await keep(`registered ${cluster}`, cluster, () => openRegistered(options, accesses, cluster)))
     if (hasCluster && (cluster === undefined || config.kubeconfig))
       return done(
-        await keep(`context ${cluster ?? ''}`, targetName('kubernetes', cluster), () => openCluster(config, cluster)),
+        await keep(`context ${cluster ?? ''}`, targetName('kubernetes', cluster), () =>
+          openCluster(config, options, cluster),
+        ),
       )
     const detail = cluster === undefined ? 'KUBECONFIG is not set' : `no cluster ${cluster} is registered`
     return refuse('target_unavailable', { detail })
@@ -121,17 +128,19 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
   })
 }
 
-async function openCluster(config: Config, context: string | undefined): Promise<Target> {
+type ClusterOptions = { allowedOrigins: readonly string[]; registryAuths: () => Promise<RegistryCredentials> }
+
+async function openCluster(config: Config, options: ClusterOptions, context: string | undefined): Promise<Target> {
   const { makeKubernetesTarget } = await import('./kubernetes.ts')
   if (config.kubeconfig)
-    return makeKubernetesTarget({ kubeconfig: config.kubeconfig, ...(context ? { context } : {}) }, config)
+    return makeKubernetesTarget({ kubeconfig: config.kubeconfig, ...(context ? { context } : {}) }, options)
   const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
   const own = { revision: async () => 'own', connect: async () => connectCluster({ access: { inCluster: true } }) }
-  return makeKubernetesTarget(own, config)
+  return makeKubernetesTarget(own, options)
 }
 
 /** A registered cluster. Its access is opened when a connection is made, and again when it was written anew. */
-async function openRegistered(config: Config, accesses: ClusterAccesses, name: string): Promise<Target> {
+async function openRegistered(options: ClusterOptions, accesses: ClusterAccesses, name: string): Promise<Target> {
   const { makeKubernetesTarget } = await import('./kubernetes.ts')
   const { connectCluster } = await import('@taxiway/kubernetes/cluster/connection.ts')
   const door = {
@@ -142,5 +151,5 @@ async function openRegistered(config: Config, accesses: ClusterAccesses, name: s
       return connectCluster({ access: opened.access })
     },
   }
-  return makeKubernetesTarget(door, config)
+  return makeKubernetesTarget(door, options)
 }
