@@ -7,7 +7,7 @@ import { startProxy } from './proxy.ts'
 let proxy: Awaited<ReturnType<typeof startProxy>>
 const servers: Server[] = []
 beforeEach(async () => {
-  proxy = await startProxy({ host: '127.0.0.1', port: 0 })
+  proxy = await startProxy({ host: '127.0.0.1', port: 0, holdMs: 500 })
 })
 afterEach(async () => {
   await proxy.stop()
@@ -87,6 +87,34 @@ test('a request with a body reaches the upstream whole, and is not sent twice', 
   expect(seen).toBe(1)
   await stop(echo.server)
   expect((await fetch(here(), { method: 'POST', body })).status).toBe(502)
+})
+
+test('a request waits for an upstream that is gone for a moment, not for one that stays away', async () => {
+  const echo = await upstream((incoming, response) => incoming.pipe(response))
+  proxy.switchTo([echo.url])
+  proxy.switchTo([])
+  const answer = fetch(here(), { method: 'POST', body: 'patient' })
+  await sleep(100)
+  proxy.switchTo([echo.url])
+  expect(await (await answer).text()).toBe('patient')
+  proxy.switchTo([])
+  const begin = performance.now()
+  const response = await fetch(here())
+  expect([response.status, await response.text()]).toEqual([503, 'The application is not ready.\n'])
+  expect(performance.now() - begin).toBeGreaterThan(450)
+})
+
+test('a proxy that ends listens no more at once, and answers what is under way', async () => {
+  const arrived = Promise.withResolvers<ServerResponse>()
+  const slow = await upstream((_, response) => arrived.resolve(response))
+  proxy.switchTo([slow.url])
+  const answer = fetch(here())
+  const response = await arrived.promise
+  const stopped = proxy.stop()
+  await expect(fetch(here())).rejects.toThrow()
+  response.end('to the end')
+  expect(await (await answer).text()).toBe('to the end')
+  await stopped
 })
 
 test('a request under way keeps its upstream undrained', async () => {

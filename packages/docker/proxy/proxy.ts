@@ -5,23 +5,31 @@ import { createProxyServer } from 'httpxy'
 /** A reverse proxy whose upstreams can be exchanged while it serves. */
 export interface ReverseProxy {
   port: number
-  /** New requests go to these from now on (`http://ip:port`), in turn; with none, they are answered 503. */
+  /** New requests go to these from now on (`http://ip:port`), in turn; with none, they wait a little and are answered 503. */
   switchTo(targets: readonly string[]): void
   /** Resolves when no request is under way to the target any more, or at the deadline: true when it is drained. */
   drained(target: string, deadlineMs: number): Promise<boolean>
-  /** Stops listening and cuts what is still open. */
+  /** Stops listening at once, lets what is under way end for a while, and cuts what is still open. */
   stop(): Promise<void>
 }
 
 /** How often a request without a body is tried when its upstream can't be reached. */
 const tries = 5
 const retryDelayMs = 20
+/** So long a request waits for an upstream where there was one before: a container that is started again is soon back. */
+const holdMs = 3_000
+const holdEveryMs = 50
+/** So long requests that are under way may take when the proxy ends. */
+const graceMs = 5_000
 
 /**
  * Starts the proxy on a host and port (0: any free one). Connections to upstreams are not kept, so a switch takes effect with
  * the next request. Upgrades (WebSocket) pass and count as under way until they end.
  */
-export async function startProxy({ host, port }: { host: string; port: number }): Promise<ReverseProxy> {
+export async function startProxy(where: { host: string; port: number; holdMs?: number }): Promise<ReverseProxy> {
+  const { host, port } = where
+  const upgraded = new Set<Socket>()
+  let hasServed = false
   let targets: readonly string[] = []
   let turn = 0
   const underWay = new Map<string, number>()
@@ -31,12 +39,14 @@ export async function startProxy({ host, port }: { host: string; port: number })
     end.once('close', () => underWay.set(target, (underWay.get(target) ?? 1) - 1))
   }
   const proxy = createProxyServer({ agent: false, xfwd: true })
-  const passOn = makePassOn(proxy, next, enter)
+  const passOn = makePassOn(proxy, { next, enter, heldMs: () => (hasServed ? (where.holdMs ?? holdMs) : 0) })
   const server = createServer((request, response) => passOn(request, response))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const target = next()
     if (target === undefined) return socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
     enter(target, socket)
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
     proxy.ws(request, socket, { target, agent: false, xfwd: true }, head).catch(() => socket.destroy())
   })
   server.on('clientError', (_error, socket) => socket.destroy())
@@ -46,13 +56,16 @@ export async function startProxy({ host, port }: { host: string; port: number })
     port: (server.address() as AddressInfo).port,
     switchTo: (others) => {
       targets = [...others]
+      hasServed ||= targets.length > 0
     },
     drained: (target, deadlineMs) => waitUntil(() => (underWay.get(target) ?? 0) === 0, deadlineMs),
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      await waitUntil(() => [...underWay.values()].every((count) => count === 0), graceMs)
+      server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
+      await closed
+    },
   }
 }
 
@@ -60,12 +73,20 @@ type ProxyServer = ReturnType<typeof createProxyServer>
 type Enter = (target: string, end: ServerResponse) => void
 
 /** Answers one request from the upstream whose turn it is; a request without a body is tried again elsewhere. */
-function makePassOn(proxy: ProxyServer, next: () => string | undefined, enter: Enter) {
+function makePassOn(
+  proxy: ProxyServer,
+  { next, enter, heldMs }: { next: () => string | undefined; enter: Enter; heldMs: () => number },
+) {
   const attempts = new WeakMap<IncomingMessage, number>()
-  const pass = (request: IncomingMessage, response: ServerResponse): void => {
+  const hold = (request: IncomingMessage, response: ServerResponse, untilMs: number): void => {
+    if (response.destroyed) return
+    if (performance.now() < untilMs) setTimeout(() => pass(request, response, untilMs), holdEveryMs)
+    else unavailable(response, 503, heldMs() > 0 ? 'The application is not ready.' : 'Nothing is deployed here yet.')
+  }
+  const pass = (request: IncomingMessage, response: ServerResponse, untilMs = performance.now() + heldMs()): void => {
     const target = next()
     if (target === undefined) {
-      unavailable(response, 503, 'Nothing is deployed here yet.')
+      hold(request, response, untilMs)
       return
     }
     enter(target, response)

@@ -120,7 +120,8 @@ async function reconcileOnce({ engine, state, host, routes, readiness, signal }:
   for (const [key, { proxy }] of routes) {
     if (wanted.services[key]) continue
     routes.delete(key)
-    await proxy.stop()
+    // It listens no more at once; what is under way may end meanwhile.
+    void proxy.stop()
   }
   const found = services.length > 0 ? await listContainers(engine, { [label.role]: 'release' }, signal) : []
   const containers = found.filter(({ state, ip }) => state === 'running' && ip !== '')
