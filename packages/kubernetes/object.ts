@@ -55,6 +55,8 @@ export interface Probe {
 }
 export interface PodContainer {
   name: string
+  /** Of init containers only. */
+  restartPolicy?: string
   image?: string
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
   readinessProbe?: Probe

@@ -86,3 +86,33 @@ test('it is given up when the time is over, or when it was started again as ofte
   expect((await looks([3], { restarts: 4 })).finding).toBeUndefined()
   expect((await looks([4], { restarts: 4 })).finding).toMatchObject({ final: true, explanation })
 })
+
+test('an init container that has not ended when the time is over is named, with its last line; one that goes on beside is not', async () => {
+  const running = { state: { running: {} }, ready: false, restartCount: 0 }
+  const pod = {
+    metadata: { name: 'web-1' },
+    spec: {
+      containers: [{ name: 'web' }],
+      initContainers: [{ name: 'proxy', restartPolicy: 'Always' }, { name: 'wait' }],
+    },
+    status: {
+      phase: 'Pending',
+      initContainerStatuses: [
+        { name: 'proxy', ...running },
+        { name: 'wait', ...running },
+      ],
+      containerStatuses: [
+        { name: 'web', ready: false, restartCount: 0, state: { waiting: { reason: 'PodInitializing' } } },
+      ],
+    },
+  } as unknown as Pod
+  const workload = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' } }
+  const health = { state: 'progressing', detail: '0 of 1 pods ready' } as Seen['health']
+  const question = { namespace: 'shop', lasting: makeLasting(), isNews: makeNews(), over: true }
+  const wait = { untilMs: Number.POSITIVE_INFINITY, signal: new AbortController().signal, say: () => {} }
+  const finding = await explainWorkload(cluster, { workload, health, pods: [pod], isMakingRoom: false }, question, wait)
+  expect(finding?.explanation).toMatchObject({
+    container: 'wait',
+    text: 'init container wait has not ended: database is not there yet',
+  })
+})

@@ -92,6 +92,15 @@ async function whyNotReady(
   const events = await eventsOf(cluster, namespace, { kind: 'Pod', name: pod.metadata.name }, wait)
   const last = probeAnswer(pod, events, ['Readiness', 'Startup', 'Liveness'])
   const found = { pod: pod.metadata.name, events, final: false }
+  const begun = pod.status?.initContainerStatuses?.find(({ name, state }) => state?.running && !isSidecar(pod, name))
+  if (begun)
+    return {
+      ...found,
+      cause: 'slow',
+      container: begun.name,
+      text: `init container ${begun.name} has not ended`,
+      log: 'current',
+    }
   if (last) {
     const which = pod.spec.containers.length > 1 ? `container ${last.container}: ` : ''
     const text = `${which}never ready: ${last.answer}`
@@ -102,6 +111,10 @@ async function whyNotReady(
   const text = warning ?? `never ready: ${waits ?? `${readinessOf(pod)} never passed`}`
   return { ...found, cause: waits ? 'slow' : 'not_ready', text }
 }
+
+/** An init container that is to go on beside the others (Kubernetes 1.28). */
+const isSidecar = ({ spec }: Pod, name: string): boolean =>
+  (spec.initContainers ?? []).some((one) => one.name === name && one.restartPolicy === 'Always')
 
 /** Explains why a pod that was ready restarted, or is not ready any more; `words` stand before the cause. */
 export async function explainLoss(
