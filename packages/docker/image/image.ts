@@ -103,6 +103,25 @@ export async function registryDigest(
   }
 }
 
+/**
+ * What an image of the engine holds, as text: platform, layers and configuration, without these labels and without times. Two images
+ * of the same text run alike.
+ */
+export async function imageContent(
+  engine: Engine,
+  id: string,
+  withoutLabels: readonly string[],
+  signal?: AbortSignal,
+): Promise<string> {
+  const { Architecture, Os, RootFS, Config } = await within(callDeadlineMs, signal, () =>
+    engine.docker.getImage(id).inspect(),
+  )
+  const labels = Object.entries(Config.Labels ?? {}).filter(([name]) => !withoutLabels.includes(name))
+  // Who asks for the container that a build step ran in is told in it, too.
+  const { Labels: _, Hostname: __, Image: ___, ...config } = Config
+  return JSON.stringify([Os, Architecture, RootFS.Layers, Object.entries(config).sort(), labels.sort()])
+}
+
 /** Removes a local name, and the image when it was its last. Gone, or in use, is success. */
 export async function removeImage(engine: Engine, name: string): Promise<void> {
   await within(callDeadlineMs, undefined, () => engine.docker.getImage(name).remove()).catch((error) => {

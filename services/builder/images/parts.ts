@@ -11,6 +11,10 @@ export const localName = (engine: Engine, { id, attempt }: Pick<Run, 'id' | 'att
 export const baseArguments = (engine: Engine, run: Run, { from = {} }: PlannedImage): Record<string, string> =>
   Object.fromEntries(Object.entries(from).map(([argument, base]) => [argument, localName(engine, run, base)]))
 
+const origin = 'org.opencontainers.image'
+/** The labels that differ from run to run. */
+export const originLabels = ['revision', 'created', 'url'].map((name) => `${origin}.${name}`)
+
 /**
  * The labels of an image: the pipeline's own, and what it was built from (OCI image specification, "Pre-Defined Annotation
  * Keys"), which no pipeline can change. All are the same for each attempt of a run. Being the last of a build, they leave its cache alone.
@@ -20,8 +24,8 @@ export const labelsOf = (
   { run, source, url }: { run: Run; source: string; url: string },
 ): Record<string, string> => ({
   ...labels,
-  'org.opencontainers.image.source': source,
-  'org.opencontainers.image.revision': run.sha,
-  'org.opencontainers.image.created': run.createdAt,
-  'org.opencontainers.image.url': `${url}/runs/${run.id}`,
+  [`${origin}.source`]: source,
+  [`${origin}.revision`]: run.sha,
+  [`${origin}.created`]: run.createdAt,
+  [`${origin}.url`]: `${url}/runs/${run.id}`,
 })

@@ -55,6 +55,8 @@ export function makeReuse(deps: ReuseDeps, keys: ReusableKeys): Reuse {
     if (isThere !== found.image.digest) return undefined
     if (isNeededHere(tree.plan, image.name) && !(await fetchImage(stage, deps, { image, found: found.image, auth })))
       return undefined
+    const { run, reference } = found.image
+    stage.log.say(`image ${image.name} is that of run ${run}: nothing it is made of has changed since. ${reference}`)
     await takeOver(stage, deps, image, found.image)
     return found.image.imageId
   }
@@ -95,13 +97,13 @@ async function fetchImage(
 const yes = () => true
 const no = () => false
 
-async function takeOver(
+/** Records that the run's image is one that an earlier run published. */
+export async function takeOver(
   stage: StageContext,
-  { store }: ReuseDeps,
+  { store }: { store: Pick<Store, 'provenance'> },
   { name }: PlannedImage,
   { imageId, digest, reference, provenance, statement, run, user }: KeyedImage,
 ): Promise<void> {
-  stage.log.say(`image ${name} is that of run ${run}: nothing it is made of has changed since. ${reference}`)
   await store.provenance.keep(stage.run.id, name, statement)
   await stage.record({ type: 'image_built', image: name, imageId, reusedFrom: digest, reusedRun: run })
   await stage.record({

@@ -15,7 +15,8 @@ import type { StageContext } from '@taxiway/worker/stage.ts'
 import { addTags, type Published } from '../images/extra-tags.ts'
 import { imageFolder } from '../images/image-name.ts'
 import { stateOrigin } from '../images/provenance.ts'
-import type { ReusableKeys } from '../images/reuse.ts'
+import { type ReusableKeys, takeOver } from '../images/reuse.ts'
+import { contentKey, samePublished } from '../images/same.ts'
 import type { Tree } from '../tree.ts'
 
 export interface PublishDeps {
@@ -36,15 +37,11 @@ export async function publish(stage: StageContext, deps: PublishDeps): Promise<O
   for (const image of deps.tree.plan.images) {
     const place = await placeOf(stage, deps, image)
     if (!place.ok) return place
-    const digest = await publishOne(stage, deps, {
-      image,
-      place: place.value,
-      digests,
-      key: deps.keys.get(image.name)?.[0],
-    })
-    if (!digest.ok) return digest
-    digests.set(image.name, { name: place.value.name, digest: digest.value })
-    const tagged = await addTags(stage, deps.engine, { ...place.value, digest: digest.value }, image.tags ?? [])
+    const key = deps.keys.get(image.name)?.[0]
+    const published = await publishOne(stage, deps, { image, place: place.value, digests, key })
+    if (!published.ok) return published
+    digests.set(image.name, { name: place.value.name, digest: published.value.digest })
+    const tagged = await addTags(stage, deps.engine, { ...place.value, ...published.value }, image.tags ?? [])
     if (!tagged.ok) return tagged
   }
   return done(undefined)
@@ -69,10 +66,17 @@ async function publishOne(
   stage: StageContext,
   deps: PublishDeps,
   order: { image: PlannedImage; place: Place; digests: Digests; key: string | undefined },
-): Promise<Outcome<Digest>> {
+): Promise<Outcome<Pick<Published, 'digest' | 'imageId'>>> {
   const { image, place, digests, key } = order
+  const { imageId } = place
   const known = stage.run.images.find(({ name }) => name === image.name)
-  if (known?.digest && known.imageId === place.imageId) return done(known.digest as Digest)
+  if (known?.digest && known.imageId === imageId) return done({ digest: known.digest as Digest, imageId })
+  const sameKey = await contentKey(deps.engine, place, stage.signal)
+  const same = await samePublished(stage, deps, { image, place, key: sameKey })
+  if (same) {
+    await takeOver(stage, deps, image, same)
+    return done(same)
+  }
   const pushed = await push(stage, deps, place)
   if (!pushed.ok) return pushed
   const { digest } = pushed.value
@@ -83,11 +87,10 @@ async function publishOne(
   const user = await imageUser(deps.engine, place.imageId, stage.signal)
   const stated = { ...(provenance ? { provenance } : {}), ...(user === undefined ? {} : { user }) }
   await stage.record({ type: 'image_published', image: image.name, digest, reference, ...stated })
-  if (key !== undefined) {
-    const keyed = { reference, digest, imageId: place.imageId, run: stage.run.number, statement, ...stated }
-    await deps.store.imageKeys.keep(stage.run.repo, key, keyed)
-  }
-  return done(digest)
+  const keyed = { reference, digest, imageId, run: stage.run.number, statement, ...stated }
+  for (const one of key === undefined ? [sameKey] : [sameKey, key])
+    await deps.store.imageKeys.keep(stage.run.repo, one, keyed)
+  return done({ digest, imageId })
 }
 
 type Digests = ReadonlyMap<string, { name: string; digest: Digest }>
