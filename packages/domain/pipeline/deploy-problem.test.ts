@@ -32,3 +32,12 @@ test.each<[string, Component, string?, object?]>([
 ])('%s', (words, component, name, more) => {
   expect(problem(component, name, more)).toContain(words)
 })
+
+test('values of a chart that name images name those of this pipeline', () => {
+  expect(deployProblem(pipeline, { images: { web: 'image', worker: ['a.repository', 'a.tag'] } })).toBeUndefined()
+  expect(deployProblem(pipeline, { images: { wep: 'image' } })).toEqual({
+    path: ['images', 'wep'],
+    detail: 'this pipeline has no image wep; did you mean web?',
+  })
+  expect(problem({ image: 'web' }, 'web', { set: { a: 1 } })).toBe('set: is for Helm charts, not for components')
+})

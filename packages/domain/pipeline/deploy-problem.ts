@@ -1,5 +1,5 @@
 import { partImage } from '../plan/component.ts'
-import { nearest } from './nearest.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import type { ComponentOf, DeployOf, Pipeline } from './pipeline.ts'
 
 interface Problem {
@@ -16,8 +16,14 @@ export function deployProblem(pipeline: Pipeline, environment: DeployOf): Proble
       const problem = imageProblem(pipeline, job) ?? doubleProblem(job)
       if (problem) return { path: [when, name, ...problem.path], detail: problem.detail }
     }
+  for (const image of Object.keys(environment.images ?? {}))
+    if (!Object.hasOwn(pipeline.images ?? {}, image)) {
+      const near = didYouMean(image, Object.keys(pipeline.images ?? {}))
+      return { path: ['images', image], detail: `this pipeline has no image ${image}${near}` }
+    }
   if (environment.components === undefined) return undefined
-  if (environment.values !== undefined) return { path: ['values'], detail: 'is for Helm charts, not for components' }
+  for (const key of ['values', 'set', 'images'] as const)
+    if (environment[key] !== undefined) return { path: [key], detail: 'is for Helm charts, not for components' }
   if (environment.config_hash !== undefined)
     return {
       path: ['config_hash'],

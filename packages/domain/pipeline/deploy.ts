@@ -7,6 +7,12 @@ import { durationPattern, glob, globs, name, named, strict, text, timeout } from
 /** Keys with dots between them, indexes in brackets; a dot within a key stands behind a backslash. */
 const setPattern = '^[A-Za-z0-9_]([A-Za-z0-9_/-]|\\\\?\\.|\\[[0-9]{1,3}\\])*$'
 
+const valuePath = Type.String({
+  pattern: setPattern,
+  maxLength: 200,
+  description: 'The path of a value of the Helm chart, like image.repository.',
+})
+
 /** An environment in the pipeline file: where a release goes, and how. */
 export const Deploy = Type.Object(
   {
@@ -88,6 +94,15 @@ export const Deploy = Type.Object(
         description:
           'true: ConfigMaps and Secrets of the manifests that pods use are named by their content, so that a change of one makes these pods anew, and old pods never see it. Default: false.',
       }),
+    ),
+    images: Type.Optional(
+      named(
+        Type.Union([valuePath, Type.Array(valuePath, { minItems: 1, maxItems: 20, description: 'Paths of values.' })], {
+          description:
+            'The path of a value of the Helm chart, or a list of them. One that ends with registry, repository, tag or digest is given that part of the image, any other the whole reference with its digest.',
+        }),
+        'Which values of the Helm chart name images of this pipeline.',
+      ),
     ),
     components: Type.Optional(named(Component, 'The parts of the application, in the place of manifests.')),
     before: Type.Optional(

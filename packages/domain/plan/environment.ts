@@ -23,6 +23,8 @@ export interface PlannedEnvironment {
   values?: string[]
   /** Values for it by their paths. */
   set?: Record<string, string | number | boolean>
+  /** The paths of its values that name an image of the pipeline. */
+  images?: Record<string, string | string[]>
   timeoutMs: number
   /** The environment that a release was healthy in before. */
   after?: string
@@ -98,6 +100,7 @@ function planEnvironment(
     ...(strategy ? { strategy } : {}),
     ...(deploy.values && { values: deploy.values }),
     ...(deploy.set && { set: deploy.set }),
+    ...(deploy.images && { images: deploy.images }),
     ...(deploy.config_hash && { configHash: true }),
     ...(components && { components }),
     ...(before && { before }),

@@ -33,9 +33,16 @@ export function holdsData(object: { kind: string; spec?: unknown }): boolean {
   return dataKinds.includes(object.kind) || policy?.whenDeleted === 'Delete'
 }
 
+/** Why it is never removed, though no release has it any more. https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource */
+function whyKept(object: KubeObject): string | undefined {
+  if (holdsData(object)) return 'it holds data'
+  const isKept = object.metadata.annotations?.['helm.sh/resource-policy'] === 'keep'
+  return isKept ? 'helm.sh/resource-policy says keep' : undefined
+}
+
 /**
- * Deletes what the inventory names and the release has not, as far as it carries our labels and an older generation, and holds
- * no data. `prune_held`: it would be too much, so nothing was removed.
+ * Deletes what the inventory names and the release has not, as far as it carries our labels and an older generation, holds
+ * no data, and is not to be kept. `prune_held`: it would be too much, so nothing was removed.
  */
 export async function prune(
   cluster: Cluster,
@@ -51,8 +58,10 @@ export async function prune(
   const others = known.value.objects.filter((ref) => !wanted.has(refKey(ref)))
   const found = await findLeftovers(cluster, release, others, wait)
   if (!found.ok) return found
-  for (const object of found.value.filter(holdsData))
-    wait.say(`${describe(object)} is not in this release, and left: it holds data. Delete it by hand if it shall go`)
+  for (const object of found.value) {
+    const why = whyKept(object)
+    if (why) wait.say(`${describe(object)} is not in this release, and left: ${why}. Delete it by hand if it shall go`)
+  }
   const only = 'only' in pruning ? new Set(pruning.only.map(refKey)) : undefined
   const isMeant = (object: KubeObject) =>
     !('only' in pruning) ||
@@ -61,7 +70,7 @@ export async function prune(
   const used = await usedVersions(cluster, release, found.value, wait)
   if (!used.ok) return used
   const removable = found.value.filter(
-    (object) => !holdsData(object) && isMeant(object) && !used.value.has(describe(object)),
+    (object) => !whyKept(object) && isMeant(object) && !used.value.has(describe(object)),
   )
   // Earlier contents of a ConfigMap are no objects that somebody could miss.
   const counted = removable.filter((object) => !isVersion(object))

@@ -4,6 +4,7 @@ import { done, type Outcome, reason } from '@taxiway/domain/reason.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
 import { patienceOf } from '@taxiway/yaml/parse.ts'
 import { type ChartHook, chartParts } from '../programs/chart-hooks.ts'
+import { imageValues } from '../programs/chart-images.ts'
 import { withCopy } from '../programs/copy.ts'
 import { type ChartOrder, renderChart } from '../programs/helm.ts'
 import { inKnownVersions } from '../programs/known-apis.ts'
@@ -64,7 +65,7 @@ async function chartOrder(
   return done({
     path,
     values: environment.values ?? [],
-    set: environment.set ?? {},
+    set: { ...imageValues(environment.images ?? {}, run.images, `run-${run.number}`), ...environment.set },
     namespace,
     release: environment.release ?? slug(run.repository.split('/')[1] ?? ''),
     isUpgrade: live.value !== undefined,

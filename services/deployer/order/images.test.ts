@@ -17,6 +17,8 @@ test.each([
   ['ghcr.io/acme/shop:v2', web],
   [`ghcr.io/acme/shop@${digest}`, web],
   [`ghcr.io/acme/shop:v2@${digest}`, web],
+  ['registry.example.com/shop/web:run-7', web],
+  [`registry.example.com/shop/web@${digest}`, web],
   [`web@${digest}`, undefined],
   ['webs', undefined],
   ['acme/web', undefined],

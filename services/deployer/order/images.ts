@@ -8,14 +8,15 @@ import { isListed, listIt, nameIn } from '../policy/image.ts'
 import type { PolicyRules } from '../policy/rules.ts'
 import { containersOf, podTemplatesOf } from './templates.ts'
 
-/** References with digest of the pipeline's images: by their names, and by those that the file gives them for manifests (`as`). */
+/** References with digest of the pipeline's images: by their names, there and in the registry, and by those that the file gives them (`as`). */
 export function referencesOf({ images, plan }: Pick<Run, 'images' | 'plan'>): Record<string, string> {
   const built = images.flatMap(({ name, reference }) => (reference ? [{ name, reference }] : []))
   const aliases = built.flatMap(({ name, reference }) => {
     const as = plan?.images.find((image) => image.name === name)?.as
     return as === undefined ? [] : [[as, reference]]
   })
-  return Object.fromEntries([...aliases, ...built.map(({ name, reference }) => [name, reference])])
+  const published = built.map(({ reference }) => [nameIn(reference), reference])
+  return Object.fromEntries([...published, ...aliases, ...built.map(({ name, reference }) => [name, reference])])
 }
 
 /** The reference of the pipeline's image that is meant: by its name with any tag; by the name of `as` with any digest, too. */

@@ -50,9 +50,9 @@ export async function readManifests(
     return built.ok ? withoutHooks(await parseBuilt(built.value, path.value, patienceOf(run))) : built
   }
   if (has('Chart.yaml')) return readChart(stage, deps, place, { path: path.value, copy }, work)
-  if (environment.values || environment.set)
+  if (environment.values || environment.set || environment.images)
     return refuse('file_not_found', {
-      path: `${prefix}Chart.yaml (values and set are for charts)`,
+      path: `${prefix}Chart.yaml (values, set and images are for charts)`,
     })
   const found = chooseFiles(all, path.value)
   if (!found.ok) return found

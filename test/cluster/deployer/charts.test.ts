@@ -55,7 +55,7 @@ deploy:
   production: { namespace: ${world.namespace}, timeout: 60s, soak: 0s, ${more} }
 `
 const dockerfile = 'FROM busybox:stable\nCMD ["sh", "-c", "trap exit TERM; sleep 1000 & wait"]\n'
-const deployment = (volumes = '', more = '') => `apiVersion: apps/v1
+const deployment = (volumes = '', more = '', image = 'web') => `apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: web
@@ -67,7 +67,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       ${volumes}
-      containers: [{ name: web, image: web${more} }]
+      containers: [{ name: web, image: ${image}${more} }]
 `
 const hook = (name: string, when: string, script: string, more = '') => `---
 apiVersion: batch/v1
@@ -84,20 +84,23 @@ spec:
 `
 const chart = (setup: string) => ({
   Dockerfile: dockerfile,
-  '.taxiway.yaml': pipeline('manifests: chart, set: { greeting: "hello, {you}", nested.count: 3 }'),
+  '.taxiway.yaml': pipeline(
+    'manifests: chart, set: { greeting: "hello, {you}", nested.count: 3 }, images: { web: [image.repository, image.digest, whole] }',
+  ),
   'chart/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.1.0\n',
   'chart/crds/x.yaml': `apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: { name: xs.example.com }
 spec: { group: example.com, names: { kind: X, plural: xs }, scope: Namespaced, versions: [{ name: v1 }] }
 `,
-  'chart/templates/web.yaml': `${deployment()}---
+  'chart/templates/web.yaml': `${deployment('', '', '"{{ .Values.image.repository }}:1.0"')}---
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: told }
 data:
   release: "{{ .Release.Name }} {{ .Release.Namespace }} {{ .Release.IsUpgrade }}"
   values: "{{ .Values.greeting }} {{ add .Values.nested.count 1 }}"
+  image: "{{ .Values.image.repository }}@{{ .Values.image.digest }} {{ .Values.whole }}"
   knows: '{{ .Capabilities.APIVersions.Has "events.k8s.io/v1/Event" }} {{ .Capabilities.APIVersions.Has "example.com/v1" }}'
 `,
   'chart/templates/hooks.yaml': [
@@ -134,7 +137,11 @@ test('hooks of a chart run as jobs where Helm would run them; what is left out i
   expect((await get('/api/v1/*/configmaps/told')).data).toEqual({
     release: expect.stringMatching(new RegExp(`^charts-\\d+ ${world.namespace} false$`)),
     values: 'hello, {you} 4',
+    image: `${first.run.images[0].reference} ${first.run.images[0].reference}`,
     knows: 'true false',
+  })
+  expect(await get('/apis/apps/v1/*/deployments/web')).toMatchObject({
+    spec: { template: { spec: { containers: [{ image: first.run.images[0].reference }] } } },
   })
   expect(await jobs()).toEqual(['setup'])
 

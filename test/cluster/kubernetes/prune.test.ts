@@ -57,6 +57,18 @@ test('a rollback removes what only the failed release had, and not what an earli
   expect(await there(place, 'a', 'b', 'c', 'd', 'new')).toEqual(['a', 'b', 'c', 'd'])
 })
 
+test('what a chart wants kept is left, and told', async () => {
+  const place = scene.open('keep')
+  const [kept, other] = maps('kept', 'other') as [ReleaseOrder['objects'][number], ReleaseOrder['objects'][number]]
+  kept.metadata.annotations = { 'helm.sh/resource-policy': 'keep' }
+  await release(place.order(scene.good, [kept, other, deployment()]))
+  const next = await release(place.order(scene.good, [deployment()]))
+  const lines: string[] = []
+  successOf(await scene.target.prune(next, { ...makeWork(), say: (line) => void lines.push(line) }, 'all'))
+  expect(await there(place, 'kept', 'other')).toEqual(['kept'])
+  expect(lines).toContainEqual(expect.stringMatching(/^ConfigMap\/kept is not in this release, and left: helm\.sh/))
+})
+
 test('a volume claim is never removed, not even if all shall be', async () => {
   const place = scene.open('brake-data')
   const first = await release(place.order(scene.good))
