@@ -52,6 +52,13 @@ async function giveWave(
   wait: Wait,
 ): Promise<Outcome<Verdict>> {
   const those = (isMeant: (its: number) => boolean) => release.objects.filter((object) => isMeant(waveOf(object)))
-  const applied = await applyWhole(cluster, { ...release, objects: those((its) => its === wave) }, wait)
-  return applied.ok ? watchWhole(cluster, { ...release, objects: those((its) => its <= wave) }, wait) : applied
+  const applied = await applyWhole(
+    cluster,
+    { ...release, objects: those((its) => its === wave) },
+    wait,
+    release.objects,
+  )
+  return applied.ok
+    ? watchWhole(cluster, { ...release, objects: those((its) => its <= wave) }, wait, release.objects)
+    : applied
 }

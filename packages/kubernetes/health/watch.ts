@@ -18,8 +18,14 @@ const sentenceLimit = 500
  * Follows the workloads of a release until all are healthy and every ready pod runs our digests, or one can't become so,
  * or the wait is over. A watch of the API only rings: what is judged is always read anew, so that nothing depends on an
  * unbroken stream. `stale_generation` when a newer release takes over.
+ * @param onLook is shown what was seen before that is judged; true: it has changed something, so it is looked at anew
  */
-export async function watchRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Verdict>> {
+export async function watchRelease(
+  cluster: Cluster,
+  release: ClusterRelease,
+  wait: Wait,
+  onLook?: (seen: readonly Seen[]) => Promise<Outcome<boolean>>,
+): Promise<Outcome<Verdict>> {
   const bell = openBell(cluster, collectionsOf(release), wait.signal)
   const look = makeLook(cluster, release)
   const lasting = makeLasting()
@@ -31,6 +37,9 @@ export async function watchRelease(cluster: Cluster, release: ClusterRelease, wa
       const grace = over ? waitFor(explainForMs, wait) : wait
       const seen = await look(grace)
       if (!seen.ok) return seen
+      const acted = over ? done(false) : await onLook?.(seen.value)
+      if (acted && !acted.ok) return acted
+      if (acted?.value) continue
       const verdict = await judge(cluster, seen.value, release, { over, lasting, isNews }, grace)
       if (verdict) return done(verdict)
       const line = seen.value.map(({ workload, health }) => `${workload.metadata.name}: ${health.detail}`).join(', ')

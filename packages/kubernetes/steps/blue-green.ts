@@ -129,7 +129,7 @@ async function holdServices(
 }
 
 /** The one template that the pods of a selector have; waits while it is being changed. */
-async function hashOfOld(
+export async function hashOfOld(
   cluster: Cluster,
   release: ClusterRelease,
   selector: Record<string, string>,

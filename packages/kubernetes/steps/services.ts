@@ -59,7 +59,10 @@ export function aimOf({ spec }: KubeObject): Aim {
 /** What it aimed at before it was pointed elsewhere; what it aims at, when it was not. */
 export function firstAimOf(live: KubeObject): Aim {
   const kept = live.metadata.annotations?.[aimBefore]
-  return kept === undefined || pointedAt(live) === 'all' ? aimOf(live) : JSON.parse(kept)
+  if (kept !== undefined && pointedAt(live) !== 'all') return JSON.parse(kept)
+  const { selector, ports } = aimOf(live)
+  const { [hashLabel]: _, ...own } = selector
+  return { selector: own, ports }
 }
 
 /** The run that pointed it elsewhere. */

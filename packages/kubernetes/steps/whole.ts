@@ -6,25 +6,34 @@ import { unstickStatefulSets } from '../apply/unstick.ts'
 import type { Cluster, Wait } from '../cluster/call.ts'
 import { watchRelease } from '../health/watch.ts'
 import { claim } from '../inventory.ts'
-import type { ClusterRelease } from '../object.ts'
+import type { ClusterRelease, KubeObject } from '../object.ts'
 import { besideKeys } from './beside.ts'
 import { awaitBesideGone, listBeside, removeBeside } from './beside-live.ts'
 import { pointedAsNow, pointHome } from './blue-green.ts'
 import { clearOthers, regrow } from './leftover.ts'
 import { readPairs } from './pairs.ts'
+import { beginRetargeting, holdBack } from './retarget.ts'
 import { firstAimOf, pointedAt, pointService, readServices } from './services.ts'
 
 /**
  * Puts every object in place, with as many pods as there were before a strategy took some, and out of a StatefulSet's way what it would wait for. New pods beside the old ones that
  * serve already go on to serve; those that do not are taken away first.
+ * @param all what the whole release holds, also in later waves
  */
-export async function applyWhole(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
+export async function applyWhole(
+  cluster: Cluster,
+  release: ClusterRelease,
+  wait: Wait,
+  all: readonly KubeObject[] = release.objects,
+): Promise<Outcome<void>> {
   const besides = await listBeside(cluster, release, wait)
   if (!besides.ok) return besides
   const isGreen = besides.value.some(({ metadata }) => metadata.labels?.[besideKeys.beside] === 'green')
   const freed = isGreen ? await freeServices(cluster, release, wait) : undefined
   if (freed && !freed.ok) return freed
-  const pointed = isGreen ? await pointedAsNow(cluster, release, wait) : done(release)
+  const isAlone = besides.value.length === 0
+  const asItIs = isAlone ? await holdBack(cluster, release, all, wait) : done(release)
+  const pointed = isGreen ? await pointedAsNow(cluster, release, wait) : asItIs
   if (!pointed.ok) return pointed
   const applied = await applyRelease(cluster, pointed.value, wait)
   const grown = applied.ok && besides.value.length > 0 ? await regrow(cluster, release, wait) : applied
@@ -49,10 +58,22 @@ async function freeServices(cluster: Cluster, release: ClusterRelease, wait: Wai
   return done(undefined)
 }
 
-/** Waits until a release is healthy under its own names, and then has its Services send to its own pods. */
-export async function watchWhole(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<Verdict>> {
-  const verdict = await watchRelease(cluster, release, wait)
+/**
+ * Waits until a release is healthy under its own names, and has its Services send to its own pods.
+ * @param all what the whole release holds, also in later waves
+ */
+export async function watchWhole(
+  cluster: Cluster,
+  release: ClusterRelease,
+  wait: Wait,
+  all: readonly KubeObject[] = release.objects,
+): Promise<Outcome<Verdict>> {
+  const retargeting = await beginRetargeting(cluster, release, all, wait)
+  if (!retargeting.ok) return retargeting
+  const verdict = await watchRelease(cluster, release, wait, retargeting.value.look)
   if (!verdict.ok || !verdict.value.healthy) return verdict
+  const ended = await retargeting.value.end()
+  if (!ended.ok) return ended
   const home = await pointHome(cluster, release, wait)
   return home.ok ? verdict : home
 }

@@ -131,9 +131,10 @@ export function makeKubernetesTarget(
     apply: (order, work) =>
       using(work, async (cluster, wait) => {
         const given = await give(cluster, order, work.secretValues, wait)
-        return given.ok ? applyWhole(cluster, stamped(onlyWave(order)), wait) : given
+        return given.ok ? applyWhole(cluster, stamped(onlyWave(order)), wait, stamped(order).objects) : given
       }),
-    watch: (order, work) => using(work, (cluster, wait) => watchWhole(cluster, stamped(untilWave(order)), wait)),
+    watch: (order, work) =>
+      using(work, (cluster, wait) => watchWhole(cluster, stamped(untilWave(order)), wait, stamped(order).objects)),
     soak: (order, forMs, work) => using(work, (cluster, wait) => soakRelease(cluster, stamped(order), forMs, wait)),
     prune: (order, work, how = 'careful') =>
       using(work, async (cluster, wait) => {

@@ -38,9 +38,14 @@ test('an older release that read before a newer one wrote is stale, and changes 
   successOf(await scene.target.apply(newer, makeWork()))
   release()
   expect(failureOf(await applying)?.code).toBe('stale_generation')
-  expect(await scene.read(place, servicePath)).toMatchObject({ spec: { ports: [{ port: 82 }] } })
+  expect(await scene.read(place, servicePath)).toMatchObject({
+    metadata: { annotations: { 'taxiway.dev/generation': '3' } },
+    // It is written once the pods are ready.
+    spec: { ports: [{ port: 80 }] },
+  })
   // What only the older one had goes when the newer one is healthy.
   expect(successOf(await scene.target.watch(newer, makeWork()))).toMatchObject({ healthy: true })
+  expect(await scene.read(place, servicePath)).toMatchObject({ spec: { ports: [{ port: 82 }] } })
   successOf(await scene.target.prune(newer, makeWork()))
   expect(await scene.read(place, '/api/v1/namespaces/*/configmaps/only-older')).toBeUndefined()
 })
