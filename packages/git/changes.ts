@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Sha } from '@taxiway/domain/ids.ts'
 import { fetchRefs } from './fetch.ts'
 import type { FetchOrder } from './fetch-order.ts'
-import { git } from './git.ts'
+import { git, isSo } from './git.ts'
 import { withLock } from './lock.ts'
 import { fetchCommit } from './mirror.ts'
 import { checkCloneUrl } from './url.ts'
@@ -53,5 +53,25 @@ async function fetchBase(order: FetchOrder, base: string): Promise<string | unde
       if (shared.exitCode === 0) return shared.stdout.toString().trim()
     }
     return undefined
+  })
+}
+
+/**
+ * Does the history of another commit have this one, which the mirror has? What that takes is fetched. False when it is that commit,
+ * or can't be told.
+ */
+export async function isBefore(order: FetchOrder, other: Sha): Promise<boolean> {
+  const folder = folderOf(order)
+  const url = await checkCloneUrl(order.url, order)
+  if (!url.ok || other === order.sha) return false
+  return withLock(`${folder}.lock`, order.signal, async () => {
+    for (const depth of depths) {
+      const refs = [`+${other}:refs/taxiway/${other}`]
+      const fetched = await fetchRefs(folder, order, url.value, { depth, refs })
+      if (!fetched.ok) return false
+      const asked = ['merge-base', '--is-ancestor', order.sha, other]
+      if (await isSo(asked, { folder, signal: order.signal })) return true
+    }
+    return false
   })
 }

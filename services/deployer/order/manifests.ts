@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Work } from '@taxiway/domain/environment/work.ts'
 import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { refOf } from '@taxiway/domain/run/origin.ts'
-import type { Mirror } from '@taxiway/git/fetch-order.ts'
+import type { FetchOrder, Mirror } from '@taxiway/git/fetch-order.ts'
 import { fetchCommit } from '@taxiway/git/mirror.ts'
 import { listTree, parseRepoPath, readBlob } from '@taxiway/git/tree.ts'
 import type { StageContext } from '@taxiway/worker/stage.ts'
@@ -64,10 +64,16 @@ export async function readManifests(
 const withoutHooks = (read: Outcome<Manifest[]>): Outcome<ReadManifests> =>
   read.ok ? done({ manifests: read.value, hooks: [] }) : read
 
-async function fetchMirror({ run, signal }: StageContext, deps: ReleaseDeps): Promise<Outcome<Mirror>> {
+async function fetchMirror(stage: StageContext, deps: ReleaseDeps): Promise<Outcome<Mirror>> {
+  const order = await fetchOrder(stage, deps)
+  return order.ok ? fetchCommit(order.value) : order
+}
+
+/** How the run's commit, and what belongs to it, is fetched. */
+export async function fetchOrder({ run, signal }: StageContext, deps: ReleaseDeps): Promise<Outcome<FetchOrder>> {
   const repository = await deps.store.repositories.read(run.repo)
   if (!repository) return refuse('not_found', { what: 'repository' })
-  return fetchCommit({
+  return done({
     folder: join(deps.config.dataFolder, 'mirrors'),
     repositoryId: run.repo,
     url: repository.url,

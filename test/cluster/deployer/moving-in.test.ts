@@ -126,6 +126,12 @@ test('of an emptied Redis nothing is lost that runs: a failing release goes back
   await store.close()
   const registered = await world.register()
   expect(registered.id).toBe(id)
+  // A push from before what is live, delivered again.
+  const [first] = world.host.deliveries().filter(({ event }) => event === 'push')
+  await world.host.redeliver(first?.id ?? '')
+  const [late] = (await world.taxiway.call('GET', `/runs?repo=${id}`)).body.items
+  expect(await over(late.id)).toMatchObject({ state: 'superseded' })
+  expect(await podsOf()).toEqual(before)
   const failed = await over((await push('3', '\n          command: [sleep, "1000"]')).runId)
   expect(failed).toMatchObject({ state: 'failed', reason: { code: 'deploy_unhealthy' } })
   expect(failed.reason.message).toContain('rolled back to')
