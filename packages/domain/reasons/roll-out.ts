@@ -20,7 +20,7 @@ export const rollOutReasons = {
   chart_left_out: code(
     400,
     (p: { chart: string; what: string }) =>
-      `Of chart ${p.chart} is left out: ${p.what}. Hooks of deletion, rollback and test never run here; definitions for a whole cluster are an admin's.`,
+      `Of chart ${p.chart} is left out: ${p.what}. Hooks of deletion and rollback never run here; definitions for a whole cluster are an admin's.`,
   ),
   manifest_unsupported: refusal(
     400,

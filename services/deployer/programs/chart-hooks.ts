@@ -62,6 +62,8 @@ export function chartParts(
     else if (hooks.some((hook) => isDue(hook, isUpgrade))) due.push(manifest)
     else if (hooks.some((hook) => hook in turns))
       parts.told.push(`hook ${titleOf(manifest)} (${hooks.join(', ')}) is not due at this release`)
+    else if (hooks.every((hook) => /^test(-success|-failure)?$/.test(hook)))
+      parts.told.push(`hook ${titleOf(manifest)} (${hooks.join(', ')}) is for helm test, and no part of a release`)
     else parts.left.push(`${titleOf(manifest)} (${hooks.join(', ')})`)
   }
   const weight = (manifest: Manifest) => Number(annotationsOf(manifest)['helm.sh/hook-weight'] ?? 0) || 0

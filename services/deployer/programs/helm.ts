@@ -36,7 +36,7 @@ export async function renderChart(
 ): Promise<Outcome<Buffer>> {
   const { path, namespace, release, kubeVersion, apiVersions, isUpgrade } = order
   const chart = join(tree, path)
-  const refusal = (detail: string) => refuse('manifest_invalid', { object: path, detail })
+  const refusal = (detail: string) => refuse('manifest_invalid', { object: path === '.' ? 'Chart.yaml' : path, detail })
   const objection = (await unpackCharts(chart)) ?? (await objectionTo(chart, chart))
   if (objection) return refusal(objection)
   const files = await valueFiles(tree, order.values)

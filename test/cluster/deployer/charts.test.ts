@@ -113,6 +113,7 @@ data: { WORDS: set up }
     hook('migrate', 'pre-install,pre-upgrade', 'echo migrated', ', "helm.sh/hook-delete-policy": hook-succeeded'),
     hook('warm', 'post-upgrade', 'echo warmed'),
     hook('ping', 'test', 'exit 9'),
+    hook('drop', 'pre-delete', 'exit 9'),
   ].join(''),
 })
 
@@ -124,8 +125,10 @@ test('hooks of a chart run as jobs where Helm would run them; what is left out i
   ])
   expect(failed.run.notes).toMatchObject([{ code: 'chart_left_out' }])
   expect(failed.run.notes[0].message).toMatch(
-    /^Of chart chart is left out: CustomResourceDefinition\/xs\.example\.com.*; Job\/ping \(test\)\./,
+    /^Of chart chart is left out: CustomResourceDefinition\/xs\.example\.com.*; Job\/drop \(pre-delete\)\./,
   )
+
+  expect(failed.log).toContain('hook Job/ping (test) is for helm test, and no part of a release')
 
   const first = await push(chart('echo $WORDS'))
   expect(first.told).toEqual(['succeeded', undefined])
