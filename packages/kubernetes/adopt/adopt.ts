@@ -3,7 +3,8 @@ import { done, type Outcome, refuse } from '@taxiway/domain/reason.ts'
 import { fieldManager } from '../apply/ownership.ts'
 import { howToAdopt, refusal } from '../apply/refusal.ts'
 import type { Cluster, Status, Wait } from '../cluster/call.ts'
-import { type ClusterRelease, describe, isOurs, type KubeObject, keys, pathOf, refOf } from '../object.ts'
+import { readInventory } from '../inventory.ts'
+import { type ClusterRelease, describe, isOurs, type KubeObject, keys, pathOf, refKey, refOf } from '../object.ts'
 import { extract, type FieldSet, isAuthor, isOwnEntry, union } from './field-set.ts'
 import { withoutDefaults } from './without-defaults.ts'
 
@@ -23,8 +24,14 @@ export async function findOthers(
   wait: Wait,
 ): Promise<Outcome<FoundObject[]>> {
   const found: FoundObject[] = []
+  const known = await readInventory(cluster, release, wait)
+  if (!known.ok) return known
+  // What the environment has had is its own; where others are to be taken over, that is looked at as well.
+  const own = new Set(release.adopt ? [] : known.value?.objects.map(refKey))
   // A Job has done its work, and a Secret is never taken over, so that its values are kept nowhere else.
-  const objects = release.objects.filter(({ kind }) => kind !== 'Job' && kind !== 'Secret')
+  const objects = release.objects.filter(
+    (object) => object.kind !== 'Job' && object.kind !== 'Secret' && !own.has(refKey(refOf(object))),
+  )
   for (let at = 0; at < objects.length; at += atOnce) {
     const some = objects.slice(at, at + atOnce)
     const outcomes = await Promise.all(some.map((object) => findOther(cluster, object, release, wait)))

@@ -34,7 +34,7 @@ export function diffLinesOf({
   unchanged,
   more,
 }: ReleaseDiff): string[] {
-  const first = found ? `against ${found} objects that others made` : 'the first'
+  const first = found ? `against what others made (${found})` : 'the first'
   const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : first
   return [
     styleText('bold', `${environment}, release ${generation}, ${to}`),

@@ -21,7 +21,7 @@ export async function showDiff(run) {
 }
 
 function fillDiff(entry, { environment, against, found, objects, unchanged, more }) {
-  const first = found ? `against ${found} objects that others made` : 'the first release there'
+  const first = found ? `against what others made (${found})` : 'the first release there'
   const to = against ? `against release ${against.generation} (${against.sha.slice(0, 7)})` : first
   const rest = [...(more ? [`${more} more objects`] : []), ...(unchanged ? [`${unchanged} stay as they are`] : [])]
   entry.replaceChildren(
