@@ -53,7 +53,9 @@ export async function restore(rollOut: RollOut, failure: Failure): Promise<Outco
   await tell(rollOut, 'restoring', { reason: begun, explanation, failure: detail })
   const unhealthy = (restored: string) => reason('deploy_unhealthy', { detail, restored })
   const { previous, note } = await chooseWayBack(rollOut)
-  const told = (words: string) => `${words}${note}${jobsThatRan(stage.run.jobs, deps.environment.name)}`
+  // The stage has its run as it was when the stage began, before the jobs.
+  const { jobs } = (await deps.store.runs.read(stage.run.id).catch(() => undefined)) ?? stage.run
+  const told = (words: string) => `${words}${note}${jobsThatRan(jobs, deps.environment.name)}`
   const soakMs = previous ? (deps.environment.soakMs ?? 0) : 0
   const untilMs = restoreMs(rollOut) + soakMs
   const restored = await putBack(rollOut, previous, {
