@@ -83,7 +83,9 @@ async function proxy(): Promise<void> {
   const parts = [part]
   stopOnSignals(parts, logger, graceMs)
   if (config.healthPort > 0)
-    parts.push(await serveHealth(config.healthPort, makeMetrics(), async () => part.readiness?.()))
+    parts.push(
+      await serveHealth(config.healthPort, makeMetrics(), async () => ({ problem: part.readiness?.().notes?.[0] })),
+    )
   giveBackMemory()
   logger.info({ roles: ['proxy'] }, 'ready')
 }
