@@ -26,11 +26,18 @@ export function autoscalersOf(objects: readonly KubeObject[]): Scalers {
 /** All autoscalers of a namespace, whoever made them. None when they may not be read. */
 export async function readAutoscalers(cluster: Cluster, namespace: string, wait: Wait): Promise<Outcome<KubeObject[]>> {
   // The first version is known to all clusters, whichever one the autoscaler was made by.
-  const paths = ['autoscaling/v1/namespaces/*/horizontalpodautoscalers', 'keda.sh/v1alpha1/namespaces/*/scaledobjects']
+  const known = [
+    { apiVersion: 'autoscaling/v1', plural: 'horizontalpodautoscalers' },
+    { apiVersion: 'keda.sh/v1alpha1', plural: 'scaledobjects' },
+  ]
   const answers = await Promise.all(
-    paths.map((path) =>
+    known.map(({ apiVersion, plural }) =>
       cluster.call<{ items?: KubeObject[] }>(
-        { method: 'GET', path: `/apis/${path.replace('*', encodeURIComponent(namespace))}`, may403: true },
+        {
+          method: 'GET',
+          path: `/apis/${apiVersion}/namespaces/${encodeURIComponent(namespace)}/${plural}`,
+          may403: true,
+        },
         wait,
       ),
     ),
@@ -38,7 +45,9 @@ export async function readAutoscalers(cluster: Cluster, namespace: string, wait:
   const found: KubeObject[] = []
   for (const [index, answer] of answers.entries()) {
     if (!answer.ok) return answer
-    for (const item of answer.value.body.items ?? []) found.push({ ...item, kind: kinds[index] as string })
+    // Items of a list carry neither apiVersion nor kind.
+    const ref = { apiVersion: known[index]?.apiVersion ?? '', kind: kinds[index] ?? '' }
+    found.push(...(answer.value.body.items ?? []).map((item) => ({ ...item, ...ref })))
   }
   return done(found)
 }

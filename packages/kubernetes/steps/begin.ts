@@ -3,6 +3,7 @@ import { done, type Outcome } from '@taxiway/domain/reason.ts'
 import { type Cluster, type Wait, waitFor } from '../cluster/call.ts'
 import { claim } from '../inventory.ts'
 import type { ClusterRelease } from '../object.ts'
+import { changedPairs } from './changed.ts'
 import { clearOthers } from './leftover.ts'
 import { type Pair, readPairs, reasonToSkip } from './pairs.ts'
 
@@ -24,8 +25,11 @@ export async function beginBeside(
     return done({ verdict: { healthy: false, detail: `${cleared.value}: the version before is not ready` } })
   const pairs = await readPairs(cluster, release, wait)
   if (!pairs.ok) return pairs
-  const skipped = reasonToSkip(pairs.value)
-  if (!skipped) return done({ pairs: pairs.value })
+  const isNew = reasonToSkip(pairs.value) === undefined
+  const changed = isNew ? await changedPairs(cluster, release, pairs.value, wait) : pairs
+  if (!changed.ok) return changed
+  const skipped = changed.value.length === 0 ? 'no Deployment gets other pods' : reasonToSkip(changed.value)
+  if (!skipped) return done({ pairs: changed.value })
   wait.say(skipped)
   return done({ verdict: { healthy: true, ready: skipped } })
 }

@@ -6,7 +6,7 @@ import type { Target } from '@taxiway/domain/environment/target.ts'
 import type { Measure } from '@taxiway/domain/plan/strategy.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeKubernetesTarget } from '../../../services/deployer/target/kubernetes.ts'
-import { makeWork, successOf, type TestPlace } from '../../contracts/target.ts'
+import { deployment, makeWork, service, successOf, type TestPlace } from '../../contracts/target.ts'
 import { clusterScene, kubeconfig } from '../../world/cluster-scene.ts'
 
 const scene = clusterScene()
@@ -16,6 +16,7 @@ let prometheus: Server
 let url: string
 let target: Target
 const asked: string[] = []
+let tries = 0
 let errorRate = '0.2'
 
 beforeAll(async () => {
@@ -37,7 +38,8 @@ afterAll(() => void prometheus?.close())
 async function measured(measures: Measure[], reference = scene.good, pauseMs = 1_000) {
   const steps = [{ weight: 50, pauseMs }]
   const order: ReleaseOrder = {
-    ...place.order(reference),
+    // Each time other pods: without them there is nothing to measure.
+    ...place.order(reference, [deployment({ env: [{ name: 'TRY', value: `${++tries}` }] }), service()]),
     strategy: { kind: 'canary', steps, analysis: measures, timeoutMs: 30_000 },
   }
   successOf(await target.dryRun(order, makeWork()))

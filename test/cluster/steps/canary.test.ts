@@ -29,6 +29,13 @@ const web = (replicas: number | undefined, container: object = {}) =>
       terminationGracePeriodSeconds: 5,
     },
   )
+/** Another Deployment, which no Service sends to. */
+function named(name: string, replicas: number) {
+  const { spec, ...object } = web(replicas)
+  const [metadata, labels] = [{ name }, { app: name }]
+  const template = { ...(spec as { template: object }).template, metadata: { labels } }
+  return { ...object, metadata, spec: { ...(spec as object), selector: { matchLabels: labels }, template } }
+}
 const canary = (
   order: ReleaseOrder,
   steps: [weight: number, pauseMs: number][],
@@ -43,7 +50,6 @@ const canary = (
   },
 })
 const http = (path: string, success = 100): Measure => ({ kind: 'http', path, success })
-
 async function podsOf(place: TestPlace): Promise<{ fresh: number; old: number }> {
   const pods = (await scene.read(place, '/api/v1/namespaces/*/pods')) as unknown as { items: KubeObject[] }
   const live = pods.items.filter(
@@ -198,7 +204,8 @@ test('a canary meets one that was left: the version before is whole again first'
     say: (line) => line.startsWith('canary 50 %, 0 s') && stop.abort(new Error('killed')),
   })
   await expect(killed).rejects.toThrow('killed')
-  const next = canary(place.order(scene.good, [web(4), service()]), [[25, 1_000]])
+  const env = [{ name: 'NEXT', value: '1' }]
+  const next = canary(place.order(scene.good, [web(4, { env }), service()]), [[25, 1_000]])
   const work = makeWork(120_000)
   expect(successOf(await scene.target.advance(next, work))).toMatchObject({ healthy: true })
   expect(work.lines).toContain('Deployment/web-canary removed, an unfinished release had left it')
@@ -234,6 +241,29 @@ test('an older canary that was frozen before it shrinks the old pods does not sh
   expect((await scene.read(place, webPath))?.spec).toMatchObject({ replicas: 4 })
 })
 
+test('a Deployment of which nothing changes keeps its pods, also when all do', async () => {
+  const extra = named('extra', 1)
+  const { place } = await begin('canary-same', [web(1), extra, service()])
+  const uidOf = async (name: string) => {
+    const pods = (await scene.read(place, '/api/v1/namespaces/*/pods')) as unknown as { items: KubeObject[] }
+    return pods.items.filter(({ metadata }) => metadata.labels?.app === name).map(({ metadata }) => metadata.uid)
+  }
+  const before = [await uidOf('web'), await uidOf('extra')]
+  const same = canary(place.order(scene.good, [web(1), extra, service()]), [[50, 60_000]])
+  successOf(await scene.target.dryRun(same, makeWork()))
+  expect(successOf(await scene.target.advance(same, makeWork()))).toMatchObject({ healthy: true })
+  successOf(await scene.target.apply(same, makeWork()))
+  expect(successOf(await scene.target.watch(same, makeWork()))).toMatchObject({ healthy: true })
+  expect([await uidOf('web'), await uidOf('extra')]).toEqual(before)
+  const env = [{ name: 'NEW', value: '1' }]
+  const order = canary(place.order(scene.good, [web(1, { env }), extra, service()]), [[50, 500]])
+  successOf(await scene.target.dryRun(order, makeWork()))
+  const work = makeWork(60_000)
+  expect(successOf(await scene.target.advance(order, work))).toMatchObject({ healthy: true })
+  expect(work.lines).toContain('canary 50 %: web 1 new, 1 old')
+  expect(await uidOf('extra')).toEqual(before[1])
+})
+
 test('a Deployment that an autoscaler scales keeps its pods, and one that is new comes whole at the first step', async () => {
   const scaler = {
     apiVersion: 'autoscaling/v1',
@@ -246,11 +276,7 @@ test('a Deployment that an autoscaler scales keeps its pods, and one that is new
     },
   }
   const { place } = await begin('canary-scaled', [web(2), service(), scaler])
-  const labels = { app: 'extra' }
-  const extra = web(2)
-  extra.metadata = { name: 'extra' }
-  Object.assign(extra.spec as object, { selector: { matchLabels: labels } })
-  Object.assign((extra.spec as { template: object }).template, { metadata: { labels } })
+  const extra = named('extra', 2)
   const objects = [web(2), extra, service(), scaler]
   const steep = canary(place.order(two, objects), [[60, 1_000]])
   expect(await scene.target.dryRun(steep, makeWork())).toMatchObject({ reason: { code: 'manifest_unsupported' } })
