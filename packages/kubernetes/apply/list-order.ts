@@ -21,7 +21,8 @@ export function inOrder(wanted: unknown, live: unknown): unknown {
   }
   if (!Array.isArray(wanted) || !Array.isArray(live)) return undefined
   const names = wanted.map(nameOf)
-  if (names.some((name) => name === undefined) || live.some((item) => nameOf(item) === undefined)) return undefined
+  // Where a name stands twice (a volume that is mounted at two places) it is not what entries are known by.
+  if (!areKeys(names) || !areKeys(live.map(nameOf))) return undefined
   const placeOf = (item: unknown) => (names.includes(nameOf(item)) ? names.indexOf(nameOf(item)) : names.length)
   const sorted = live.toSorted((a, b) => placeOf(a) - placeOf(b))
   const patches = sorted.map((item) => inOrder(wanted[placeOf(item)], item))
@@ -30,6 +31,8 @@ export function inOrder(wanted: unknown, live: unknown): unknown {
     isObject(patches[at]) ? { ...(item as Json), ...deepened(item, patches[at]) } : item,
   )
 }
+
+const areKeys = (names: unknown[]): boolean => !names.includes(undefined) && new Set(names).size === names.length
 
 /** The parts of an entry that a patch changes, whole. */
 const deepened = (item: unknown, patch: Json): Json =>
