@@ -28,6 +28,7 @@ test('nothing is written where the order is right, entries have no names, or are
   expect(inOrder({ args: ['b', 'a'] }, { args: ['a', 'b'] })).toBeUndefined()
   expect(inOrder({ ports: [{ port: 2 }, { port: 1 }] }, { ports: [{ port: 1 }, { port: 2 }] })).toBeUndefined()
   expect(inOrder({ env: named('A') }, {})).toBeUndefined()
+  expect(inOrder({ env: named('A', 'B') }, { env: named('injected', 'A', 'too', 'B') })).toBeUndefined()
   const mounts = [
     { name: 'data', mountPath: '/a' },
     { name: 'tmp', mountPath: '/t' },

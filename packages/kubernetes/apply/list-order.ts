@@ -24,9 +24,12 @@ export function inOrder(wanted: unknown, live: unknown): unknown {
   // Where a name stands twice (a volume that is mounted at two places) it is not what entries are known by.
   if (!areKeys(names) || !areKeys(live.map(nameOf))) return undefined
   const placeOf = (item: unknown) => (names.includes(nameOf(item)) ? names.indexOf(nameOf(item)) : names.length)
-  const sorted = live.toSorted((a, b) => placeOf(a) - placeOf(b))
+  const places = live.map(placeOf).filter((place) => place < names.length)
+  // Where others have put theirs is their matter.
+  const isRight = places.every((place, at) => at === 0 || place > (places[at - 1] ?? 0))
+  const sorted = isRight ? live : live.toSorted((a, b) => placeOf(a) - placeOf(b))
   const patches = sorted.map((item) => inOrder(wanted[placeOf(item)], item))
-  if (sorted.every((item, at) => item === live[at]) && patches.every((patch) => patch === undefined)) return undefined
+  if (isRight && patches.every((patch) => patch === undefined)) return undefined
   return sorted.map((item, at) =>
     isObject(patches[at]) ? { ...(item as Json), ...deepened(item, patches[at]) } : item,
   )
