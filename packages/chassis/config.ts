@@ -29,6 +29,10 @@ export const variables = {
     default: '',
     help: 'Targets of this deployer (comma-separated): docker, kubeconfig, or names of clusters. Default: all.',
   },
+  TAXIWAY_CONTROLLERS: {
+    default: '',
+    help: 'Field managers of the cluster (comma-separated, * at the end) that may add to objects beside the controllers that are known: what they add is no drift.',
+  },
   TAXIWAY_CONCURRENCY: { default: '2', help: 'Runs that one builder works on at a time.' },
   TAXIWAY_CONTAINMENT: {
     default: 'required',
@@ -131,6 +135,8 @@ export interface Config {
   target: 'auto' | 'kubernetes' | 'docker'
   /** Names of the targets that this deployer rolls out to; none: all. */
   serves: string[]
+  /** Field managers of clusters that an admin lists as controllers. */
+  controllers: string[]
   concurrency: number
   /** Must the code of runs be contained? */
   isContained: boolean
@@ -188,6 +194,7 @@ export function readConfig(environment: Record<string, string | undefined>, { ke
     allowedOrigins: list('TAXIWAY_ALLOWED_ORIGINS'),
     target: oneOf('TAXIWAY_TARGET', ['auto', 'kubernetes', 'docker'] as const),
     serves: list('TAXIWAY_SERVES'),
+    controllers: list('TAXIWAY_CONTROLLERS'),
     concurrency: integer('TAXIWAY_CONCURRENCY', 1, 64),
     isContained: oneOf('TAXIWAY_CONTAINMENT', ['required', 'off'] as const) === 'required',
     guardFolder: text('TAXIWAY_GUARD'),

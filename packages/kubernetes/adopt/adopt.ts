@@ -105,7 +105,9 @@ const authorsOf = ({ metadata: { managedFields = [] } }: KubeObject): string[] =
 /** What authors wrote of an object. One whose authors are not known is taken as it is, but for what the server says of it. */
 export function asWritten(live: KubeObject): KubeObject {
   const { apiVersion, kind, metadata, status: _, ...rest } = live
-  const sets = (metadata.managedFields ?? []).filter(isAuthor).map(({ fieldsV1 = {} }) => fieldsV1 as FieldSet)
+  const sets = (metadata.managedFields ?? [])
+    .filter((entry) => isAuthor(entry))
+    .map(({ fieldsV1 = {} }) => fieldsV1 as FieldSet)
   const fields = union(sets)
   const { labels, annotations, name, namespace } = metadata
   const told = { metadata: { labels, annotations }, ...rest }

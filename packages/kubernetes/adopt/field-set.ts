@@ -14,9 +14,14 @@ const deployers = /^(argocd-|kustomize-controller|helm-controller|kapp-controlle
 const automatic =
   /(controller|operator|scheduler|autoscaler|injector|admission|webhook)|^(kubelet|kube-|cloud-|cert-manager|keda|vpa-|istio|linkerd|manager$|kubectl-rollout|taxiway-scale)/
 
-/** Did somebody write the entry who says what the object is to be: a person or a tool, not the cluster and what runs in it? */
-export function isAuthor({ manager = '', subresource = '' }: FieldEntry): boolean {
+/**
+ * Did somebody write the entry who says what the object is to be: a person or a tool, not the cluster and what runs in it?
+ * @param controllers further names of what runs in it; `*` at the end stands for anything
+ */
+export function isAuthor({ manager = '', subresource = '' }: FieldEntry, controllers: readonly string[] = []): boolean {
   if (subresource !== '') return false
+  const isListed = (name: string) => (name.endsWith('*') ? manager.startsWith(name.slice(0, -1)) : manager === name)
+  if (controllers.some(isListed)) return false
   return deployers.test(manager) || !automatic.test(manager)
 }
 

@@ -1,5 +1,7 @@
 import { done, factsOf, type Outcome, type Reason, refuse, refuseAll } from '@taxiway/domain/reason.ts'
+import { additionsTo } from '../adopt/additions.ts'
 import { foreign, handOver, mayTake } from '../adopt/adopt.ts'
+import { takeAdditions } from '../adopt/take-additions.ts'
 import { type Answer, type Cluster, messageOf, type Status, type Wait } from '../cluster/call.ts'
 import { readOwnedPods } from '../health/owned.ts'
 import { claim, stale, stillOurs } from '../inventory.ts'
@@ -208,6 +210,13 @@ async function update(
     const taken = await handOver(cluster, live, release, wait)
     if (!taken.ok || taken.value) return taken.ok ? done(false) : taken
   }
+  const added = isOurs(live, release) ? additionsTo(live, object, cluster.controllers) : []
+  const taken = await takeAdditions(cluster, live, added, release, wait)
+  if (!taken.ok) return taken
+  if (taken.value) {
+    for (const { by, pointer } of added) wait.say(`${describe(object)}: ${pointer}, which ${by} added, goes`)
+    return done(false)
+  }
   const isPaused = isPausedByHand(object, live)
   if (isPaused) wait.say(`${describe(object)} is paused (kubectl rollout pause): this release resumes it`)
   const wanted = isPaused ? resumed(object) : object
@@ -227,7 +236,8 @@ async function update(
     if (!owned.ok || owned.value) return owned.ok ? done(false) : owned
   }
   const isChanged = status === 409 && !isOwnership(answer.value.body)
-  return isChanged || status === 404 ? done(false) : refusal(object, answer.value)
+  const isGone = status === 404 && live.apiVersion === object.apiVersion
+  return isChanged || isGone ? done(false) : refusal(object, answer.value)
 }
 
 /** What is ours is made as the manifest says; what was there before us is not taken from its owner. */

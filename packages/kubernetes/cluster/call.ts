@@ -46,6 +46,8 @@ export interface Status {
 export interface Cluster {
   /** Address of the API server, for messages. */
   where: string
+  /** Field managers that are controllers, beside those that are known as such; `*` at the end stands for anything. */
+  controllers?: readonly string[]
   /**
    * Calls, and while the API can't be reached calls again until the wait is over (`cluster_unavailable`), saying so
    * every 10 s. So every call must stand being sent twice.

@@ -4,6 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import type { ClusterAccess } from '@taxiway/domain/cluster/kubeconfig.ts'
 import { type Answer, type Call, type Cluster, callUntil, type Wait, warningsIn } from './call.ts'
 import { makeDiscovery } from './discovery.ts'
+import { makeServed } from './served.ts'
 
 const callsAtOnce = 24
 const metadataType = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
@@ -29,10 +30,10 @@ export function connectCluster(source: ClusterSource = {}): Cluster {
     return ask()
   }
   const resolve = makeDiscovery((path, signal) => open({ method: 'GET', path }, signal).then(read))
-  const attempt = async (call: Call, signal: AbortSignal): Promise<Answer> => {
+  const attempt = makeServed(async (call, signal) => {
     const path = await resolve(call.path, signal)
     return typeof path === 'string' ? read(await open({ ...call, path }, signal)) : path
-  }
+  })
   return {
     where: server.server,
     call: <Body>(call: Call, wait: Wait) => callUntil<Body>((signal) => attempt(call, signal), call, wait),

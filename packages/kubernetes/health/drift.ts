@@ -1,7 +1,9 @@
-import type { ObjectDrift } from '@taxiway/domain/environment/drift.ts'
+import type { FieldDrift, ObjectDrift } from '@taxiway/domain/environment/drift.ts'
 import { done, type Outcome, oneLine } from '@taxiway/domain/reason.ts'
+import { type Addition, additionsTo } from '../adopt/additions.ts'
 import { applyRelease, patch } from '../apply/apply.ts'
 import { autoscalersFor, type Scalers, withLiveReplicas } from '../apply/autoscalers.ts'
+import { fieldManager } from '../apply/ownership.ts'
 import { plain } from '../apply/refusal.ts'
 
 import { withoutJobs } from '../apply/restore.ts'
@@ -22,9 +24,9 @@ import { differences } from './difference.ts'
 const atOnce = 4
 
 /**
- * Compares objects of the live release with what is there, by what a server-side apply of them would change: so defaults of
- * the server and fields of others are no drift, and numbers may be written in any way. Null: it would change nothing. An
- * object that changes while it is looked at is missing in the answer.
+ * Compares objects of the live release with what is there, by what a server-side apply of them would change, and what people
+ * added: so defaults of the server and fields of controllers are no drift, and numbers may be written in any way. Null: it
+ * would change nothing. An object that changes while it is looked at is missing in the answer.
  */
 export async function findDrift(
   cluster: Cluster,
@@ -63,6 +65,8 @@ async function compare(
   if (read.value.status !== 200 || live.metadata.deletionTimestamp) return done(undefined)
   const held = { generation: generationOf(live), runId: live.metadata.annotations?.[keys.run] }
   if (isNewer(held, release)) return stale(release, held.generation)
+  // After an upgrade of the cluster nothing can be applied under the version that the release names.
+  if (live.apiVersion !== object.apiVersion) return done(null)
   const wanted = asRead(withLiveReplicas(object, live, scalers), live)
   const answer = await patch(cluster, wanted, { force: true, dryRun: true }, release, wait)
   if (!answer.ok) return answer
@@ -70,10 +74,58 @@ async function compare(
   if (status === 409 || status === 404) return done(undefined)
   if (status >= 300)
     return done({ object: name, change: 'changed', detail: oneLine(plain(messageOf(body)), 300), fields: [] })
-  const fields = differences(comparable(body as unknown as KubeObject), comparable(live))
+  const changed = differences(comparable(body as unknown as KubeObject), comparable(live))
+  const additions = additionsTo(live, wanted, cluster.controllers)
+  const bare = await withoutAdditions(cluster, live, additions, release, wait)
+  if (!bare.ok) return bare
+  const paths = new Set(changed.map(({ path }) => path))
+  const added = bare.value ? differences(comparable(bare.value), comparable(live)) : additions.map(plainField)
+  const fields = [...changed, ...added.filter(({ path }) => !paths.has(path))]
   if (fields.length === 0) return done(null)
-  const by = await managersOf(cluster, release, wanted, wait)
-  return done({ object: name, change: 'changed', ...(by ? { by } : {}), fields })
+  const managers = changed.length > 0 ? await managersOf(cluster, release, wanted, wait) : []
+  const by = [...new Set([...managers, ...(added.length > 0 ? additions.map((one) => one.by) : [])])]
+  return done({
+    object: name,
+    change: 'changed',
+    ...(by.length > 0 ? { by: oneLine(by.join(', '), 100) } : {}),
+    fields,
+  })
+}
+
+const plainField = ({ pointer }: Addition): FieldDrift => ({
+  path: pointer.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~'),
+  live: 'added',
+})
+
+/**
+ * The object as the server would have it without what others added: what it fills in itself stays, in its own words.
+ * Undefined: it would not take it so.
+ */
+async function withoutAdditions(
+  cluster: Cluster,
+  live: KubeObject,
+  additions: readonly Addition[],
+  release: ClusterRelease,
+  wait: Wait,
+): Promise<Outcome<KubeObject | undefined>> {
+  if (additions.length === 0) return done(live)
+  const body = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata.resourceVersion },
+    ...additions.map(({ pointer }) => ({ op: 'remove', path: pointer })),
+  ]
+  const answer = await cluster.call<KubeObject>(
+    {
+      method: 'PATCH',
+      path: pathOf(release.namespace, refOf(live)),
+      query: { dryRun: 'All', fieldManager },
+      body,
+      contentType: 'application/json-patch+json',
+      may403: true,
+    },
+    wait,
+  )
+  if (!answer.ok) return answer
+  return done(answer.value.status === 200 ? answer.value.body : undefined)
 }
 
 /** Only as it was read: an object that changed meanwhile is a conflict. */
@@ -91,14 +143,26 @@ async function managersOf(
   release: ClusterRelease,
   object: KubeObject,
   wait: Wait,
-): Promise<string | undefined> {
+): Promise<string[]> {
   const answer = await patch(cluster, object, { force: false, dryRun: true }, release, wait)
-  if (!answer.ok || answer.value.status !== 409) return undefined
+  if (!answer.ok || answer.value.status !== 409) return []
   const causes = (answer.value.body as Status).details?.causes ?? []
-  const names = causes.flatMap(({ message }) => /conflict with "([^"]+)"/.exec(message ?? '')?.[1] ?? [])
-  return names.length > 0 ? oneLine([...new Set(names)].join(', '), 100) : undefined
+  return causes.flatMap(({ message }) => /conflict with "([^"]+)"/.exec(message ?? '')?.[1] ?? [])
 }
 
-/** Applies the live release again, under its own generation; older and newer releases are fenced as in any roll-out. */
-export const correctRelease = (cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> =>
-  applyRelease(cluster, withoutJobs(release), wait)
+/**
+ * Applies the live release again, under its own generation; older and newer releases are fenced as in any roll-out. What stands
+ * under another version of its kind, as the cluster serves its own no more, is left as it is.
+ */
+export async function correctRelease(cluster: Cluster, release: ClusterRelease, wait: Wait): Promise<Outcome<void>> {
+  const whole = withoutJobs(release)
+  const objects: KubeObject[] = []
+  for (const object of whole.objects) {
+    const path = pathOf(release.namespace, refOf(object))
+    const read = await cluster.call<KubeObject>({ method: 'GET', path }, wait)
+    if (!read.ok) return read
+    const { status, body } = read.value
+    if (status !== 200 || body.apiVersion === object.apiVersion) objects.push(object)
+  }
+  return applyRelease(cluster, { ...whole, objects }, wait)
+}

@@ -42,13 +42,13 @@ const doorOf = (options: { kubeconfig: string; context?: string }): ClusterDoor 
 })
 
 /** Calls to what the door leads to now. */
-function keepConnected(door: ClusterDoor) {
+function keepConnected(door: ClusterDoor, controllers: readonly string[]) {
   let connected: { revision: string | undefined; cluster: Promise<Cluster> } | undefined
   /** The connection of what stands there now. Calls that are under way keep theirs. */
   const reach = async (): Promise<Cluster> => {
     const revision = await door.revision()
     if (connected?.revision !== revision) connected = undefined
-    connected ??= { revision, cluster: door.connect() }
+    connected ??= { revision, cluster: door.connect().then((cluster) => ({ ...cluster, controllers })) }
     const { cluster } = connected
     cluster.catch(() => {
       if (connected?.cluster === cluster) connected = undefined
@@ -76,16 +76,19 @@ export function makeKubernetesTarget(
   source: { kubeconfig: string; context?: string } | ClusterDoor,
   {
     allowedOrigins = [],
+    controllers = [],
     registryAuths = async () => ({}),
   }: {
     /** Origins that an analysis may ask. */
     allowedOrigins?: readonly string[]
+    /** Field managers that an admin lists as controllers. */
+    controllers?: readonly string[]
     /** What nodes pull images with, as it is now. */
     registryAuths?: () => Promise<PullCredentials>
   } = {},
 ): Target {
   const door = 'connect' in source ? source : doorOf(source)
-  const { reach, using } = keepConnected(door)
+  const { reach, using } = keepConnected(door, controllers)
   /** Makes what pods need of Secrets before they are made themselves. */
   const give = async (cluster: Cluster, order: ReleaseOrder, valuesOf: SecretValues | undefined, wait: Wait) => {
     const given = await giveSecrets(cluster, order, valuesOf, wait)

@@ -49,6 +49,7 @@ export function makeTargets({
 }): Targets {
   const options = {
     allowedOrigins: config.allowedOrigins,
+    controllers: config.controllers,
     registryAuths: () => store.registries.credentials(config.registry),
   }
   const clusters = new Map<string, { name: string; target: Promise<Target> }>()
@@ -128,7 +129,11 @@ async function openMachine(config: Config, store: Store, connect: () => Promise<
   })
 }
 
-type ClusterOptions = { allowedOrigins: readonly string[]; registryAuths: () => Promise<RegistryCredentials> }
+interface ClusterOptions {
+  allowedOrigins: readonly string[]
+  controllers: readonly string[]
+  registryAuths: () => Promise<RegistryCredentials>
+}
 
 async function openCluster(config: Config, options: ClusterOptions, context: string | undefined): Promise<Target> {
   const { makeKubernetesTarget } = await import('./kubernetes.ts')

@@ -28,8 +28,8 @@ const release = async (name: string, drift: string, objects = [deployment(), ser
   return { repo, place, order }
 }
 /** Changes an object past Taxiway, as people do with kubectl. */
-const edit = async (place: TestPlace, path: string, body: object) => {
-  const call = { method: 'PATCH', path: path.replace('*', place.namespace), query: { fieldManager: 'kubectl-edit' } }
+const edit = async (place: TestPlace, path: string, body: object, fieldManager = 'kubectl-edit') => {
+  const call = { method: 'PATCH', path: path.replace('*', place.namespace), query: { fieldManager } }
   const type = path.includes('/apis/apps/') ? 'application/strategic-merge-patch+json' : 'application/merge-patch+json'
   const { status } = successOf(await scene.cluster.call({ ...call, method: 'PATCH', body, contentType: type }, wait()))
   expect(status).toBe(200)
@@ -113,9 +113,10 @@ test("what others add, servers fill in, autoscalers and people's scaling decide 
   await live.until(repo, ({ workloads }) => workloads.find(({ name }: any) => name === 'web')?.ready === 2, 60_000)
   expect(await live.change(repo, 'scale', { workload: 'other', replicas: 2 })).toMatchObject({ state: 'done' })
   await edit(place, webPath, {
-    metadata: { annotations: { note: 'seen' }, labels: { team: 'a' } },
+    metadata: { annotations: { 'kubernetes.io/change-cause': 'seen' } },
     spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } } },
   })
+  await edit(place, webPath, { metadata: { annotations: { note: 'seen' }, labels: { team: 'a' } } }, 'a-controller')
   const after = Date.now() + 2_000
   const state = await live.until(
     repo,
@@ -126,6 +127,40 @@ test("what others add, servers fill in, autoscalers and people's scaling decide 
   expect(state.drift).toEqual({ mode: 'correct', objects: [] })
   expect((await changes(repo)).map(({ kind }: any) => kind)).toEqual(['scale'])
   expect(((await scene.read(place, webPath)) as any).metadata.annotations.note).toBe('seen')
+})
+
+test('what people added is shown, undone where that is wanted, and gone with the next release in one roll-out', async () => {
+  const sidecar = { name: 'sidecar', image: scene.good, command: ['sleep', '1000'] }
+  const env = [{ name: 'DEBUG', value: '1' }]
+  const pod = (container: object) => ({ spec: { template: { spec: { containers: [container] } } } })
+  const { repo, place } = await release('added', 'report')
+  await edit(place, webPath, pod({ name: 'web', env }), 'kubectl-set')
+  await edit(place, webPath, pod(sidecar), 'kubectl-patch')
+  const state = await live.until(repo, ({ drift }) => drift?.objects[0]?.fields.length >= 3, 60_000)
+  expect(state.drift.objects[0].object).toBe('Deployment/web')
+  expect(state.drift.objects[0].by.split(', ').sort()).toEqual(['kubectl-patch', 'kubectl-set'])
+  const paths = state.drift.objects[0].fields.map(({ path }: any) => path)
+  expect(paths).toContain('spec.template.spec.containers[web].env[DEBUG].value')
+  expect(paths).toContain('spec.template.spec.containers[sidecar].image')
+  const containers = async () => ((await scene.read(place, webPath)) as any).spec.template.spec.containers
+  const revision = async () =>
+    Number((await scene.read(place, webPath))?.metadata.annotations?.['deployment.kubernetes.io/revision'])
+  const before = await revision()
+  await scene.roll(place.order(scene.good))
+  expect((await containers()).map(({ name, env: its }: any) => [name, its])).toEqual([['web', undefined]])
+  expect(await revision()).toBe(before + 1)
+
+  const other = await release('added-correct', 'correct')
+  await edit(other.place, webPath, pod(sidecar), 'kubectl-patch')
+  await edit(other.place, webPath, { spec: { paused: true } }, 'kubectl-rollout')
+  const right = await live.until(
+    other.repo,
+    ({ drift }) => drift?.correction?.times >= 1 && drift.objects.length === 0,
+    60_000,
+  )
+  expect(right.drift.mode).toBe('correct')
+  const { spec } = (await scene.read(other.place, webPath)) as any
+  expect([spec.paused, spec.template.spec.containers.length]).toEqual([undefined, 1])
 })
 
 test('with drift: correct it is put back under the same generation, never beside a roll-out', async () => {
