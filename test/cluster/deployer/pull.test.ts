@@ -5,6 +5,7 @@ import { connectEngine } from '@taxiway/docker/engine/engine.ts'
 import { pushImage } from '@taxiway/docker/image/push.ts'
 import type { LiveRelease } from '@taxiway/domain/environment/release.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { askRegistry } from '../../../services/deployer/order/images.ts'
 import { pullHosts } from '../../../services/deployer/order/pulls.ts'
 import { render } from '../../../services/deployer/order/render.ts'
 import { makeKubernetesTarget } from '../../../services/deployer/target/kubernetes.ts'
@@ -92,4 +93,21 @@ test('an account that may make no Secrets gives none, and says so; nodes pull wi
   const asked = { objects: [web()], references: [image], hosts: [registry.host], target, namespace: bare.namespace }
   expect(successOf(await pullHosts(asked, work)).size).toBe(0)
   expect(work.lines).toEqual([expect.stringContaining('"taxiway cluster rbac --secrets" prints the rights')])
+})
+
+test('a tag is resolved with the credentials of its registry, and why it is not has a name', async () => {
+  const signal = new AbortController().signal
+  const ask = (name: string, auths: Record<string, typeof account>) => askRegistry(async () => auths, signal)(name)
+  const [name, digest] = image.split('@')
+  expect(await ask(`${name}:one`, { [registry.host]: account })).toEqual({ ok: true, value: digest })
+  const codeOf = async (...asked: Parameters<typeof ask>) => {
+    const outcome = await ask(...asked)
+    return outcome.ok ? 'resolved' : outcome.reason.code
+  }
+  expect(await codeOf(`${name}:two`, { [registry.host]: account })).toBe('image_not_found')
+  expect(await codeOf(`${name}:one`, { [registry.host]: { ...account, password: 'wrong' } })).toBe(
+    'registry_auth_failed',
+  )
+  expect(await codeOf(`${name}:one`, {})).toBe('registry_auth_failed')
+  expect(await codeOf('127.0.0.1:1/x/y:one', {})).toBe('registry_unavailable')
 })
