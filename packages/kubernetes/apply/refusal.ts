@@ -35,7 +35,7 @@ export function refusal(object: KubeObject, answer: Answer<Status>) {
   if (unchangeable) return refuse('manifest_invalid', { object: describe(object), detail: unchangeable })
   const detail =
     status === 404 && /could not find the requested resource/.test(message)
-      ? `this cluster does not know apiVersion ${object.apiVersion}`
+      ? `this cluster does not know apiVersion ${object.apiVersion}; "kubectl api-versions" lists what it serves`
       : plain(message) || `the cluster answered ${status}`
   return refuse('manifest_invalid', { object: describe(object), detail })
 }
