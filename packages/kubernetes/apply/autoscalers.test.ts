@@ -10,7 +10,10 @@ const object = (kind: string, name: string, spec: object, managedFields: object[
 })
 const hpa = (name: string, kind: string, target: string) =>
   object('HorizontalPodAutoscaler', name, { scaleTargetRef: { kind, name: target } })
-const keda = object('ScaledObject', 'of-queue', { scaleTargetRef: { name: 'queue' } })
+const keda = {
+  ...object('ScaledObject', 'of-queue', { scaleTargetRef: { name: 'queue' } }),
+  apiVersion: 'keda.sh/v1alpha1',
+}
 const scalers = autoscalersOf([
   hpa('of-web', 'Deployment', 'web'),
   hpa('of-db', 'StatefulSet', 'db'),
@@ -24,7 +27,7 @@ test('an autoscaler owns the number of what it names, by kind and name', () => {
   expect([...scalers]).toEqual([
     ['Deployment/web', 'HorizontalPodAutoscaler/of-web'],
     ['StatefulSet/db', 'HorizontalPodAutoscaler/of-db'],
-    ['Deployment/queue', 'ScaledObject/of-queue'],
+    ['Deployment/queue', 'ScaledObject.keda.sh/of-queue'],
   ])
 })
 

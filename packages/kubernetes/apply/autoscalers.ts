@@ -69,7 +69,7 @@ export async function autoscalersFor(cluster: Cluster, release: ClusterRelease, 
 export function withLiveReplicas(object: KubeObject, live: KubeObject | undefined, scalers: Scalers): KubeObject {
   const scaler = scalers.get(describe(object))
   const [wanted, now] = [replicasIn(object), live && replicasIn(live)]
-  const isKeda = scaler?.startsWith('ScaledObject/')
+  const isKeda = scaler !== undefined && /^ScaledObject[./]/.test(scaler)
   if (!live || !scaler || now === undefined || (!isKeda && (now === 0 || wanted === 0))) return object
   if (wanted === undefined && !holdsReplicas(live)) return object
   return { ...object, spec: { ...(object.spec as object), replicas: now } }
