@@ -93,7 +93,8 @@ test('two deployers share the environments, and one takes over what the other le
   const holder = () => live.store.redis.get(`taxiway:watch:${repo}:staging`)
   const first = await holder()
   const others = Array.from({ length: 3 }, () => live.watch())
-  await expect.poll(() => live.store.redis.zcard('taxiway:watchers'), { timeout: 10_000 }).toBeGreaterThanOrEqual(4)
+  const up = async () => (await live.store.environmentStates.deployers()).length
+  await expect.poll(up, { timeout: 10_000 }).toBeGreaterThanOrEqual(4)
   expect(await live.store.environmentStates.write(key, 'somebody else', await stateOf(repo))).toBe(false)
   for (const other of others) await other.stop()
   await expect.poll(holder, { timeout: 30_000 }).toBe(first)
