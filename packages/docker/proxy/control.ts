@@ -58,7 +58,7 @@ const callMs = 15_000
 /** Undefined when nobody answers, or can't do it now: the proxy does it by itself as soon as it can. */
 function post(socketPath: string, path: string, deadlineMs: number, signal?: AbortSignal): Promise<Ports | undefined> {
   return new Promise((resolve, reject) => {
-    const stop = AbortSignal.any([AbortSignal.timeout(deadlineMs), ...(signal ? [signal] : [])])
+    const stop = AbortSignal.any([AbortSignal.timeout(Math.ceil(deadlineMs)), ...(signal ? [signal] : [])])
     const asked = request({ socketPath, path, method: 'POST', agent: false, signal: stop }, async (answer) => {
       try {
         let body = ''
