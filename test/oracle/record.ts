@@ -5,8 +5,8 @@ import { isAbsent, isServed, keysLike, type Look, nameOf } from './observed.ts'
 const most = {
   /** Run, log, diffs, provenance, delivery; runs and statuses of its commit. */
   keysPerRun: 7,
-  /** The repository, its secrets, its runs and their number, its images and their use, its environments, previews and their troubles. */
-  keysPerRepository: 9,
+  /** The repository, its secrets, its runs and their number, its images, their use and their bases, its environments, previews and their troubles. */
+  keysPerRepository: 10,
   /** The environment, its releases, its changes, what was seen of it, and who looks at it. */
   keysPerEnvironment: 5,
   /** A delivery keeps 64 KiB of its body at most; a usual one has 10. */
@@ -62,7 +62,10 @@ async function sizeIsBounded({ redis, runs, repositories, taxiway }: Look, keys:
   for (const { id } of repositories)
     environments += (await taxiway.call('GET', `/repos/${id}/environments`)).body.items.length
   const kept = keys.filter((key) => !key.startsWith('taxiway:queue:'))
+  // The numbers of a preview outlive it, so that what is older stays older.
+  const gone = kept.filter((key) => key.startsWith('taxiway:environment:')).length - environments
   const mostKeys =
+    Math.min(Math.max(0, gone), runs.length) +
     runs.length * most.keysPerRun +
     repositories.length * most.keysPerRepository +
     environments * most.keysPerEnvironment

@@ -51,7 +51,9 @@ async function deployLater(text: string, meanwhile: (run: any) => Promise<void>)
     run.stages.find(({ name }: { name: string }) => name === 'publish').state === 'succeeded' || isOver(run)
   const published = await world.taxiway.waitRun(runId, isPublished, 60_000)
   await meanwhile(published)
-  const deployer = await world.taxiway.start(['deployer'], { TAXIWAY_DATA: join(world.tree, '..', 'taxiway', 'data') })
+  const deployer = await world.taxiway.start(['deployer', 'proxy'], {
+    TAXIWAY_DATA: join(world.tree, '..', 'taxiway', 'data'),
+  })
   const run = await world.taxiway.waitRun(runId, isOver, 60_000)
   const page = await images.world.visit().catch(String)
   await deployer.kill('SIGTERM')

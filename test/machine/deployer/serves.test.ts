@@ -20,7 +20,7 @@ beforeAll(async () => {
     target: 'docker',
     environment: { REDIS_URL, DOCKER_HOST, TAXIWAY_REGISTRY, TAXIWAY_RETRY_PAUSES_MS: '200,200' },
     name: `acme/serves-${process.pid}`,
-    roles: ['api', 'builder', 'status'],
+    roles: ['api', 'builder', 'proxy', 'status'],
     say: () => {},
   })
   writeFileSync(join(world.tree, 'k8s/web.yaml'), webManifests)
