@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImage } from '@taxiway/docker/build/build.ts'
@@ -28,6 +28,8 @@ const push = async (greeting: string, more: Record<string, string> = {}) => {
     { Dockerfile: make, 'greeting.c': greeting, ...more },
   )
   expect(run.state).toBe('succeeded')
+  // A run is told to be over a moment before its workspace is given back; until then the next one would get another.
+  await expect.poll(() => readdirSync(join(images.world.taxiway.data, 'spares'))).toHaveLength(1)
   return { log, greeting: /^greeting (\w+)$/m.exec(log)?.[1], made: /#\d+ MADE$/m.test(log) }
 }
 
