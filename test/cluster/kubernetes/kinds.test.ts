@@ -135,7 +135,12 @@ afterAll(async () => {
     await scene.cluster.call({ method: 'DELETE', path: `${definitions}/${plural}.${group}` }, wait())
 })
 
-test('a kind that is not ours goes by what the cluster says of it: plural, scope and health', async () => {
+test('a kind that is not ours goes by what the cluster says of it: plural, scope and health', async ({ skip }) => {
+  const { minor } = await versionsOf(scene.cluster)
+  skip(
+    minor < 21,
+    `Kubernetes 1.${minor}, built with Go 1.19, ends by a fault in its reflect2 when objects of custom kinds are written`,
+  )
   await define('Goose', 'Namespaced', 'geese')
   await define('Pond', 'Cluster', 'ponds')
   const place = scene.open('custom')
