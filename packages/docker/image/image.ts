@@ -117,7 +117,7 @@ export async function imageContent(
     engine.docker.getImage(id).inspect(),
   )
   const labels = Object.entries(Config.Labels ?? {}).filter(([name]) => !withoutLabels.includes(name))
-  // Who asks for the container that a build step ran in is told in it, too.
+  // Labels are sorted beside it; host name and parent name the container and image of one build, and are the same for nobody.
   const { Labels: _, Hostname: __, Image: ___, ...config } = Config
   return JSON.stringify([Os, Architecture, RootFS.Layers, Object.entries(config).sort(), labels.sort()])
 }
